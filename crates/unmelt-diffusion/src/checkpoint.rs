@@ -1,0 +1,253 @@
+//! Models on disk: `model.safetensors` and the card `model.json` that says what it is.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use half::f16;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+use crate::files::{read_whole, write_whole};
+use crate::parameters::{Layout, Weights};
+
+/// Name of the card within a model's folder.
+pub const CARD_FILE: &str = "model.json";
+/// Name of the weights within a model's folder.
+pub const WEIGHTS_FILE: &str = "model.safetensors";
+/// The version of the card's format that this program writes and reads.
+pub const CARD_FORMAT: u32 = 1;
+
+/// What a model is: all that is needed to use it, and where it comes from. `M` is the part of its domain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Card<M> {
+    /// Version of this format.
+    pub format: u32,
+    /// Name of the model.
+    pub name: String,
+    /// One sentence on what it does and what it does not.
+    pub description: String,
+    /// Architecture, processes and data statistics.
+    pub model: M,
+    /// Where the weights come from.
+    pub provenance: Provenance,
+    /// The weights that belong to this card.
+    pub weights: WeightsRecord,
+}
+
+/// Where weights come from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// The program and version that trained them.
+    pub trained_by: String,
+    /// The data, with source and licence.
+    pub data: String,
+    /// Training samples seen.
+    pub samples_seen: u64,
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Time spent training, in minutes.
+    pub minutes: f64,
+    /// Measured quality, by name.
+    #[serde(default)]
+    pub measured: BTreeMap<String, f64>,
+    /// How it was measured.
+    #[serde(default)]
+    pub protocol: String,
+}
+
+/// The weights file that a card belongs to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeightsRecord {
+    /// SHA-256 of the file, in hexadecimal.
+    pub sha256: String,
+    /// Number of parameters.
+    pub parameters: u64,
+}
+
+/// A card and its weights as bytes, from a folder or from inside the program.
+#[derive(Clone, Debug)]
+pub struct ModelFiles {
+    /// The bytes of `model.json`.
+    pub card: Vec<u8>,
+    /// The bytes of `model.safetensors`.
+    pub weights: Vec<u8>,
+    /// The folder, for messages.
+    pub origin: PathBuf,
+}
+
+impl ModelFiles {
+    /// Reads both files of a folder.
+    pub fn read(folder: &Path) -> Result<Self> {
+        Ok(Self {
+            card: read_whole(&folder.join(CARD_FILE))?,
+            weights: read_whole(&folder.join(WEIGHTS_FILE))?,
+            origin: folder.to_path_buf(),
+        })
+    }
+
+    /// The card, checked: known keys only, known format.
+    pub fn card<M: DeserializeOwned>(&self) -> Result<Card<M>> {
+        let path = self.origin.join(CARD_FILE);
+        let fault = |fault: String| Error::Format { kind: "model card", path: path.clone(), fault };
+        let card: Card<M> = serde_json::from_slice(&self.card).map_err(|e| fault(e.to_string()))?;
+        if card.format != CARD_FORMAT {
+            let versions = format!("its format is {}, this program reads {CARD_FORMAT}", card.format);
+            return Err(fault(versions));
+        }
+        Ok(card)
+    }
+
+    /// The weights, checked against the card's hash.
+    pub fn weights<M>(&self, card: &Card<M>, device: &Device) -> Result<Weights> {
+        let path = self.origin.join(WEIGHTS_FILE);
+        let found = sha256(&self.weights);
+        if found != card.weights.sha256 {
+            let fault = format!(
+                "its SHA-256 starts with {}, the card wants {}; the file is truncated, altered or of another model",
+                &found[..12],
+                card.weights.sha256.get(..12).unwrap_or(&card.weights.sha256),
+            );
+            return Err(Error::Format { kind: "weights file", path, fault });
+        }
+        read_weights(&self.weights, &path, device)
+    }
+}
+
+/// SHA-256 in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Width of the floats in a weights file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// 16 bits: enough to use a model.
+    Half,
+    /// 32 bits: what training goes on from.
+    Single,
+}
+
+/// Writes a model's folder: weights first, then the card that names their hash.
+pub fn write_model<M: Serialize + Clone>(
+    folder: &Path,
+    card: &Card<M>,
+    layout: &Layout,
+    values: &[f32],
+    precision: Precision,
+) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
+    let bytes = weights_bytes(layout, values, precision, None)?;
+    let record = WeightsRecord { sha256: sha256(&bytes), parameters: layout.len() as u64 };
+    let card = Card { weights: record, ..card.clone() };
+    let json = serde_json::to_vec_pretty(&card).map_err(|e| Error::Format {
+        kind: "model card",
+        path: folder.join(CARD_FILE),
+        fault: e.to_string(),
+    })?;
+    write_whole(folder.join(WEIGHTS_FILE), &bytes)?;
+    write_whole(folder.join(CARD_FILE), &json)
+}
+
+/// The bytes of a safetensors file with every tensor of a layout.
+pub fn weights_bytes(
+    layout: &Layout,
+    values: &[f32],
+    precision: Precision,
+    metadata: Option<HashMap<String, String>>,
+) -> Result<Vec<u8>> {
+    let data: Vec<Vec<u8>> = layout
+        .entries()
+        .iter()
+        .map(|e| {
+            let part = &values[e.offset..e.offset + e.len()];
+            match precision {
+                Precision::Half => part.iter().flat_map(|x| f16::from_f32(*x).to_le_bytes()).collect(),
+                Precision::Single => part.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            }
+        })
+        .collect();
+    let dtype = match precision {
+        Precision::Half => Dtype::F16,
+        Precision::Single => Dtype::F32,
+    };
+    let broken = |e: safetensors::SafeTensorError| Error::Weights {
+        name: "the file".into(),
+        fault: format!("cannot be written ({e})"),
+    };
+    let views = layout
+        .entries()
+        .iter()
+        .zip(&data)
+        .map(|(e, d)| Ok((e.name.clone(), TensorView::new(dtype, e.shape.clone(), d).map_err(broken)?)))
+        .collect::<Result<Vec<_>>>()?;
+    safetensors::serialize(views, metadata).map_err(broken)
+}
+
+/// Tensors of a safetensors file (f16, bf16, f32 or f64) as f32 on a device; `path` is for messages.
+pub fn read_weights(bytes: &[u8], path: &Path, device: &Device) -> Result<Weights> {
+    let tensors = read_arrays(bytes, path)?
+        .into_iter()
+        .map(|(name, (shape, values))| {
+            let count = values.len();
+            let tensor = Tensor::<1>::from_data(TensorData::new(values, [count]), device);
+            (name, (shape, tensor))
+        })
+        .collect();
+    Ok(Weights::new(tensors))
+}
+
+/// Tensors by name, each with its shape.
+pub type Arrays = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
+/// Tensors of a safetensors file on the host, as f32.
+pub fn read_arrays(bytes: &[u8], path: &Path) -> Result<Arrays> {
+    let fault = |fault: String| Error::Format { kind: "weights file", path: path.into(), fault };
+    let file = SafeTensors::deserialize(bytes).map_err(|e| fault(e.to_string()))?;
+    file.iter()
+        .map(|(name, view)| {
+            let data = view.data();
+            let values: Vec<f32> = match view.dtype() {
+                Dtype::F16 => words(data).map(|b| f16::from_le_bytes(b).to_f32()).collect(),
+                Dtype::BF16 => words(data).map(|b| half::bf16::from_le_bytes(b).to_f32()).collect(),
+                Dtype::F32 => words(data).map(f32::from_le_bytes).collect(),
+                Dtype::F64 => words(data).map(|b| f64::from_le_bytes(b) as f32).collect(),
+                Dtype::I64 => words(data).map(|b| i64::from_le_bytes(b) as f32).collect(),
+                other => return Err(fault(format!("tensor {name} has the type {other:?}, want a float"))),
+            };
+            if values.iter().any(|x| !x.is_finite()) {
+                return Err(fault(format!("tensor {name} holds a number that is not finite")));
+            }
+            Ok((name.to_string(), (view.shape().to_vec(), values)))
+        })
+        .collect()
+}
+
+fn words<const N: usize>(data: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {
+    data.chunks_exact(N).map(|chunk| chunk.try_into().expect("chunks have this length"))
+}
+
+/// The values of a layout from arrays by name: every name and shape must match, none may be left over.
+pub fn values_in_layout(layout: &Layout, arrays: &Arrays) -> Result<Vec<f32>> {
+    let mut values = vec![0.0; layout.len()];
+    for entry in layout.entries() {
+        let fault = |fault: String| Error::Weights { name: entry.name.clone(), fault };
+        let (shape, data) =
+            arrays.get(&entry.name).ok_or_else(|| fault("have no tensor".into()))?;
+        if *shape != entry.shape {
+            return Err(fault(format!("have shape {shape:?} instead of {:?}", entry.shape)));
+        }
+        values[entry.offset..entry.offset + entry.len()].copy_from_slice(data);
+    }
+    if let Some(name) = arrays.keys().find(|n| layout.entries().iter().all(|e| e.name != **n)) {
+        return Err(Error::Weights { name: name.clone(), fault: "have a tensor that nothing wants".into() });
+    }
+    Ok(values)
+}

@@ -1,0 +1,95 @@
+//! The one error of the core.
+
+use std::path::PathBuf;
+
+/// What can go wrong in the core; every message is a sentence that says what and where.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting outside its domain, rejected at construction.
+    #[error("{what} must be {want}, but it is {got}")]
+    Setting {
+        /// Name of the setting.
+        what: &'static str,
+        /// Its domain.
+        want: &'static str,
+        /// What was given.
+        got: String,
+    },
+    /// Two settings that do not go together.
+    #[error("{0}")]
+    Combination(&'static str),
+    /// A file that could not be read or written.
+    #[error("could not {doing} {path}: {source}", path = path.display())]
+    File {
+        /// "read", "write", …
+        doing: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file whose content is not what it should be.
+    #[error("{path} is not a usable {kind}: {fault}", path = path.display())]
+    Format {
+        /// "model card", "weights file", …
+        kind: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// A tensor that a network wants and the weights do not have in that shape.
+    #[error("the weights {fault} for {name}")]
+    Weights {
+        /// Name of the tensor.
+        name: String,
+        /// "have no tensor", "have shape […] instead of […]", …
+        fault: String,
+    },
+    /// Training or sampling left the finite numbers.
+    #[error("{what} is not finite {at}")]
+    NotFinite {
+        /// "the loss", "the prediction", …
+        what: &'static str,
+        /// Where in the run.
+        at: String,
+    },
+    /// The caller asked to stop.
+    #[error("stopped on request")]
+    Stopped,
+}
+
+impl Error {
+    /// A setting outside its domain.
+    pub fn setting(what: &'static str, want: &'static str, got: impl std::fmt::Display) -> Self {
+        Self::Setting { what, want, got: got.to_string() }
+    }
+
+    /// A file operation that failed, for `map_err`.
+    pub fn file(
+        doing: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { doing, path, source }
+    }
+
+    /// Whether the caller's own request ended the work.
+    pub fn is_stopped(&self) -> bool {
+        matches!(self, Self::Stopped)
+    }
+}
+
+/// Result with the core's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// `value` if it is finite and `ok`, else the error that names the setting.
+pub(crate) fn check(
+    what: &'static str,
+    want: &'static str,
+    value: f64,
+    ok: impl FnOnce(f64) -> bool,
+) -> Result<f64> {
+    if value.is_finite() && ok(value) { Ok(value) } else { Err(Error::setting(what, want, value)) }
+}

@@ -1,0 +1,24 @@
+//! The diffusion core: schedules, processes, noise, training and checkpoints.
+//!
+//! It knows neither atoms nor voxels. Times run from 0 (clean) to 1 (noise); schedules and coefficients are
+//! computed in f64 and cast last.
+
+pub mod checkpoint;
+mod error;
+pub mod files;
+mod noise;
+mod parameters;
+mod process;
+mod real;
+mod schedule;
+pub mod train;
+
+pub use error::{Error, Result};
+pub use noise::{Noise, Stream};
+pub use parameters::{Entry, Init, Layout, Parameters, Weights, to_vec};
+pub use process::{
+    Categorical, CategoricalKind, Feature, FeatureProcess, FeatureSpec, Gaussian, Prediction, ProcessSpec,
+    ProductProcess, State, Subspace, Value,
+};
+pub use real::Real;
+pub use schedule::{Level, Levels, Schedule, rescale_zero_terminal_snr};

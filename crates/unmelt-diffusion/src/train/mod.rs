@@ -1,0 +1,9 @@
+//! Training: an objective's loss, AdamW, EMA, checkpoints that resume exactly, events for progress.
+
+mod optimizer;
+mod run;
+mod weighting;
+
+pub use optimizer::{AdamW, AdamWConfig, LearningRate};
+pub use run::{Event, Loss, Objective, StepReport, TrainConfig, Trainer, Watcher};
+pub use weighting::LossWeighting;

@@ -1,0 +1,102 @@
+//! AdamW on one flat vector (Loshchilov & Hutter 2019), with the gradient clipped by its norm.
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+/// Settings of AdamW.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdamWConfig {
+    /// Decay of the first moment.
+    pub beta_1: f64,
+    /// Decay of the second moment.
+    pub beta_2: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// Decoupled weight decay, per unit of learning rate.
+    pub weight_decay: f64,
+    /// Largest norm of the gradient; larger ones are scaled down to it.
+    pub clip_norm: f64,
+}
+
+impl Default for AdamWConfig {
+    fn default() -> Self {
+        Self { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8, weight_decay: 1e-4, clip_norm: 1.0 }
+    }
+}
+
+/// Learning rate over a run: linear warm-up, then the peak, then a cosine down to a fraction of it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LearningRate {
+    /// Highest rate.
+    pub peak: f64,
+    /// Steps of the warm-up.
+    pub warmup_steps: u64,
+    /// The part of the run, 0 to 1, after which the cosine begins.
+    pub decay_from: f64,
+    /// Rate at the end, as a fraction of the peak.
+    pub final_fraction: f64,
+}
+
+impl Default for LearningRate {
+    fn default() -> Self {
+        Self { peak: 1e-3, warmup_steps: 500, decay_from: 0.0, final_fraction: 0.01 }
+    }
+}
+
+impl LearningRate {
+    /// The rate of `step` (from 0) of a run of `steps`.
+    pub fn at(&self, step: u64, steps: u64) -> f64 {
+        let warm = ((step + 1) as f64 / self.warmup_steps.max(1) as f64).min(1.0);
+        let done = step as f64 / steps.max(1) as f64;
+        let u = ((done - self.decay_from) / (1.0 - self.decay_from).max(1e-9)).clamp(0.0, 1.0);
+        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * u).cos());
+        self.peak * warm * (self.final_fraction + (1.0 - self.final_fraction) * cosine)
+    }
+}
+
+/// AdamW's moments.
+#[derive(Clone, Debug)]
+pub struct AdamW {
+    /// First moment.
+    pub first: Tensor<1>,
+    /// Second moment.
+    pub second: Tensor<1>,
+}
+
+impl AdamW {
+    /// Zero moments for a vector like `values`.
+    pub fn new(values: &Tensor<1>) -> Self {
+        Self { first: values.zeros_like(), second: values.zeros_like() }
+    }
+
+    /// The values after step number `step` (from 0), and the norm of the gradient before clipping.
+    pub fn step(
+        &mut self,
+        config: &AdamWConfig,
+        values: Tensor<1>,
+        gradient: Tensor<1>,
+        rate: f64,
+        step: u64,
+    ) -> (Tensor<1>, f64) {
+        let norm = gradient.clone().powi_scalar(2).sum().into_scalar::<f32>().sqrt();
+        let norm = f64::from(norm);
+        if !norm.is_finite() {
+            return (values, norm);
+        }
+        let scale = (config.clip_norm / norm.max(1e-12)).min(1.0);
+        let gradient = gradient.mul_scalar(scale);
+        let (b1, b2) = (config.beta_1, config.beta_2);
+        self.first =
+            self.first.clone().mul_scalar(b1) + gradient.clone().mul_scalar(1.0 - b1);
+        self.second =
+            self.second.clone().mul_scalar(b2) + gradient.powi_scalar(2).mul_scalar(1.0 - b2);
+        let count = (step + 1) as f64;
+        let (c1, c2) = (1.0 - b1.powf(count), 1.0 - b2.powf(count));
+        let root = self.second.clone().sqrt().div_scalar(c2.sqrt()).add_scalar(config.epsilon);
+        let update = self.first.clone() / root;
+        let decayed = values.mul_scalar(1.0 - rate * config.weight_decay);
+        (decayed - update.mul_scalar(rate / c1), norm)
+    }
+}

@@ -1,0 +1,20 @@
+//! Fused tensor operations on burn's backend extension, with hand-written gradients.
+//!
+//! Every operation has a plain composition of burn operations as its definition; that composition also
+//! runs on devices that have no fused implementation. On the Flex CPU backend a fused one takes its place,
+//! with run-time dispatch to AVX-512, AVX2 or portable code. This crate knows no diffusion.
+
+mod pair_layer;
+mod silu;
+mod simd;
+
+pub use pair_layer::{PairInputs, PairOutputs, PairWeights, pair_layer, pair_layer_plain};
+pub use silu::silu;
+
+use burn::backend::DispatchDevice;
+use burn::tensor::Device;
+
+/// Whether `device` (with or without gradients) is the Flex CPU backend, for which fused code exists.
+fn is_flex(device: &Device) -> bool {
+    matches!(device.clone().inner().as_dispatch(), DispatchDevice::Flex(_))
+}

@@ -1,0 +1,139 @@
+use super::*;
+use proptest::prelude::*;
+
+const WIDTH: usize = 24;
+const HEADS: usize = 2;
+const VALUES: usize = 10;
+
+/// Deterministic numbers in (−1, 1).
+fn numbers(seed: u64, count: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+fn tensor<const D: usize>(seed: u64, shape: [usize; D], device: &Device) -> Tensor<D> {
+    let count = shape.iter().product();
+    let tensor = Tensor::from_data(TensorData::new(numbers(seed, count), shape), device);
+    if device.is_autodiff() { tensor.require_grad() } else { tensor }
+}
+
+fn case(sizes: &[usize], seed: u64, device: &Device) -> (PairInputs, PairWeights) {
+    let atoms: usize = sizes.iter().sum();
+    let rows: usize = sizes.iter().map(|n| n * n).sum();
+    let d = WIDTH;
+    let s = seed * 100;
+    (
+        PairInputs {
+            source: tensor(s + 1, [atoms, d], device),
+            target: tensor(s + 2, [atoms, d], device),
+            values: tensor(s + 3, [atoms, VALUES], device),
+            pairs: tensor(s + 4, [rows, d], device),
+            positions: tensor(s + 5, [atoms, 3], device),
+            reference: tensor(s + 6, [atoms, 3], device),
+        },
+        PairWeights {
+            norm_scale: tensor(s + 7, [d], device),
+            norm_shift: tensor(s + 8, [d], device),
+            pair: tensor(s + 9, [d, d], device),
+            distance: tensor(s + 10, [2, d], device),
+            message: tensor(s + 11, [d, d], device),
+            message_bias: tensor(s + 12, [d], device),
+            update: tensor(s + 13, [d, d], device),
+            update_bias: tensor(s + 14, [d], device),
+            head: tensor(s + 15, [d, HEADS + 1], device),
+        },
+    )
+}
+
+type Layer = fn(PairInputs, PairWeights, &[usize]) -> PairOutputs;
+
+/// Outputs and gradients of all operands of a scalar made from all outputs.
+fn run(layer: Layer, sizes: &[usize], seed: u64) -> Vec<Vec<f32>> {
+    let device = Device::flex().autodiff();
+    let (inputs, weights) = case(sizes, seed, &device);
+    let out = layer(inputs.clone(), weights.clone(), sizes);
+    let score = |x: &Tensor<2>, seed: u64| {
+        let w = tensor(seed, x.dims(), &device).detach();
+        (x.clone() * w).sum()
+    };
+    let loss = score(&out.pairs, 91)
+        + score(&out.messages, 92)
+        + score(&out.attended, 93)
+        + score(&out.shift, 94);
+    let grads = loss.backward();
+    let vec2 = |x: Tensor<2>| x.into_data().try_to_vec::<f32>().expect("f32");
+    let of2 = |x: &Tensor<2>| vec2(x.grad(&grads).expect("tracked"));
+    let of1 = |x: &Tensor<1>| vec2(x.grad(&grads).expect("tracked").unsqueeze());
+    vec![
+        vec2(out.pairs),
+        vec2(out.messages),
+        vec2(out.attended),
+        vec2(out.shift),
+        of2(&inputs.source),
+        of2(&inputs.target),
+        of2(&inputs.values),
+        of2(&inputs.pairs),
+        of2(&inputs.positions),
+        of1(&weights.norm_scale),
+        of1(&weights.norm_shift),
+        of2(&weights.pair),
+        of2(&weights.distance),
+        of2(&weights.message),
+        of1(&weights.message_bias),
+        of2(&weights.update),
+        of1(&weights.update_bias),
+        of2(&weights.head),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn fused_equals_plain_forward_and_gradient(
+        sizes in prop::collection::vec(1usize..9, 1..6),
+        seed in 1u64..1000,
+    ) {
+        let fused = run(pair_layer, &sizes, seed);
+        let plain = run(pair_layer_plain, &sizes, seed);
+        for (k, (a, b)) in fused.iter().zip(&plain).enumerate() {
+            prop_assert_eq!(a.len(), b.len());
+            let scale = b.iter().fold(1.0f32, |m, x| m.max(x.abs()));
+            for (x, y) in a.iter().zip(b) {
+                prop_assert!((x - y).abs() <= 2e-4 * scale, "array {}: {} and {} of {}", k, x, y, scale);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_molecule_is_the_same_in_any_batch() {
+    let device = Device::flex();
+    let (inputs, weights) = case(&[5, 7, 3], 4, &device);
+    let all = pair_layer(inputs.clone(), weights.clone(), &[5, 7, 3]);
+    let alone = pair_layer(
+        PairInputs {
+            source: inputs.source.slice([5..12]),
+            target: inputs.target.slice([5..12]),
+            values: inputs.values.slice([5..12]),
+            pairs: inputs.pairs.slice([25..74]),
+            positions: inputs.positions.slice([5..12]),
+            reference: inputs.reference.slice([5..12]),
+        },
+        weights,
+        &[7],
+    );
+    let same = |a: Tensor<2>, b: Tensor<2>| {
+        assert_eq!(a.into_data().try_to_vec::<f32>().expect("f32"), b.into_data().try_to_vec::<f32>().expect("f32"));
+    };
+    same(all.pairs.slice([25..74]), alone.pairs);
+    same(all.messages.slice([5..12]), alone.messages);
+    same(all.attended.slice([5..12]), alone.attended);
+    same(all.shift.slice([5..12]), alone.shift);
+}

@@ -1,0 +1,52 @@
+//! The error of this crate.
+
+use std::path::PathBuf;
+
+/// What can go wrong with molecules; every message is a sentence that says what and where.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An error of the diffusion core.
+    #[error(transparent)]
+    Core(#[from] unmelt_diffusion::Error),
+    /// A file that is not in the format that it should be in.
+    #[error("{path} is not a usable {kind} file: {fault}", path = path.display())]
+    Format {
+        /// "SDF", "Parquet", …
+        kind: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// A file name whose ending names no format that can be read or written.
+    #[error("{path} has no ending that names a format; use one of {endings}", path = path.display())]
+    UnknownFormat {
+        /// Which file.
+        path: PathBuf,
+        /// The endings that are known.
+        endings: &'static str,
+    },
+    /// A request that cannot be fulfilled.
+    #[error("{0}")]
+    Request(String),
+}
+
+impl Error {
+    /// A file operation that failed, for `map_err`.
+    pub fn file(
+        doing: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let wrap = unmelt_diffusion::Error::file(doing, path);
+        move |source| Self::Core(wrap(source))
+    }
+
+    /// Whether the caller's own request ended the work.
+    pub fn is_stopped(&self) -> bool {
+        matches!(self, Self::Core(e) if e.is_stopped())
+    }
+}
+
+/// Result with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,178 @@
+//! The molecule model as a card describes it: vocabulary, network and processes.
+
+use serde::{Deserialize, Serialize};
+use unmelt_diffusion::train::LossWeighting;
+use unmelt_diffusion::{
+    CategoricalKind, FeatureSpec, Prediction, ProcessSpec, Schedule, State, Subspace, Value,
+};
+
+use crate::network::{GraphDenoiserConfig, pair_index};
+use crate::vocabulary::bond_class;
+use crate::{Atom, BOND_CLASSES, Bond, BondOrder, Element, Error, Molecule, Result, Vocabulary};
+
+/// Å that positions are divided by.
+pub const POSITION_SCALE: f64 = 1.4;
+
+/// The part of a model card that is about molecules.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GraphModel {
+    /// Classes and sizes of the data.
+    pub vocabulary: Vocabulary,
+    /// The network.
+    pub network: GraphDenoiserConfig,
+    /// Positions, atoms, charges and bonds, in this order.
+    pub features: Vec<FeatureSpec>,
+    /// How the loss was weighted.
+    pub loss: GraphLoss,
+}
+
+/// Weights of the parts of the loss.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GraphLoss {
+    /// By noise level.
+    pub weighting: LossWeighting,
+    /// Squared error of the positions, summed over x, y, z.
+    pub positions: f64,
+    /// Cross-entropy of the elements.
+    pub elements: f64,
+    /// Cross-entropy of the charges.
+    pub charges: f64,
+    /// Cross-entropy of the bonds, summed over pairs, per atom.
+    pub bonds: f64,
+}
+
+impl Default for GraphLoss {
+    fn default() -> Self {
+        Self {
+            weighting: LossWeighting::ClampedSnr { min: 0.05, max: 1.5 },
+            positions: 1.0,
+            elements: 0.4,
+            charges: 1.0,
+            bonds: 1.0,
+        }
+    }
+}
+
+/// Size of a network to train.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkSize {
+    /// Width of atoms.
+    pub node_width: usize,
+    /// Width of pairs.
+    pub pair_width: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Layers.
+    pub layers: usize,
+}
+
+impl Default for NetworkSize {
+    fn default() -> Self {
+        Self { node_width: 128, pair_width: 64, heads: 8, layers: 6 }
+    }
+}
+
+impl GraphModel {
+    /// A model for the data that a vocabulary describes.
+    pub fn new(vocabulary: Vocabulary, size: NetworkSize, loss: GraphLoss) -> Result<Self> {
+        if size.heads == 0 || !size.node_width.is_multiple_of(size.heads) {
+            return Err(Error::Request(format!(
+                "the node width {} must be a multiple of the number of heads, {}",
+                size.node_width, size.heads
+            )));
+        }
+        let network = GraphDenoiserConfig {
+            elements: vocabulary.elements.len(),
+            charges: vocabulary.charges.len(),
+            bonds: BOND_CLASSES,
+            node_width: size.node_width,
+            pair_width: size.pair_width,
+            heads: size.heads,
+            layers: size.layers,
+            distance_features: 20,
+            time_features: 16,
+        };
+        let categorical = |name: &str, frequencies: &[f64]| FeatureSpec {
+            name: name.into(),
+            schedule: Schedule::COSINE,
+            process: ProcessSpec::Categorical(CategoricalKind::Marginal {
+                frequencies: frequencies.to_vec(),
+            }),
+        };
+        let features = vec![
+            FeatureSpec {
+                name: "positions".into(),
+                schedule: Schedule::COSINE,
+                process: ProcessSpec::Gaussian(Subspace::CentredPoints),
+            },
+            categorical("atoms", &vocabulary.element_frequencies),
+            categorical("charges", &vocabulary.charge_frequencies),
+            categorical("bonds", &vocabulary.bond_frequencies),
+        ];
+        Ok(Self { vocabulary, network, features, loss })
+    }
+
+    /// Elements per feature of a molecule of n atoms.
+    pub fn lengths(&self, n: usize) -> [usize; 4] {
+        [3 * n, n, n, n * n.saturating_sub(1) / 2]
+    }
+
+    /// A molecule as a clean state.
+    pub fn encode(&self, molecule: &Molecule) -> Result<State<f32>> {
+        let n = molecule.len();
+        let vocabulary = &self.vocabulary;
+        let unknown = |what: String| Error::Request(format!("the model does not know {what}"));
+        let mut positions: Vec<f64> = molecule
+            .atoms()
+            .flat_map(|a| a.position.iter().map(|x| x / vocabulary.position_scale).collect::<Vec<_>>())
+            .collect();
+        Subspace::CentredPoints.project(&mut positions);
+        let mut elements = Vec::with_capacity(n);
+        let mut charges = Vec::with_capacity(n);
+        for atom in molecule.atoms() {
+            let element = vocabulary.element_class(atom.element);
+            elements.push(element.ok_or_else(|| unknown(format!("the element {}", atom.element)))? as u8);
+            let charge = vocabulary.charge_class(atom.charge);
+            charges.push(charge.ok_or_else(|| unknown(format!("the charge {:+}", atom.charge)))? as u8);
+        }
+        let mut bonds = vec![0u8; self.lengths(n)[3]];
+        for bond in molecule.bonds() {
+            let (i, j) = (bond.begin.min(bond.end), bond.begin.max(bond.end));
+            bonds[pair_index(n, i, j)] = bond_class(bond.order)? as u8;
+        }
+        Ok(vec![
+            Value::Continuous(positions.into_iter().map(|x| x as f32).collect()),
+            Value::Classes(elements),
+            Value::Classes(charges),
+            Value::Classes(bonds),
+        ])
+    }
+
+    /// A clean state as a molecule.
+    pub fn decode(&self, state: &State<f32>) -> Result<Molecule> {
+        let vocabulary = &self.vocabulary;
+        let (elements, charges) = (state[1].classes(), state[2].classes());
+        let n = elements.len();
+        let atoms = state[0].continuous().chunks_exact(3).enumerate().map(|(k, x)| {
+            let place = |d: usize| f64::from(x[d]) * vocabulary.position_scale;
+            let number = vocabulary.elements[usize::from(elements[k])];
+            Atom {
+                element: Element::from_number(number).unwrap_or(Element::C),
+                charge: vocabulary.charges[usize::from(charges[k])],
+                position: nalgebra::Point3::new(place(0), place(1), place(2)),
+            }
+        });
+        let bonds = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j))).filter_map(|(i, j)| {
+            let class = state[3].classes()[pair_index(n, i, j)];
+            BondOrder::from_code(class).map(|order| Bond { begin: i, end: j, order })
+        });
+        Molecule::new(atoms, bonds)
+            .map_err(|e| Error::Request(format!("the network made no molecule: {e}")))
+    }
+}
+
+/// Predictions of one molecule, for the core's loop and for self-conditioning.
+pub(crate) type MoleculePrediction = Vec<Prediction<f32>>;

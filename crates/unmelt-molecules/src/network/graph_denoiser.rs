@@ -1,0 +1,249 @@
+//! The graph denoiser: an E(3)-equivariant network over the complete graph that carries atoms, pairs and
+//! positions, and predicts the clean atoms, charges, bonds and positions together.
+//!
+//! A layer is [`unmelt_kernels::pair_layer`] followed by a small network on each atom. Positions enter through
+//! distances and leave through sums of difference vectors, so rotations, reflections and translations of the
+//! input do the same to the output; bond logits are summed over (i, j) and (j, i), so bonds are symmetric.
+
+use burn::tensor::{IndexingUpdateOp, Tensor, activation};
+use serde::{Deserialize, Serialize};
+use unmelt_diffusion::{Init, Layout, Prediction, Result, Weights, to_vec};
+use unmelt_kernels::{PairInputs, PairWeights, pair_layer};
+
+use super::GraphInput;
+use super::layers::{Linear, Mlp, Norm};
+
+/// Sums of messages are divided by this, so that they are of order one.
+const MESSAGE_SCALE: f64 = 0.125;
+
+/// Size of the network and of what it reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GraphDenoiserConfig {
+    /// Classes of elements.
+    pub elements: usize,
+    /// Classes of charges.
+    pub charges: usize,
+    /// Classes of bonds, none included.
+    pub bonds: usize,
+    /// Width of atoms.
+    pub node_width: usize,
+    /// Width of pairs.
+    pub pair_width: usize,
+    /// Attention heads; they share the node width.
+    pub heads: usize,
+    /// Layers.
+    pub layers: usize,
+    /// Bumps that a distance is written in.
+    pub distance_features: usize,
+    /// Sines and cosines that the time is written in.
+    pub time_features: usize,
+}
+
+impl GraphDenoiserConfig {
+    /// Columns of the node features: both class vectors, now and predicted before; time.
+    pub fn node_features(&self) -> usize {
+        2 * (self.elements + self.charges) + self.time_features
+    }
+
+    /// Columns of the pair features: bonds and distances, now and predicted before; two flags; time.
+    pub fn pair_features(&self) -> usize {
+        2 * self.bonds + 2 * (self.distance_features + 1) + 2 + self.time_features
+    }
+
+    /// Names and shapes of the parameters.
+    pub fn layout(&self) -> Layout {
+        let (h, d) = (self.node_width, self.pair_width);
+        let mut layout = Layout::default();
+        layout.add_linear("nodes.0", self.node_features(), h);
+        layout.add_linear("nodes.1", h, h);
+        layout.add_linear("pairs.0", self.pair_features(), d);
+        layout.add_linear("pairs.1", d, d);
+        for k in 0..self.layers {
+            let name = |part: &str| format!("layers.{k}.{part}");
+            let bound = Init::Uniform(1.0 / (d as f64).sqrt());
+            layout.add_norm(&name("norm"), h);
+            layout.add_linear(&name("project"), h, 2 * d + h);
+            layout.add_norm(&name("pair_norm"), d);
+            layout.add(name("pair.weight"), &[d, d], bound);
+            layout.add(name("distance.weight"), &[2, d], Init::Uniform(0.5));
+            layout.add_linear(&name("message"), d, d);
+            layout.add_linear(&name("update"), d, d);
+            layout.add(name("head.weight"), &[d, self.heads + 1], Init::Zeros);
+            layout.add_linear(&name("node.0"), 2 * h + d, h);
+            layout.add_linear(&name("node.1"), h, h);
+        }
+        layout.add_norm("out.norm", h);
+        layout.add_linear("out.nodes.0", h, h);
+        layout.add_linear("out.nodes.1", h, self.elements + self.charges);
+        layout.add_norm("out.pair_norm", d);
+        layout.add_linear("out.pairs.0", d, d);
+        layout.add_linear("out.pairs.1", d, self.bonds);
+        layout
+    }
+}
+
+/// The network with weights.
+#[derive(Clone, Debug)]
+pub struct GraphDenoiser {
+    config: GraphDenoiserConfig,
+    nodes: Mlp,
+    pairs: Mlp,
+    layers: Vec<Layer>,
+    out_norm: Norm,
+    out_nodes: Mlp,
+    out_pair_norm: Norm,
+    out_pairs: Mlp,
+}
+
+/// What the network predicts of the clean molecules.
+#[derive(Clone, Debug)]
+pub struct GraphOutput {
+    /// Positions without centre of mass, in units of the position scale, `[N, 3]`.
+    pub positions: Tensor<2>,
+    /// Logits of the elements, `[N, elements]`.
+    pub elements: Tensor<2>,
+    /// Logits of the charges, `[N, charges]`.
+    pub charges: Tensor<2>,
+    /// Logits of the bonds, `[P, bonds]`, the same for (i, j) and (j, i).
+    pub bonds: Tensor<2>,
+}
+
+impl GraphDenoiser {
+    /// The network with these weights.
+    pub fn bind(config: &GraphDenoiserConfig, weights: &Weights) -> Result<Self> {
+        Ok(Self {
+            config: config.clone(),
+            nodes: Mlp::bind(weights, "nodes")?,
+            pairs: Mlp::bind(weights, "pairs")?,
+            layers: (0..config.layers).map(|k| Layer::bind(weights, k)).collect::<Result<_>>()?,
+            out_norm: Norm::bind(weights, "out.norm")?,
+            out_nodes: Mlp::bind(weights, "out.nodes")?,
+            out_pair_norm: Norm::bind(weights, "out.pair_norm")?,
+            out_pairs: Mlp::bind(weights, "out.pairs")?,
+        })
+    }
+
+    /// Predicts the clean molecules.
+    pub fn forward(&self, input: &GraphInput) -> GraphOutput {
+        let mut nodes = self.nodes.forward(input.nodes.clone());
+        let mut pairs = self.pairs.forward(input.pairs.clone());
+        let mut positions = input.positions.clone();
+        for layer in &self.layers {
+            (nodes, pairs, positions) = layer.forward(nodes, pairs, positions, input);
+        }
+        // The posterior mean of unit-variance data is α·x_t; the layers supply what it misses.
+        let moved = (positions - input.positions.clone()) * input.sigma.clone();
+        let classes = self.out_nodes.forward(self.out_norm.forward(nodes));
+        let (e, c, atoms) = (self.config.elements, self.config.charges, classes.dims()[0]);
+        let bonds = self.out_pairs.forward(self.out_pair_norm.forward(pairs));
+        GraphOutput {
+            positions: input.positions.clone() * input.alpha.clone() + centred(moved, input),
+            elements: classes.clone().slice([0..atoms, 0..e]),
+            charges: classes.slice([0..atoms, e..e + c]),
+            bonds: bonds.clone() + bonds.select(0, input.mirror.clone()),
+        }
+    }
+}
+
+impl GraphOutput {
+    /// Probabilities instead of logits.
+    pub fn into_probabilities(self) -> Self {
+        Self {
+            positions: self.positions,
+            elements: activation::softmax(self.elements, 1),
+            charges: activation::softmax(self.charges, 1),
+            bonds: activation::softmax(self.bonds, 1),
+        }
+    }
+}
+
+/// Subtracts each molecule's mean.
+fn centred(x: Tensor<2>, input: &GraphInput) -> Tensor<2> {
+    let sums = Tensor::zeros([input.sizes.len(), 3], &x.device());
+    let sums = sums.select_assign(0, input.molecule.clone(), x.clone(), IndexingUpdateOp::Add);
+    x - (sums * input.inverse_size.clone()).select(0, input.molecule.clone())
+}
+
+#[derive(Clone, Debug)]
+struct Layer {
+    norm: Norm,
+    project: Linear,
+    pair: PairWeights,
+    node: Mlp,
+}
+
+impl Layer {
+    fn bind(weights: &Weights, k: usize) -> Result<Self> {
+        let name = |part: &str| format!("layers.{k}.{part}");
+        Ok(Self {
+            norm: Norm::bind(weights, &name("norm"))?,
+            project: Linear::bind(weights, &name("project"))?,
+            pair: PairWeights {
+                norm_scale: weights.get(&name("pair_norm.weight"))?,
+                norm_shift: weights.get(&name("pair_norm.bias"))?,
+                pair: weights.get(&name("pair.weight"))?,
+                distance: weights.get(&name("distance.weight"))?,
+                message: weights.get(&name("message.weight"))?,
+                message_bias: weights.get(&name("message.bias"))?,
+                update: weights.get(&name("update.weight"))?,
+                update_bias: weights.get(&name("update.bias"))?,
+                head: weights.get(&name("head.weight"))?,
+            },
+            node: Mlp::bind(weights, &name("node"))?,
+        })
+    }
+
+    fn forward(
+        &self,
+        nodes: Tensor<2>,
+        pairs: Tensor<2>,
+        positions: Tensor<2>,
+        input: &GraphInput,
+    ) -> (Tensor<2>, Tensor<2>, Tensor<2>) {
+        let normed = self.norm.forward(nodes.clone());
+        let projected = self.project.forward(normed.clone());
+        let (atoms, d) = (projected.dims()[0], pairs.dims()[1]);
+        let columns = |from: usize, to: usize| projected.clone().slice([0..atoms, from..to]);
+        let inputs = PairInputs {
+            source: columns(0, d),
+            target: columns(d, 2 * d),
+            values: columns(2 * d, projected.dims()[1]),
+            pairs,
+            positions: positions.clone(),
+            reference: input.positions.clone(),
+        };
+        let out = pair_layer(inputs, self.pair.clone(), &input.sizes);
+        let messages = out.messages.mul_scalar(MESSAGE_SCALE);
+        let update = self.node.forward(Tensor::cat(vec![normed, messages, out.attended], 1));
+        (nodes + update, out.pairs, positions + out.shift)
+    }
+}
+
+/// The prediction of each molecule of a batch, on the host: positions, and probabilities of atoms, charges and
+/// pairs i < j.
+pub fn split_predictions(output: GraphOutput, sizes: &[usize]) -> Vec<Vec<Prediction<f32>>> {
+    let output = output.into_probabilities();
+    let columns = [output.elements.dims()[1], output.charges.dims()[1], output.bonds.dims()[1]];
+    let (positions, bonds) = (to_vec(output.positions), to_vec(output.bonds));
+    let (elements, charges) = (to_vec(output.elements), to_vec(output.charges));
+    let (mut atom, mut row) = (0, 0);
+    sizes
+        .iter()
+        .map(|&n| {
+            let of_atoms = |x: &[f32], width: usize| x[atom * width..(atom + n) * width].to_vec();
+            let pairs = (0..n).flat_map(|i| (i + 1..n).map(move |j| i * n + j)).flat_map(|k| {
+                bonds[(row + k) * columns[2]..(row + k + 1) * columns[2]].iter().copied()
+            });
+            let prediction = vec![
+                Prediction::Continuous(of_atoms(&positions, 3)),
+                Prediction::Probabilities(of_atoms(&elements, columns[0])),
+                Prediction::Probabilities(of_atoms(&charges, columns[1])),
+                Prediction::Probabilities(pairs.collect()),
+            ];
+            atom += n;
+            row += n * n;
+            prediction
+        })
+        .collect()
+}

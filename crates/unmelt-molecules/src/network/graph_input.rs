@@ -1,0 +1,214 @@
+//! What the graph denoiser reads: noisy molecules, packed, as node and pair features.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use rayon::prelude::*;
+use unmelt_diffusion::{Level, Prediction, Value};
+
+use super::GraphDenoiserConfig;
+
+/// One noisy molecule: positions in units of the position scale, classes of atoms, charges and pairs i < j.
+#[derive(Clone, Copy, Debug)]
+pub struct Noisy<'a> {
+    /// Positions, atoms, charges and bonds, in the order of the features.
+    pub state: &'a [Value<f32>],
+    /// The prediction of the evaluation before, if there was one.
+    pub previous: Option<&'a [Prediction<f32>]>,
+    /// Time in [0, 1].
+    pub time: f64,
+    /// Level of the positions at that time.
+    pub level: Level,
+}
+
+impl Noisy<'_> {
+    /// Number of atoms.
+    pub fn len(&self) -> usize {
+        self.state[1].classes().len()
+    }
+
+    /// Whether there is no atom.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The place of the pair i < j among the pairs of a molecule of n atoms.
+pub(crate) fn pair_index(n: usize, i: usize, j: usize) -> usize {
+    i * (2 * n - i - 1) / 2 + (j - i - 1)
+}
+
+/// Packed features of a batch on a device.
+#[derive(Clone, Debug)]
+pub struct GraphInput {
+    /// Atoms of each molecule.
+    pub sizes: Vec<usize>,
+    /// `[N, node features]`.
+    pub nodes: Tensor<2>,
+    /// `[P, pair features]`.
+    pub pairs: Tensor<2>,
+    /// `[N, 3]`.
+    pub positions: Tensor<2>,
+    /// α of each atom's molecule, `[N, 1]`.
+    pub alpha: Tensor<2>,
+    /// σ of each atom's molecule, `[N, 1]`.
+    pub sigma: Tensor<2>,
+    /// Number of each atom's molecule, `[N]`.
+    pub molecule: Tensor<1, Int>,
+    /// 1 over the atoms of each molecule, `[molecules, 1]`.
+    pub inverse_size: Tensor<2>,
+    /// For the pair row (i, j) the row (j, i), `[P]`.
+    pub mirror: Tensor<1, Int>,
+}
+
+impl GraphInput {
+    /// Packs molecules.
+    pub fn new(config: &GraphDenoiserConfig, molecules: &[Noisy], device: &Device) -> Self {
+        let device = &device.clone().inner();
+        let sizes: Vec<usize> = molecules.iter().map(Noisy::len).collect();
+        let features: Vec<Features> =
+            molecules.par_iter().map(|m| Features::of(config, m)).collect();
+        let atoms: usize = sizes.iter().sum();
+        let rows: usize = sizes.iter().map(|n| n * n).sum();
+        let tensor = |values: Vec<f32>, rows: usize| {
+            let columns = values.len() / rows.max(1);
+            Tensor::<2>::from_data(TensorData::new(values, [rows, columns]), device)
+        };
+        let per_atom = |f: &dyn Fn(&Noisy) -> f64| -> Vec<f32> {
+            molecules.iter().flat_map(|m| std::iter::repeat_n(f(m) as f32, m.len())).collect()
+        };
+        let ints = |values: Vec<i32>| {
+            let count = values.len();
+            Tensor::<1, Int>::from_data(TensorData::new(values, [count]), device)
+        };
+        let concat = |f: &dyn Fn(&Features) -> &[f32]| -> Vec<f32> {
+            features.iter().flat_map(|x| f(x).iter().copied()).collect()
+        };
+        let owner = sizes.iter().enumerate().flat_map(|(k, &n)| std::iter::repeat_n(k as i32, n));
+        Self {
+            nodes: tensor(concat(&|f| &f.nodes), atoms),
+            pairs: tensor(concat(&|f| &f.pairs), rows),
+            positions: tensor(
+                molecules.iter().flat_map(|m| m.state[0].continuous().iter().copied()).collect(),
+                atoms,
+            ),
+            alpha: tensor(per_atom(&|m| m.level.alpha), atoms),
+            sigma: tensor(per_atom(&|m| m.level.sigma), atoms),
+            molecule: ints(owner.collect()),
+            inverse_size: tensor(sizes.iter().map(|&n| 1.0 / n as f32).collect(), sizes.len()),
+            mirror: ints(mirror(&sizes)),
+            sizes,
+        }
+    }
+}
+
+fn mirror(sizes: &[usize]) -> Vec<i32> {
+    let (mut rows, mut start) = (Vec::new(), 0);
+    for &n in sizes {
+        rows.extend((0..n * n).map(|k| (start + (k % n) * n + k / n) as i32));
+        start += n * n;
+    }
+    rows
+}
+
+/// Features of one molecule.
+struct Features {
+    nodes: Vec<f32>,
+    pairs: Vec<f32>,
+}
+
+impl Features {
+    fn of(config: &GraphDenoiserConfig, m: &Noisy) -> Self {
+        let time = time_features(m.time, config.time_features);
+        Self { nodes: nodes(config, m, &time), pairs: pairs(config, m, &time) }
+    }
+}
+
+/// Sines and cosines of t at octaves.
+fn time_features(t: f64, count: usize) -> Vec<f32> {
+    (0..count / 2)
+        .flat_map(|k| {
+            let angle = std::f64::consts::FRAC_PI_2 * t * 2f64.powi(k as i32);
+            [angle.sin() as f32, angle.cos() as f32]
+        })
+        .collect()
+}
+
+fn probabilities<'a>(m: &Noisy<'a>, feature: usize) -> Option<&'a [f32]> {
+    m.previous.map(|p| match &p[feature] {
+        Prediction::Probabilities(p) => p.as_slice(),
+        Prediction::Continuous(_) => panic!("a categorical feature is predicted as probabilities"),
+    })
+}
+
+fn previous_positions<'a>(m: &Noisy<'a>) -> Option<&'a [f32]> {
+    m.previous.map(|p| match &p[0] {
+        Prediction::Continuous(x) => x.as_slice(),
+        Prediction::Probabilities(_) => panic!("positions are predicted as numbers"),
+    })
+}
+
+fn nodes(config: &GraphDenoiserConfig, m: &Noisy, time: &[f32]) -> Vec<f32> {
+    let width = config.node_features();
+    let mut out = vec![0.0; m.len() * width];
+    let sizes = [config.elements, config.charges];
+    for (i, row) in out.chunks_exact_mut(width).enumerate() {
+        let mut at = 0;
+        for (k, &classes) in sizes.iter().enumerate() {
+            row[at + usize::from(m.state[k + 1].classes()[i])] = 1.0;
+            at += classes;
+            if let Some(p) = probabilities(m, k + 1) {
+                row[at..at + classes].copy_from_slice(&p[i * classes..(i + 1) * classes]);
+            }
+            at += classes;
+        }
+        row[at..].copy_from_slice(time);
+    }
+    out
+}
+
+fn pairs(config: &GraphDenoiserConfig, m: &Noisy, time: &[f32]) -> Vec<f32> {
+    let (n, width, bonds, distances) =
+        (m.len(), config.pair_features(), config.bonds, config.distance_features);
+    let mut out = vec![0.0; n * n * width];
+    let classes = m.state[3].classes();
+    let predicted = probabilities(m, 3);
+    let before = previous_positions(m);
+    for i in 0..n {
+        for j in i..n {
+            let row = &mut out[(i * n + j) * width..(i * n + j + 1) * width];
+            let (own, rest) = row.split_at_mut(2 * bonds);
+            if i != j {
+                let k = pair_index(n, i, j);
+                own[usize::from(classes[k])] = 1.0;
+                if let Some(p) = predicted {
+                    own[bonds..].copy_from_slice(&p[k * bonds..(k + 1) * bonds]);
+                }
+            }
+            let (now, rest) = rest.split_at_mut(distances + 1);
+            distance_features(m.state[0].continuous(), i, j, now);
+            let (previous, rest) = rest.split_at_mut(distances + 1);
+            if let Some(x) = before {
+                distance_features(x, i, j, previous);
+            }
+            rest[0] = f32::from(i == j);
+            rest[1] = f32::from(before.is_some());
+            rest[2..].copy_from_slice(time);
+            if i != j {
+                out.copy_within((i * n + j) * width..(i * n + j + 1) * width, (j * n + i) * width);
+            }
+        }
+    }
+    out
+}
+
+/// The distance, and bumps in exp(−distance), which are narrow where bonds are (as in PhysNet, Unke & Meuwly 2019).
+fn distance_features(x: &[f32], i: usize, j: usize, out: &mut [f32]) {
+    let d2: f32 = (0..3).map(|k| (x[3 * i + k] - x[3 * j + k]).powi(2)).sum();
+    let d = d2.sqrt();
+    out[0] = d;
+    let count = out.len() - 1;
+    let u = (-d).exp();
+    for (k, y) in out[1..].iter_mut().enumerate() {
+        let offset = (u - k as f32 / (count - 1) as f32) * count as f32;
+        *y = (-0.5 * offset * offset).exp();
+    }
+}

@@ -1,0 +1,9 @@
+//! Networks over molecules.
+
+mod graph_denoiser;
+mod graph_input;
+mod layers;
+
+pub use graph_denoiser::{GraphDenoiser, GraphDenoiserConfig, GraphOutput, split_predictions};
+pub(crate) use graph_input::pair_index;
+pub use graph_input::{GraphInput, Noisy};

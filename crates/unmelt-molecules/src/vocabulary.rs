@@ -1,0 +1,103 @@
+//! The classes of a model: elements, charges and bond orders, with their frequencies in the data.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use crate::{BondOrder, Element, Error, Molecule, Result};
+
+/// Bond classes: none, single, double, triple.
+pub const BOND_CLASSES: usize = 4;
+
+/// What a model knows of the molecules that it was trained on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vocabulary {
+    /// Atomic numbers, ascending.
+    pub elements: Vec<u8>,
+    /// Formal charges, ascending.
+    pub charges: Vec<i8>,
+    /// Frequency of each element.
+    pub element_frequencies: Vec<f64>,
+    /// Frequency of each charge.
+    pub charge_frequencies: Vec<f64>,
+    /// Frequency of no bond, single, double and triple bonds among all pairs.
+    pub bond_frequencies: Vec<f64>,
+    /// Molecules by number of atoms.
+    pub sizes: BTreeMap<usize, u64>,
+    /// Positions are divided by this many Å.
+    pub position_scale: f64,
+}
+
+impl Vocabulary {
+    /// Counts the classes of molecules.
+    pub fn of<'a>(molecules: impl IntoIterator<Item = &'a Molecule>, position_scale: f64) -> Result<Self> {
+        let mut elements: BTreeMap<u8, u64> = BTreeMap::new();
+        let mut charges: BTreeMap<i8, u64> = BTreeMap::new();
+        let mut sizes: BTreeMap<usize, u64> = BTreeMap::new();
+        let mut bonds = [0u64; BOND_CLASSES];
+        for molecule in molecules {
+            *sizes.entry(molecule.len()).or_default() += 1;
+            for atom in molecule.atoms() {
+                *elements.entry(atom.element.number()).or_default() += 1;
+                *charges.entry(atom.charge).or_default() += 1;
+            }
+            let pairs = molecule.len() * (molecule.len().max(1) - 1) / 2;
+            let mut none = pairs as u64;
+            for bond in molecule.bonds() {
+                bonds[bond_class(bond.order)?] += 1;
+                none -= 1;
+            }
+            bonds[0] += none;
+        }
+        if elements.is_empty() {
+            return Err(Error::Request("there is no molecule to learn from".into()));
+        }
+        Ok(Self {
+            element_frequencies: frequencies(elements.values().copied()),
+            charge_frequencies: frequencies(charges.values().copied()),
+            bond_frequencies: frequencies(bonds.map(|n| n.max(1)).into_iter()),
+            elements: elements.into_keys().collect(),
+            charges: charges.into_keys().collect(),
+            sizes,
+            position_scale,
+        })
+    }
+
+    /// The class of an element.
+    pub fn element_class(&self, element: Element) -> Option<usize> {
+        self.elements.iter().position(|&n| n == element.number())
+    }
+
+    /// The class of a formal charge.
+    pub fn charge_class(&self, charge: i8) -> Option<usize> {
+        self.charges.iter().position(|&c| c == charge)
+    }
+
+    /// The number of atoms at `u` in (0, 1) of the cumulative distribution of sizes.
+    pub fn draw_size(&self, u: f64) -> usize {
+        let total: u64 = self.sizes.values().sum();
+        let mut rest = u * total as f64;
+        for (&size, &count) in &self.sizes {
+            rest -= count as f64;
+            if rest < 0.0 {
+                return size;
+            }
+        }
+        self.sizes.keys().last().copied().unwrap_or(1)
+    }
+}
+
+/// The class of a bond order; aromatic bonds have none.
+pub fn bond_class(order: BondOrder) -> Result<usize> {
+    match order {
+        BondOrder::Aromatic => Err(Error::Request(
+            "a molecule has aromatic bonds; write its bonds in Kekulé form (single and double) first".into(),
+        )),
+        other => Ok(usize::from(other.code())),
+    }
+}
+
+fn frequencies(counts: impl Iterator<Item = u64> + Clone) -> Vec<f64> {
+    let total: u64 = counts.clone().sum();
+    counts.map(|n| n as f64 / total as f64).collect()
+}
