@@ -1,18 +1,39 @@
 //! The command line of unmelt.
-use std::path::Path;
-use unmelt_diffusion::train::*;
-use unmelt_molecules::*;
-fn main() {
-    let t = std::time::Instant::now();
-    let reading = format::read_parquet(Path::new("../shared/data/qm9.parquet")).expect("read");
-    println!("{} {} {:?}", reading.molecules.len(), reading.faults.len(), t.elapsed());
-    let v = Vocabulary::of(&reading.molecules, POSITION_SCALE).expect("v");
-    println!("{v:?}");
-    let model = GraphModel::new(v, NetworkSize::default(), GraphLoss::default()).expect("m");
-    let data = TrainingSet::new(&model, &reading.molecules).expect("d");
-    println!("{:?}", t.elapsed());
-    let o = GraphObjective::new(&model, data, 64, 0).expect("o");
-    let device = burn::tensor::Device::flex();
-    let mut tr = Trainer::new(&o, TrainConfig::default(), &device);
-    for i in 0..60 { let t = std::time::Instant::now(); let r = tr.advance().expect("step"); if i % 10 == 9 { println!("{:?} {:?}", t.elapsed(), r); } }
+
+mod args;
+mod device;
+mod failure;
+mod interrupt;
+mod progress;
+mod train;
+
+use clap::Parser;
+
+use args::{Args, Command, Molecules};
+use failure::Failure;
+
+/// Keeps freed memory instead of handing it back to the system after each tensor.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    keep_freed_memory();
+    match run(Args::parse()) {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+/// Tensors come and go by the thousand; giving their pages back costs a fifth of the time of a training step.
+fn keep_freed_memory() {
+    /// `mi_option_purge_delay` of mimalloc.h, which the bindings leave out.
+    const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+    // SAFETY: the option exists, and setting it before other threads start is what it is for.
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, -1) };
+}
+
+fn run(args: Args) -> Result<(), Failure> {
+    match args.command {
+        Command::Molecules { command: Molecules::Train(train) } => train::run(train),
+    }
 }

@@ -220,7 +220,9 @@ pub fn read_arrays(bytes: &[u8], path: &Path) -> Result<Arrays> {
                 Dtype::F32 => words(data).map(f32::from_le_bytes).collect(),
                 Dtype::F64 => words(data).map(|b| f64::from_le_bytes(b) as f32).collect(),
                 Dtype::I64 => words(data).map(|b| i64::from_le_bytes(b) as f32).collect(),
-                other => return Err(fault(format!("tensor {name} has the type {other:?}, want a float"))),
+                other => {
+                    return Err(fault(format!("tensor {name} has the type {other:?}, want a float")));
+                }
             };
             if values.iter().any(|x| !x.is_finite()) {
                 return Err(fault(format!("tensor {name} holds a number that is not finite")));
@@ -239,8 +241,7 @@ pub fn values_in_layout(layout: &Layout, arrays: &Arrays) -> Result<Vec<f32>> {
     let mut values = vec![0.0; layout.len()];
     for entry in layout.entries() {
         let fault = |fault: String| Error::Weights { name: entry.name.clone(), fault };
-        let (shape, data) =
-            arrays.get(&entry.name).ok_or_else(|| fault("have no tensor".into()))?;
+        let (shape, data) = arrays.get(&entry.name).ok_or_else(|| fault("have no tensor".into()))?;
         if *shape != entry.shape {
             return Err(fault(format!("have shape {shape:?} instead of {:?}", entry.shape)));
         }

@@ -147,7 +147,9 @@ mod tests {
         let noise = Noise::new(1);
         let first = |s| noise.uniform_one(s);
         let base = first(Stream::new(1, 1, 1));
-        for other in [Stream::new(2, 1, 1), Stream::new(1, 2, 1), Stream::new(1, 1, 2), Stream::new(1 << 33, 1, 1)] {
+        for other in
+            [Stream::new(2, 1, 1), Stream::new(1, 2, 1), Stream::new(1, 1, 2), Stream::new(1 << 33, 1, 1)]
+        {
             assert_ne!(base, first(other));
         }
         assert_ne!(base, Noise::new(2).uniform_one(Stream::new(1, 1, 1)));

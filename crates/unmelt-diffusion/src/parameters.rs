@@ -216,5 +216,9 @@ impl Weights {
 
 /// A tensor's elements on the host.
 pub fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().convert_dtype(burn::tensor::DType::F32).try_into_vec::<f32>().expect("just converted to f32")
+    tensor
+        .into_data()
+        .convert_dtype(burn::tensor::DType::F32)
+        .try_into_vec::<f32>()
+        .expect("just converted to f32")
 }

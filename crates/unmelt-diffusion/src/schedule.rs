@@ -164,9 +164,7 @@ impl Schedule {
     /// ᾱ of every training step, for schedules through steps.
     pub fn alphas_cumprod(&self) -> Option<Vec<f64>> {
         match self {
-            Self::Polynomial { power, precision, steps } => {
-                Some(polynomial(*power, *precision, *steps))
-            }
+            Self::Polynomial { power, precision, steps } => Some(polynomial(*power, *precision, *steps)),
             Self::Tabulated { alphas_cumprod, .. } => Some(alphas_cumprod.clone()),
             _ => Some(cumulative_product(&self.betas()?)),
         }
@@ -269,10 +267,7 @@ pub fn rescale_zero_terminal_snr(alphas_cumprod: &[f64]) -> Vec<f64> {
         return Vec::new();
     };
     let (first, last) = (first.sqrt(), last.sqrt());
-    alphas_cumprod
-        .iter()
-        .map(|a| ((a.sqrt() - last) * (first / (first - last))).powi(2))
-        .collect()
+    alphas_cumprod.iter().map(|a| ((a.sqrt() - last) * (first / (first - last))).powi(2)).collect()
 }
 
 /// A checked schedule, ready to be asked for levels.

@@ -11,6 +11,7 @@ use burn::tensor::{Tensor, TensorData, activation};
 use rayon::prelude::*;
 
 use crate::simd;
+use crate::tensors::{in_order, values};
 
 /// Elements that one thread works on at a time.
 const BLOCK: usize = 1 << 15;
@@ -31,14 +32,11 @@ pub(crate) trait SiluOps: Backend {
 
 impl SiluOps for Flex {
     fn fused_silu(x: FlexTensor) -> FlexTensor {
-        let x = x.to_contiguous();
+        let x = in_order(x);
         let shape = x.layout().shape().clone();
-        let input = crate::pair_layer::values(&x);
+        let input = values(&x);
         let mut output = vec![0.0; input.len()];
-        output
-            .par_chunks_mut(BLOCK)
-            .zip(input.par_chunks(BLOCK))
-            .for_each(|(y, x)| simd::silu(x, y));
+        output.par_chunks_mut(BLOCK).zip(input.par_chunks(BLOCK)).for_each(|(y, x)| simd::silu(x, y));
         FlexTensor::from_data(TensorData::new(output, shape))
     }
 }
@@ -49,22 +47,16 @@ struct FusedSilu;
 impl Backward<Flex, 1> for FusedSilu {
     type State = FlexTensor;
 
-    fn backward(
-        self,
-        ops: Ops<Self::State, 1>,
-        grads: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
         unary::<Flex, _>(ops.parents, ops.node, grads, |grad| {
-            let x = ops.state.to_contiguous();
-            let mut grad = grad.to_contiguous();
+            let x = in_order(ops.state);
+            let grad = in_order(grad);
             let shape = grad.layout().shape().clone();
-            let mut g = crate::pair_layer::values(&grad).to_vec();
+            let mut g = values(&grad).to_vec();
             g.par_chunks_mut(BLOCK)
-                .zip(crate::pair_layer::values(&x).par_chunks(BLOCK))
+                .zip(values(&x).par_chunks(BLOCK))
                 .for_each(|(g, x)| simd::silu_backward(x, g));
-            grad = FlexTensor::from_data(TensorData::new(g, shape));
-            grad
+            FlexTensor::from_data(TensorData::new(g, shape))
         });
     }
 }

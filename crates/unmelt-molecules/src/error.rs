@@ -34,10 +34,7 @@ pub enum Error {
 
 impl Error {
     /// A file operation that failed, for `map_err`.
-    pub fn file(
-        doing: &'static str,
-        path: impl Into<PathBuf>,
-    ) -> impl FnOnce(std::io::Error) -> Self {
+    pub fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let wrap = unmelt_diffusion::Error::file(doing, path);
         move |source| Self::Core(wrap(source))
     }

@@ -169,8 +169,7 @@ impl GraphModel {
             let class = state[3].classes()[pair_index(n, i, j)];
             BondOrder::from_code(class).map(|order| Bond { begin: i, end: j, order })
         });
-        Molecule::new(atoms, bonds)
-            .map_err(|e| Error::Request(format!("the network made no molecule: {e}")))
+        Molecule::new(atoms, bonds).map_err(|e| Error::Request(format!("the network made no molecule: {e}")))
     }
 }
 

@@ -7,6 +7,7 @@ mod graph_model;
 mod molecule;
 pub mod network;
 mod objective;
+mod training;
 mod vocabulary;
 
 pub use element::Element;
@@ -14,4 +15,5 @@ pub use error::{Error, Result};
 pub use graph_model::{GraphLoss, GraphModel, NetworkSize, POSITION_SCALE};
 pub use molecule::{Atom, Bond, BondOrder, Molecule, MoleculeError};
 pub use objective::{GraphObjective, TrainingSet};
+pub use training::{TrainingConfig, TrainingRun, TrainingSummary};
 pub use vocabulary::{BOND_CLASSES, Vocabulary, bond_class};

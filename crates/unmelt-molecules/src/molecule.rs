@@ -212,10 +212,8 @@ impl Molecule {
         };
         let mut parts: Vec<_> = counts.into_iter().collect();
         parts.sort_by_key(|(symbol, _)| (rank(symbol), *symbol));
-        let mut text: String = parts
-            .into_iter()
-            .map(|(s, n)| if n == 1 { s.to_string() } else { format!("{s}{n}") })
-            .collect();
+        let mut text: String =
+            parts.into_iter().map(|(s, n)| if n == 1 { s.to_string() } else { format!("{s}{n}") }).collect();
         let charge: i32 = self.atoms().map(|a| i32::from(a.charge)).sum();
         match charge {
             0 => {}
@@ -248,9 +246,7 @@ mod tests {
     #[test]
     fn formulas_are_in_hill_order() {
         let of = |symbols: &[&str]| {
-            let atoms = symbols
-                .iter()
-                .map(|s| atom(Element::from_symbol(s).expect("known"), 0.0));
+            let atoms = symbols.iter().map(|s| atom(Element::from_symbol(s).expect("known"), 0.0));
             Molecule::new(atoms, []).expect("valid").formula()
         };
         assert_eq!(of(&["O", "H", "C", "H", "N"]), "CH2NO");

@@ -97,8 +97,7 @@ impl GraphObjective {
         let clean: Vec<_> = (0..self.batch as u64).map(|k| self.state(first + k)).collect();
         // Times spread evenly over the batch, with one common shift: less variance than independent ones.
         let shift = self.noise.uniform_one(Stream::new(step, TIME, 0));
-        let times: Vec<f64> =
-            (0..self.batch).map(|k| (k as f64 + shift) / self.batch as f64).collect();
+        let times: Vec<f64> = (0..self.batch).map(|k| (k as f64 + shift) / self.batch as f64).collect();
         let noisy = clean
             .par_iter()
             .zip(&times)
@@ -108,12 +107,7 @@ impl GraphObjective {
         Batch { clean, noisy, times }
     }
 
-    fn input(
-        &self,
-        batch: &Batch,
-        previous: Option<&[MoleculePrediction]>,
-        device: &Device,
-    ) -> GraphInput {
+    fn input(&self, batch: &Batch, previous: Option<&[MoleculePrediction]>, device: &Device) -> GraphInput {
         let levels = &self.process.features()[0].levels;
         let noisy: Vec<Noisy> = batch
             .noisy

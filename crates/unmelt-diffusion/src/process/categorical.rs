@@ -79,11 +79,7 @@ impl Categorical {
 
     /// Draws z_t given z₀, kept with probability `keep`; `u` uniform in (0, 1).
     pub fn noise(&self, clean: usize, keep: f64, u: f64) -> usize {
-        if u < keep {
-            clean
-        } else {
-            self.draw_prior((u - keep) / (1.0 - keep))
-        }
+        if u < keep { clean } else { self.draw_prior((u - keep) / (1.0 - keep)) }
     }
 
     /// Probabilities of z_s given z_t and the predicted probabilities of z₀, from keep probability `from` at t to
@@ -150,9 +146,7 @@ mod tests {
 
     /// q(z_t | z₀) as a vector.
     fn forward(c: &Categorical, clean: usize, keep: f64) -> Vec<f64> {
-        (0..c.states())
-            .map(|k| f64::from(k == clean) * keep + (1.0 - keep) * c.prior[k])
-            .collect()
+        (0..c.states()).map(|k| f64::from(k == clean) * keep + (1.0 - keep) * c.prior[k]).collect()
     }
 
     #[test]

@@ -39,11 +39,7 @@ pub struct Gaussian {
 impl Gaussian {
     /// α·x₀ + σ·ε; both are taken to lie in the subspace already.
     pub fn noise<T: Real>(&self, clean: &[T], epsilon: &[T], level: Level) -> Vec<T> {
-        clean
-            .iter()
-            .zip(epsilon)
-            .map(|(x, e)| T::of(level.alpha * x.f64() + level.sigma * e.f64()))
-            .collect()
+        clean.iter().zip(epsilon).map(|(x, e)| T::of(level.alpha * x.f64() + level.sigma * e.f64())).collect()
     }
 }
 

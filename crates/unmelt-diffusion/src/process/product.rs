@@ -105,9 +105,7 @@ impl ProductProcess {
     pub fn new(specs: &[FeatureSpec]) -> Result<Self> {
         let feature = |spec: &FeatureSpec| {
             let process = match &spec.process {
-                ProcessSpec::Gaussian(subspace) => {
-                    FeatureProcess::Gaussian(Gaussian { subspace: *subspace })
-                }
+                ProcessSpec::Gaussian(subspace) => FeatureProcess::Gaussian(Gaussian { subspace: *subspace }),
                 ProcessSpec::Categorical(kind) => FeatureProcess::Categorical(Categorical::new(kind)?),
             };
             Ok(Feature { name: spec.name.clone(), levels: spec.schedule.build()?, process })
@@ -126,14 +124,7 @@ impl ProductProcess {
     }
 
     /// A clean state, noised to time t with the streams (sample, feature, step).
-    pub fn noise<T: Real>(
-        &self,
-        clean: &State<T>,
-        t: f64,
-        noise: Noise,
-        sample: u64,
-        step: u32,
-    ) -> State<T> {
+    pub fn noise<T: Real>(&self, clean: &State<T>, t: f64, noise: Noise, sample: u64, step: u32) -> State<T> {
         let noised = |(k, (feature, value)): (usize, (&Feature, &Value<T>))| {
             let stream = Stream::new(sample, k as u16, step);
             let level = feature.levels.at(t);

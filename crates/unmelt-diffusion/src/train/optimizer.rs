@@ -88,10 +88,8 @@ impl AdamW {
         let scale = (config.clip_norm / norm.max(1e-12)).min(1.0);
         let gradient = gradient.mul_scalar(scale);
         let (b1, b2) = (config.beta_1, config.beta_2);
-        self.first =
-            self.first.clone().mul_scalar(b1) + gradient.clone().mul_scalar(1.0 - b1);
-        self.second =
-            self.second.clone().mul_scalar(b2) + gradient.powi_scalar(2).mul_scalar(1.0 - b2);
+        self.first = self.first.clone().mul_scalar(b1) + gradient.clone().mul_scalar(1.0 - b1);
+        self.second = self.second.clone().mul_scalar(b2) + gradient.powi_scalar(2).mul_scalar(1.0 - b2);
         let count = (step + 1) as f64;
         let (c1, c2) = (1.0 - b1.powf(count), 1.0 - b2.powf(count));
         let root = self.second.clone().sqrt().div_scalar(c2.sqrt()).add_scalar(config.epsilon);

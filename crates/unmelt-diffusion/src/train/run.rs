@@ -163,8 +163,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
     pub fn resume(objective: &'a O, config: TrainConfig, device: &Device, folder: &Path) -> Result<Self> {
         let path = folder.join(STATE_FILE);
         let bytes = read_whole(&path)?;
-        let fault =
-            |fault: String| Error::Format { kind: "training checkpoint", path: path.clone(), fault };
+        let fault = |fault: String| Error::Format { kind: "training checkpoint", path: path.clone(), fault };
         let (_, metadata) =
             safetensors::SafeTensors::read_metadata(&bytes).map_err(|e| fault(e.to_string()))?;
         let record = metadata
@@ -230,8 +229,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
         let tracked = self.parameters.tracked_weights();
         let loss = self.objective.loss(&tracked, self.step, &self.device)?;
         let value = f64::from(loss.total.clone().inner().into_scalar::<f32>());
-        let not_finite =
-            |what| Error::NotFinite { what, at: format!("at training step {}", self.step) };
+        let not_finite = |what| Error::NotFinite { what, at: format!("at training step {}", self.step) };
         if !value.is_finite() {
             return Err(not_finite("the loss"));
         }
@@ -244,21 +242,16 @@ impl<'a, O: Objective> Trainer<'a, O> {
         let gradient = self.parameters.gradient(&tracked, &gradients);
         drop((tracked, gradients));
         let rate = self.config.learning_rate.at(self.step, self.config.steps);
-        let (values, norm) = self.optimizer.step(
-            &self.config.optimizer,
-            self.parameters.values(),
-            gradient,
-            rate,
-            self.step,
-        );
+        let (values, norm) =
+            self.optimizer.step(&self.config.optimizer, self.parameters.values(), gradient, rate, self.step);
         if !norm.is_finite() {
             return Err(not_finite("the gradient"));
         }
         self.parameters.set(values);
         // A short average at the start, so that early checkpoints are not dominated by the starting values.
         let decay = self.config.ema_decay.min((1.0 + self.step as f64) / (10.0 + self.step as f64));
-        self.average = self.average.clone().mul_scalar(decay)
-            + self.parameters.values().mul_scalar(1.0 - decay);
+        self.average =
+            self.average.clone().mul_scalar(decay) + self.parameters.values().mul_scalar(1.0 - decay);
         self.step += 1;
         self.samples += loss.samples;
         Ok(StepReport { loss: value, parts, gradient_norm: norm, learning_rate: rate })
@@ -380,9 +373,8 @@ impl Means {
             loss: sums.as_ref().map_or(0.0, |s| s.loss / count),
             gradient_norm: sums.as_ref().map_or(0.0, |s| s.gradient_norm / count),
             learning_rate: sums.as_ref().map_or(0.0, |s| s.learning_rate),
-            parts: sums.map_or(Vec::new(), |s| {
-                s.parts.into_iter().map(|(name, sum)| (name, sum / count)).collect()
-            }),
+            parts: sums
+                .map_or(Vec::new(), |s| s.parts.into_iter().map(|(name, sum)| (name, sum / count)).collect()),
             samples_per_second: (samples - self.samples) as f64
                 / self.begin.elapsed().as_secs_f64().max(1e-9),
         };

@@ -17,12 +17,7 @@ struct FusedPairLayer;
 impl Backward<Flex, 15> for FusedPairLayer {
     type State = (Operands, Vec<usize>, Saved);
 
-    fn backward(
-        self,
-        ops: Ops<Self::State, 15>,
-        grads: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
+    fn backward(self, ops: Ops<Self::State, 15>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let grad = grads.consume::<Flex>(&ops.node);
         let (operands, sizes, saved) = ops.state;
         let gradients = backward::backward(&operands, &sizes, &saved, &grad);

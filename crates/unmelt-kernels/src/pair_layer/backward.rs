@@ -4,11 +4,12 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::TensorData;
 use rayon::prelude::*;
 
-use super::forward::{Saved, moments, norm_rows};
-use super::tile::{
-    Molecule, Operands, View, add_product_at, offset, parts, product_bt, split, values,
-};
+use super::forward::Saved;
+use super::tile::{Molecule, Operands, View, offset, parts, split};
+use crate::norm::{dot, norm_gradient, norm_rows};
+use crate::product::{add_column_sums, add_product_at, product_bt};
 use crate::simd::{self, multiversion};
+use crate::tensors::{in_order, values};
 
 /// Gradients of the operands, in the order of [`super::PairTensors`]; none for the reference positions.
 pub(super) type Gradients = [Option<FlexTensor>; 15];
@@ -22,10 +23,9 @@ pub(super) fn backward(operands: &Operands, sizes: &[usize], saved: &Saved, grad
     let (d, v, columns) = (view.d, view.v(), view.heads + 1);
     let atoms: usize = sizes.iter().sum();
     let rows: usize = sizes.iter().map(|n| n * n).sum();
-    let grad = grad.to_contiguous();
-    let (grad_pairs, rest) = values(&grad).split_at(rows * d);
-    let (grad_messages, rest) = rest.split_at(atoms * d);
-    let (grad_attended, grad_shift) = rest.split_at(atoms * v);
+    let grad = in_order(grad.clone());
+    let (grad_pairs, grad_nodes) = values(&grad).split_at(rows * d);
+    let node = d + v + 3;
 
     let mut source = vec![0.0; atoms * d];
     let mut target = vec![0.0; atoms * d];
@@ -50,9 +50,7 @@ pub(super) fn backward(operands: &Operands, sizes: &[usize], saved: &Saved, grad
                 let (n, p) = (m.atoms.len(), m.rows.len());
                 let incoming = Incoming {
                     pairs: &grad_pairs[m.rows.start * d..m.rows.end * d],
-                    messages: &grad_messages[m.atoms.start * d..m.atoms.end * d],
-                    attended: &grad_attended[m.atoms.start * v..m.atoms.end * v],
-                    shift: &grad_shift[m.atoms.start * 3..m.atoms.end * 3],
+                    nodes: &grad_nodes[m.atoms.start * node..m.atoms.end * node],
                     inner: &saved.inner[m.rows.start * d..m.rows.end * d],
                     outer: &saved.outer[m.rows.start * d..m.rows.end * d],
                     head: &saved.head[m.rows.start * columns..m.rows.end * columns],
@@ -70,9 +68,8 @@ pub(super) fn backward(operands: &Operands, sizes: &[usize], saved: &Saved, grad
         })
         .collect();
 
-    let tensor = |k: usize, data: Vec<f32>| {
-        Some(FlexTensor::from_data(TensorData::new(data, operands.shape(k))))
-    };
+    let tensor =
+        |k: usize, data: Vec<f32>| Some(FlexTensor::from_data(TensorData::new(data, operands.shape(k))));
     let mut gradients: Gradients = std::array::from_fn(|_| None);
     for (k, data) in [source, target, value, pairs, positions].into_iter().enumerate() {
         gradients[k] = tensor(k, data);
@@ -86,12 +83,21 @@ pub(super) fn backward(operands: &Operands, sizes: &[usize], saved: &Saved, grad
 /// Gradients arriving at one molecule, and what its forward pass saved.
 struct Incoming<'a> {
     pairs: &'a [f32],
-    messages: &'a [f32],
-    attended: &'a [f32],
-    shift: &'a [f32],
+    /// Of messages, attended values and shift of each atom.
+    nodes: &'a [f32],
     inner: &'a [f32],
     outer: &'a [f32],
     head: &'a [f32],
+}
+
+impl Incoming<'_> {
+    /// Gradients of messages, attended values and shift of atom i.
+    #[inline(always)]
+    fn node(&self, view: &View, i: usize) -> (&[f32], &[f32], &[f32]) {
+        let (d, v) = (view.d, view.v());
+        let node = &self.nodes[i * (d + v + 3)..(i + 1) * (d + v + 3)];
+        (&node[..d], &node[d..d + v], &node[d + v..])
+    }
 }
 
 /// Gradients leaving one molecule, zero at the start.
@@ -148,24 +154,20 @@ fn run_molecule(
     weights: &mut WeightGradients,
 ) {
     let (d, columns, p) = (view.d, view.heads + 1, molecule.rows.len());
-    for buffer in [
-        &mut scratch.inner,
-        &mut scratch.message,
-        &mut scratch.first,
-        &mut scratch.second,
-    ] {
+    for buffer in [&mut scratch.inner, &mut scratch.message, &mut scratch.first, &mut scratch.second] {
         buffer.resize(p * d, 0.0);
     }
     scratch.head.resize(p * columns, 0.0);
     scratch.lengths.clear();
     scratch.lengths.resize(p, 0.0);
-    let [scale, shift, pair, distance, message, message_bias, update, update_bias, head] = &mut weights.arrays;
+    let [scale, shift, pair, distance, message, message_bias, update, update_bias, head] =
+        &mut weights.arrays;
 
     simd::silu(incoming.outer, &mut scratch.message);
     head_gradient(view, molecule, incoming, &mut scratch.head, out);
     product_bt(&mut scratch.first, incoming.pairs, view.update, [p, d, d], false);
     product_bt(&mut scratch.first, &scratch.head, view.head, [p, columns, d], true);
-    add_message_gradient(incoming.messages, molecule.atoms.len(), d, &mut scratch.first);
+    add_message_gradient(incoming.nodes, molecule.atoms.len(), d, &mut scratch.first);
     add_product_at(update, &scratch.message, incoming.pairs, [d, p, d]);
     add_column_sums(incoming.pairs, update_bias);
     add_product_at(head, &scratch.message, &scratch.head, [d, p, columns]);
@@ -189,27 +191,15 @@ fn run_molecule(
 }
 
 multiversion! {
-    /// `sums += Σ rows`.
-    fn add_column_sums(rows: &[f32], sums: &mut [f32]) = add_column_sums_body
-}
-
-#[inline(always)]
-fn add_column_sums_body(rows: &[f32], sums: &mut [f32]) {
-    for row in rows.chunks_exact(sums.len()) {
-        sums.iter_mut().zip(row).for_each(|(a, b)| *a += b);
-    }
-}
-
-multiversion! {
     /// Adds the gradient of messages_i to every row (i, j).
-    fn add_message_gradient(messages: &[f32], n: usize, d: usize, rows: &mut [f32]) = add_message_gradient_body
+    fn add_message_gradient(nodes: &[f32], n: usize, d: usize, rows: &mut [f32]) = add_message_gradient_body
 }
 
 #[inline(always)]
-fn add_message_gradient_body(messages: &[f32], n: usize, d: usize, rows: &mut [f32]) {
-    for (message, rows) in messages.chunks_exact(d).zip(rows.chunks_exact_mut(n * d)) {
+fn add_message_gradient_body(nodes: &[f32], n: usize, d: usize, rows: &mut [f32]) {
+    for (node, rows) in nodes.chunks_exact(nodes.len() / n).zip(rows.chunks_exact_mut(n * d)) {
         for row in rows.chunks_exact_mut(d) {
-            row.iter_mut().zip(message).for_each(|(a, b)| *a += b);
+            row.iter_mut().zip(&node[..d]).for_each(|(a, b)| *a += b);
         }
     }
 }
@@ -232,8 +222,7 @@ fn head_gradient_body(
     let values = &view.values[molecule.atoms.start * v..molecule.atoms.end * v];
     let positions = &view.positions[molecule.atoms.start * 3..molecule.atoms.end * 3];
     for i in 0..n {
-        let attended = &incoming.attended[i * v..(i + 1) * v];
-        let shift = &incoming.shift[i * 3..i * 3 + 3];
+        let (_, attended, shift) = incoming.node(view, i);
         let weights = &incoming.head[i * n * columns..(i + 1) * n * columns];
         let gradients = &mut head[i * n * columns..(i + 1) * n * columns];
         for j in 0..n {
@@ -300,19 +289,6 @@ fn atom_gradient_body(
     }
 }
 
-#[inline(always)]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; 16];
-    let (x, y) = (a.chunks_exact(16), b.chunks_exact(16));
-    let rest: f32 = x.remainder().iter().zip(y.remainder()).map(|(a, b)| a * b).sum();
-    for (x, y) in x.zip(y) {
-        for k in 0..16 {
-            lanes[k] += x[k] * y[k];
-        }
-    }
-    lanes.iter().sum::<f32>() + rest
-}
-
 /// Gradient of the positions: through the shift and through the lengths.
 fn position_gradient(
     view: &View,
@@ -324,7 +300,7 @@ fn position_gradient(
     let (n, columns) = (molecule.atoms.len(), view.heads + 1);
     let positions = &view.positions[molecule.atoms.start * 3..molecule.atoms.end * 3];
     for i in 0..n {
-        let shift = &incoming.shift[i * 3..i * 3 + 3];
+        let (_, _, shift) = incoming.node(view, i);
         for j in 0..n {
             let (o, length) = offset(positions, i, j);
             if length == 0.0 {
@@ -339,39 +315,6 @@ fn position_gradient(
                 out[3 * i + k] += g;
                 out[3 * j + k] -= g;
             }
-        }
-    }
-}
-
-multiversion! {
-    /// Adds the gradient of the layer norm's input to `out`, and those of its scale and shift.
-    fn norm_gradient(input: &[f32], grad: &[f32], weight: &[f32], out: &mut [f32], scale: &mut [f32], shift: &mut [f32]) = norm_gradient_body
-}
-
-#[inline(always)]
-fn norm_gradient_body(
-    input: &[f32],
-    grad: &[f32],
-    weight: &[f32],
-    out: &mut [f32],
-    scale: &mut [f32],
-    shift: &mut [f32],
-) {
-    let d = weight.len();
-    let mut weighted = vec![0.0f32; d];
-    let mut unit = vec![0.0f32; d];
-    for ((x, g), y) in input.chunks_exact(d).zip(grad.chunks_exact(d)).zip(out.chunks_exact_mut(d)) {
-        let (mean, rstd) = moments(x);
-        for k in 0..d {
-            unit[k] = (x[k] - mean) * rstd;
-            scale[k] += g[k] * unit[k];
-            shift[k] += g[k];
-            weighted[k] = g[k] * weight[k];
-        }
-        let ones = weighted.iter().sum::<f32>() / d as f32;
-        let along = dot(&weighted, &unit) / d as f32;
-        for k in 0..d {
-            y[k] += rstd * (weighted[k] - ones - unit[k] * along);
         }
     }
 }

@@ -4,7 +4,9 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::TensorData;
 use rayon::prelude::*;
 
-use super::tile::{Molecule, NORM_EPSILON, Operands, View, offset, parts, product, split};
+use super::tile::{Molecule, Operands, View, offset, parts, split};
+use crate::norm::norm_rows;
+use crate::product::{add_rows, fill_rows, product};
 use crate::simd::{self, multiversion};
 
 /// What the backward pass wants of the forward pass, `[P, D]`, `[P, D]` and `[P, heads + 1]`.
@@ -26,52 +28,47 @@ pub(super) fn forward(operands: &Operands, sizes: &[usize], saved: Option<&mut S
     let atoms: usize = sizes.iter().sum();
     let rows: usize = sizes.iter().map(|n| n * n).sum();
     let mut packed = vec![0.0; rows * d + atoms * (d + v + 3)];
-    let (pairs, rest) = packed.split_at_mut(rows * d);
-    let (messages, rest) = rest.split_at_mut(atoms * d);
-    let (attended, shift) = rest.split_at_mut(atoms * v);
+    let (pairs, nodes) = packed.split_at_mut(rows * d);
 
     let mut none = Saved::default();
     let keep = saved.is_some();
     let saved = saved.unwrap_or(&mut none);
     if keep {
-        saved.inner = vec![0.0; rows * d];
-        saved.outer = vec![0.0; rows * d];
-        saved.head = vec![0.0; rows * columns];
+        *saved =
+            Saved { inner: vec![0.0; rows * d], outer: vec![0.0; rows * d], head: vec![0.0; rows * columns] };
     }
     let of_rows = |width: usize| move |m: &Molecule| if keep { m.rows.len() * width } else { 0 };
     let outputs = split(pairs, &parts, |m| m.rows.len() * d)
         .into_iter()
-        .zip(split(messages, &parts, |m| m.atoms.len() * d))
-        .zip(split(attended, &parts, |m| m.atoms.len() * v))
-        .zip(split(shift, &parts, |m| m.atoms.len() * 3))
+        .zip(split(nodes, &parts, |m| m.atoms.len() * (d + v + 3)))
         .zip(split(&mut saved.inner, &parts, of_rows(d)))
         .zip(split(&mut saved.outer, &parts, of_rows(d)))
         .zip(split(&mut saved.head, &parts, of_rows(columns)))
         .collect::<Vec<_>>();
     parts.par_iter().zip(outputs).for_each(|(part, outputs)| {
-        let ((((((mut pairs, mut messages), mut attended), mut shift), mut inner), mut outer), mut head) =
-            outputs;
+        let ((((mut pairs, mut nodes), mut inner), mut outer), mut head) = outputs;
         let mut scratch = Scratch::default();
         for molecule in part {
             let (n, p) = (molecule.atoms.len(), molecule.rows.len());
-            let own = if keep { p } else { 0 };
             let mut out = Outputs {
                 pairs: pairs.split_off_mut(..p * d).expect("sized above"),
-                messages: messages.split_off_mut(..n * d).expect("sized above"),
-                attended: attended.split_off_mut(..n * v).expect("sized above"),
-                shift: shift.split_off_mut(..n * 3).expect("sized above"),
+                nodes: nodes.split_off_mut(..n * (d + v + 3)).expect("sized above"),
             };
-            let kept = [
-                inner.split_off_mut(..own * d).expect("sized above"),
-                outer.split_off_mut(..own * d).expect("sized above"),
-                head.split_off_mut(..own * columns).expect("sized above"),
-            ];
-            run_molecule(&view, molecule, &mut scratch, &mut out);
-            if keep {
-                kept[0].copy_from_slice(&scratch.inner);
-                kept[1].copy_from_slice(&scratch.outer);
-                kept[2].copy_from_slice(&scratch.head);
-            }
+            let mut fallback = std::mem::take(&mut scratch.unsaved);
+            let kept = if keep {
+                Kept {
+                    inner: inner.split_off_mut(..p * d).expect("sized above"),
+                    outer: outer.split_off_mut(..p * d).expect("sized above"),
+                    head: head.split_off_mut(..p * columns).expect("sized above"),
+                }
+            } else {
+                fallback.resize(p * (2 * d + columns), 0.0);
+                let (inner, rest) = fallback.split_at_mut(p * d);
+                let (outer, rest) = rest.split_at_mut(p * d);
+                Kept { inner, outer, head: rest }
+            };
+            run_molecule(&view, molecule, &mut scratch, kept, &mut out);
+            scratch.unsaved = fallback;
         }
     });
     let len = packed.len();
@@ -80,92 +77,42 @@ pub(super) fn forward(operands: &Operands, sizes: &[usize], saved: Option<&mut S
 
 struct Outputs<'a> {
     pairs: &'a mut [f32],
-    messages: &'a mut [f32],
-    attended: &'a mut [f32],
-    shift: &'a mut [f32],
+    /// Messages, attended values and shift of each atom.
+    nodes: &'a mut [f32],
+}
+
+/// One molecule's part of [`Saved`].
+struct Kept<'a> {
+    inner: &'a mut [f32],
+    outer: &'a mut [f32],
+    head: &'a mut [f32],
 }
 
 #[derive(Default)]
 struct Scratch {
     normed: Vec<f32>,
-    inner: Vec<f32>,
-    outer: Vec<f32>,
     active: Vec<f32>,
-    head: Vec<f32>,
+    /// Stands in for [`Kept`] where nothing is saved.
+    unsaved: Vec<f32>,
 }
 
-fn run_molecule(view: &View, molecule: &Molecule, scratch: &mut Scratch, out: &mut Outputs) {
+fn run_molecule(view: &View, molecule: &Molecule, scratch: &mut Scratch, kept: Kept, out: &mut Outputs) {
     let (d, columns, p) = (view.d, view.heads + 1, molecule.rows.len());
-    for buffer in [
-        &mut scratch.normed,
-        &mut scratch.inner,
-        &mut scratch.outer,
-        &mut scratch.active,
-    ] {
-        buffer.resize(p * d, 0.0);
-    }
-    scratch.head.resize(p * columns, 0.0);
+    scratch.normed.resize(p * d, 0.0);
+    scratch.active.resize(p * d, 0.0);
     let pairs = &view.pairs[molecule.rows.start * d..molecule.rows.end * d];
     norm_rows(pairs, view.norm_scale, view.norm_shift, &mut scratch.normed);
-    product(&mut scratch.inner, &scratch.normed, view.pair, [p, d, d], false);
-    add_atom_terms(view, molecule, &mut scratch.inner);
-    simd::silu(&scratch.inner, &mut scratch.active);
-    fill_rows(&mut scratch.outer, view.message_bias);
-    product(&mut scratch.outer, &scratch.active, view.message, [p, d, d], true);
-    simd::silu(&scratch.outer, &mut scratch.active);
+    product(kept.inner, &scratch.normed, view.pair, [p, d, d], false);
+    add_atom_terms(view, molecule, kept.inner);
+    simd::silu(kept.inner, &mut scratch.active);
+    fill_rows(kept.outer, view.message_bias);
+    product(kept.outer, &scratch.active, view.message, [p, d, d], true);
+    simd::silu(kept.outer, &mut scratch.active);
     out.pairs.copy_from_slice(pairs);
     add_rows(out.pairs, view.update_bias);
     product(out.pairs, &scratch.active, view.update, [p, d, d], true);
-    product(&mut scratch.head, &scratch.active, view.head, [p, d, columns], false);
-    reduce(view, molecule, &scratch.active, &mut scratch.head, out);
-}
-
-fn fill_rows(rows: &mut [f32], row: &[f32]) {
-    rows.chunks_exact_mut(row.len()).for_each(|r| r.copy_from_slice(row));
-}
-
-fn add_rows(rows: &mut [f32], row: &[f32]) {
-    for r in rows.chunks_exact_mut(row.len()) {
-        r.iter_mut().zip(row).for_each(|(a, b)| *a += b);
-    }
-}
-
-multiversion! {
-    /// Layer norm of each row.
-    pub(super) fn norm_rows(input: &[f32], scale: &[f32], shift: &[f32], output: &mut [f32]) = norm_rows_body
-}
-
-#[inline(always)]
-fn norm_rows_body(input: &[f32], scale: &[f32], shift: &[f32], output: &mut [f32]) {
-    let d = scale.len();
-    for (x, y) in input.chunks_exact(d).zip(output.chunks_exact_mut(d)) {
-        let (mean, rstd) = moments(x);
-        for k in 0..d {
-            y[k] = (x[k] - mean) * rstd * scale[k] + shift[k];
-        }
-    }
-}
-
-/// Mean and 1/√(variance + ε) of a row, summed in sixteen lanes so that it vectorises.
-#[inline(always)]
-pub(super) fn moments(x: &[f32]) -> (f32, f32) {
-    let n = x.len() as f32;
-    let mean = lane_sum(x, |v| v) / n;
-    let variance = lane_sum(x, |v| (v - mean) * (v - mean)) / n;
-    (mean, 1.0 / (variance + NORM_EPSILON).sqrt())
-}
-
-#[inline(always)]
-fn lane_sum(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
-    let mut lanes = [0.0f32; 16];
-    let blocks = x.chunks_exact(16);
-    let rest: f32 = blocks.remainder().iter().map(|&v| f(v)).sum();
-    for block in blocks {
-        for k in 0..16 {
-            lanes[k] += f(block[k]);
-        }
-    }
-    lanes.iter().sum::<f32>() + rest
+    product(kept.head, &scratch.active, view.head, [p, d, columns], false);
+    reduce(view, molecule, &scratch.active, kept.head, out);
 }
 
 multiversion! {
@@ -216,8 +163,9 @@ fn reduce_body(
     for i in 0..n {
         let logits = &mut head[i * n * columns..(i + 1) * n * columns];
         softmax_columns(logits, heads, columns);
-        let message = &mut out.messages[i * d..(i + 1) * d];
-        let attended = &mut out.attended[i * v..(i + 1) * v];
+        let node = &mut out.nodes[i * (d + v + 3)..(i + 1) * (d + v + 3)];
+        let (message, node) = node.split_at_mut(d);
+        let (attended, moved) = node.split_at_mut(v);
         let mut shift = [0.0f32; 3];
         for j in 0..n {
             let row = &active[(i * n + j) * d..(i * n + j + 1) * d];
@@ -238,7 +186,7 @@ fn reduce_body(
                 shift[k] += scale * o[k];
             }
         }
-        out.shift[i * 3..i * 3 + 3].copy_from_slice(&shift);
+        moved.copy_from_slice(&shift);
     }
 }
 

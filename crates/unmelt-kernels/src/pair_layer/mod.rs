@@ -25,7 +25,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, ExtensionType, Flex, backend_extension};
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData, activation};
 
-pub(crate) use tile::values;
+use crate::norm::layer_norm;
 
 /// What a layer reads: N atoms, P pairs, pair width D, value width V.
 #[derive(Clone, Debug)]
@@ -113,17 +113,15 @@ pub fn pair_layer(inputs: PairInputs, weights: PairWeights, sizes: &[usize]) -> 
         },
         sizes.to_vec(),
     ));
-    let mut start = 0;
-    let mut take = |rows: usize, columns: usize| {
-        let part = packed.clone().slice(start..start + rows * columns);
-        start += rows * columns;
-        part.reshape([rows, columns])
-    };
+    let columns = width + value_width + 3;
+    let ends = [rows * width, rows * width + atoms * columns];
+    let nodes = packed.clone().slice(ends[0]..ends[1]).reshape([atoms, columns]);
+    let take = |from: usize, to: usize| nodes.clone().slice([0..atoms, from..to]);
     PairOutputs {
-        pairs: take(rows, width),
-        messages: take(atoms, width),
-        attended: take(atoms, value_width),
-        shift: take(atoms, 3),
+        pairs: packed.slice(0..ends[0]).reshape([rows, width]),
+        messages: take(0, width),
+        attended: take(width, width + value_width),
+        shift: take(width + value_width, columns),
     }
 }
 
@@ -143,17 +141,14 @@ pub fn pair_layer_plain(inputs: PairInputs, weights: PairWeights, sizes: &[usize
     let offset = rows(&inputs.positions, &first) - rows(&inputs.positions, &second);
     let length = distance(offset.clone());
     let reference = inputs.reference.detach();
-    let distances = Tensor::cat(
-        vec![length.clone(), distance(rows(&reference, &first) - rows(&reference, &second))],
-        1,
-    );
+    let distances =
+        Tensor::cat(vec![length.clone(), distance(rows(&reference, &first) - rows(&reference, &second))], 1);
     let z = rows(&inputs.source, &first)
         + rows(&inputs.target, &second)
         + normed.matmul(weights.pair)
         + distances.matmul(weights.distance);
-    let message = activation::silu(
-        activation::silu(z).matmul(weights.message) + weights.message_bias.unsqueeze(),
-    );
+    let message =
+        activation::silu(activation::silu(z).matmul(weights.message) + weights.message_bias.unsqueeze());
     let pairs = inputs.pairs + message.clone().matmul(weights.update) + weights.update_bias.unsqueeze();
     let head = message.clone().matmul(weights.head);
 
@@ -200,13 +195,6 @@ fn distance(offset: Tensor<2>) -> Tensor<2> {
     square.mask_fill(zero.clone(), 1.0).sqrt().mask_fill(zero, 0.0)
 }
 
-fn layer_norm(x: Tensor<2>, scale: Tensor<1>, shift: Tensor<1>) -> Tensor<2> {
-    let mean = x.clone().mean_dim(1);
-    let centred = x - mean;
-    let variance = centred.clone().powi_scalar(2).mean_dim(1);
-    centred / (variance + tile::NORM_EPSILON).sqrt() * scale.unsqueeze() + shift.unsqueeze()
-}
-
 /// The tensors of [`PairInputs`] and [`PairWeights`] of one backend.
 #[derive(ExtensionType)]
 pub(crate) struct PairTensors<B: Backend> {
@@ -229,11 +217,10 @@ pub(crate) struct PairTensors<B: Backend> {
 
 #[backend_extension(Flex, Autodiff)]
 pub(crate) trait PairOps: Backend {
-    /// All outputs of the layer behind one another in one vector: pairs, messages, attended, shift.
-    fn fused_pair_layer(
-        #[extension_type] tensors: PairTensors<Self>,
-        sizes: Vec<usize>,
-    ) -> FloatTensor<Self>;
+    /// All outputs of the layer in one vector: the pairs `[P, D]`, then messages, attended and shift of each
+    /// atom, `[N, D + V + 3]`.
+    fn fused_pair_layer(#[extension_type] tensors: PairTensors<Self>, sizes: Vec<usize>)
+    -> FloatTensor<Self>;
 }
 
 impl PairOps for Flex {

@@ -1,27 +1,10 @@
 use super::*;
+use crate::test_numbers::tensor;
 use proptest::prelude::*;
 
 const WIDTH: usize = 24;
 const HEADS: usize = 2;
 const VALUES: usize = 10;
-
-/// Deterministic numbers in (−1, 1).
-fn numbers(seed: u64, count: usize) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-    };
-    (0..count).map(|_| next()).collect()
-}
-
-fn tensor<const D: usize>(seed: u64, shape: [usize; D], device: &Device) -> Tensor<D> {
-    let count = shape.iter().product();
-    let tensor = Tensor::from_data(TensorData::new(numbers(seed, count), shape), device);
-    if device.is_autodiff() { tensor.require_grad() } else { tensor }
-}
 
 fn case(sizes: &[usize], seed: u64, device: &Device) -> (PairInputs, PairWeights) {
     let atoms: usize = sizes.iter().sum();
@@ -62,10 +45,8 @@ fn run(layer: Layer, sizes: &[usize], seed: u64) -> Vec<Vec<f32>> {
         let w = tensor(seed, x.dims(), &device).detach();
         (x.clone() * w).sum()
     };
-    let loss = score(&out.pairs, 91)
-        + score(&out.messages, 92)
-        + score(&out.attended, 93)
-        + score(&out.shift, 94);
+    let loss =
+        score(&out.pairs, 91) + score(&out.messages, 92) + score(&out.attended, 93) + score(&out.shift, 94);
     let grads = loss.backward();
     let vec2 = |x: Tensor<2>| x.into_data().try_to_vec::<f32>().expect("f32");
     let of2 = |x: &Tensor<2>| vec2(x.grad(&grads).expect("tracked"));
@@ -130,7 +111,10 @@ fn a_molecule_is_the_same_in_any_batch() {
         &[7],
     );
     let same = |a: Tensor<2>, b: Tensor<2>| {
-        assert_eq!(a.into_data().try_to_vec::<f32>().expect("f32"), b.into_data().try_to_vec::<f32>().expect("f32"));
+        assert_eq!(
+            a.into_data().try_to_vec::<f32>().expect("f32"),
+            b.into_data().try_to_vec::<f32>().expect("f32")
+        );
     };
     same(all.pairs.slice([25..74]), alone.pairs);
     same(all.messages.slice([5..12]), alone.messages);

@@ -1,23 +1,15 @@
-//! What the forward and the backward pass share: operands as slices, shapes, products, work division.
+//! What the forward and the backward pass share: operands as slices, shapes, work division.
 
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use std::ops::Range;
 
 use super::PairTensors;
-
-/// Added to the variance in the layer norm.
-pub(super) const NORM_EPSILON: f32 = 1e-5;
+use crate::tensors::{in_order, values};
 
 /// Molecules are divided into at most this many parts, whatever the number of threads, so that sums over
 /// parts are the same numbers on every machine size.
 const PARTS: usize = 16;
-
-/// The elements of a contiguous f32 tensor.
-pub(crate) fn values(tensor: &FlexTensor) -> &[f32] {
-    let start = tensor.layout().start_offset();
-    &tensor.storage::<f32>()[start..start + tensor.layout().num_elements()]
-}
 
 /// The operands of a layer, contiguous, in the order of [`PairTensors`].
 #[derive(Clone, Debug)]
@@ -53,10 +45,23 @@ pub(super) struct View<'a> {
 impl Operands {
     pub fn new(t: PairTensors<Flex>) -> Self {
         let tensors = [
-            t.source, t.target, t.values, t.pairs, t.positions, t.reference, t.norm_scale, t.norm_shift,
-            t.pair, t.distance, t.message, t.message_bias, t.update, t.update_bias, t.head,
+            t.source,
+            t.target,
+            t.values,
+            t.pairs,
+            t.positions,
+            t.reference,
+            t.norm_scale,
+            t.norm_shift,
+            t.pair,
+            t.distance,
+            t.message,
+            t.message_bias,
+            t.update,
+            t.update_bias,
+            t.head,
         ];
-        Self { tensors: tensors.map(|t| t.to_contiguous()) }
+        Self { tensors: tensors.map(in_order) }
     }
 
     /// The shape of operand `k`.
@@ -141,57 +146,6 @@ pub(super) fn split<'a>(
         buffer = tail;
     }
     slices
-}
-
-/// `out = a·b (+ out)`, row-major: a `[m, k]`, b `[k, n]`, out `[m, n]`.
-pub(super) fn product(out: &mut [f32], a: &[f32], b: &[f32], [m, k, n]: [usize; 3], add: bool) {
-    strided(out, a, (k, 1), b, (n, 1), [m, k, n], add);
-}
-
-/// `out = a·bᵀ (+ out)`, row-major: a `[m, k]`, b `[n, k]`, out `[m, n]`.
-pub(super) fn product_bt(out: &mut [f32], a: &[f32], b: &[f32], [m, k, n]: [usize; 3], add: bool) {
-    strided(out, a, (k, 1), b, (1, k), [m, k, n], add);
-}
-
-/// `out += aᵀ·b`, row-major: a `[k, m]`, b `[k, n]`, out `[m, n]`.
-pub(super) fn add_product_at(out: &mut [f32], a: &[f32], b: &[f32], [m, k, n]: [usize; 3]) {
-    strided(out, a, (1, m), b, (n, 1), [m, k, n], true);
-}
-
-fn strided(
-    out: &mut [f32],
-    a: &[f32],
-    (a_row, a_column): (usize, usize),
-    b: &[f32],
-    (b_row, b_column): (usize, usize),
-    [m, k, n]: [usize; 3],
-    add: bool,
-) {
-    assert!(out.len() == m * n && a.len() == m * k && b.len() == k * n, "product shapes");
-    // SAFETY: the three slices hold exactly the elements that the strides reach, and `out` is exclusive.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            out.as_mut_ptr(),
-            1,
-            n as isize,
-            add,
-            a.as_ptr(),
-            a_column as isize,
-            a_row as isize,
-            b.as_ptr(),
-            b_column as isize,
-            b_row as isize,
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
-    }
 }
 
 /// Offset x_i − x_j and its length.

@@ -4,7 +4,9 @@ mod parquet;
 
 pub use parquet::read_parquet;
 
-use crate::Molecule;
+use std::path::Path;
+
+use crate::{Error, Molecule, Result};
 
 /// What a file held: the molecules that could be read, and what was wrong with the others.
 #[derive(Debug, Default)]
@@ -24,4 +26,12 @@ pub struct Fault {
     pub unit: &'static str,
     /// What is wrong.
     pub message: String,
+}
+
+/// Reads the molecules of a file, by its ending.
+pub fn read_molecules(path: &Path) -> Result<Reading> {
+    match path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
+        Some("parquet") => read_parquet(path),
+        _ => Err(Error::UnknownFormat { path: path.into(), endings: ".parquet" }),
+    }
 }

@@ -25,11 +25,11 @@ struct Columns {
 pub fn read_parquet(path: &Path) -> Result<Reading> {
     let fault = |e: PolarsError| Error::Format { kind: "Parquet", path: path.into(), fault: first_line(&e) };
     let file = File::open(path).map_err(Error::file("read", path))?;
-    let wanted = ["id", "atomic_numbers", "positions", "formal_charges", "bond_begin", "bond_end", "bond_order"];
+    let wanted =
+        ["id", "atomic_numbers", "positions", "formal_charges", "bond_begin", "bond_end", "bond_order"];
     let mut reader = ParquetReader::new(file);
     let schema = reader.schema().map_err(fault)?;
-    let present: Vec<String> =
-        wanted.iter().filter(|c| schema.contains(c)).map(|c| c.to_string()).collect();
+    let present: Vec<String> = wanted.iter().filter(|c| schema.contains(c)).map(|c| c.to_string()).collect();
     let frame = reader.with_columns(Some(present)).finish().map_err(fault)?;
     let columns = Columns::of(&frame).map_err(fault)?;
     let mut reading = Reading::default();
@@ -69,10 +69,15 @@ impl Columns {
     }
 
     fn molecule(&self, row: usize) -> std::result::Result<Molecule, String> {
-        let numbers = values(&self.numbers, row, "atomic_numbers", |s| Ok(s.u8()?.iter().flatten().collect::<Vec<_>>()))?;
-        let positions = values(&self.positions, row, "positions", |s| Ok(s.f64()?.iter().flatten().collect::<Vec<_>>()))?;
+        let numbers = values(&self.numbers, row, "atomic_numbers", |s| {
+            Ok(s.u8()?.iter().flatten().collect::<Vec<_>>())
+        })?;
+        let positions =
+            values(&self.positions, row, "positions", |s| Ok(s.f64()?.iter().flatten().collect::<Vec<_>>()))?;
         let charges = match &self.charges {
-            Some(list) => values(list, row, "formal_charges", |s| Ok(s.i8()?.iter().flatten().collect::<Vec<_>>()))?,
+            Some(list) => {
+                values(list, row, "formal_charges", |s| Ok(s.i8()?.iter().flatten().collect::<Vec<_>>()))?
+            }
             None => vec![0; numbers.len()],
         };
         if positions.len() != 3 * numbers.len() || charges.len() != numbers.len() {
@@ -101,8 +106,11 @@ impl Columns {
     }
 
     fn bonds(&self, row: usize) -> std::result::Result<Vec<Bond>, String> {
-        let Some(lists) = &self.bonds else { return Ok(Vec::new()) };
-        let list = |k: usize| values(&lists[k], row, "bonds", |s| Ok(s.u32()?.iter().flatten().collect::<Vec<_>>()));
+        let Some(lists) = &self.bonds else {
+            return Ok(Vec::new());
+        };
+        let list =
+            |k: usize| values(&lists[k], row, "bonds", |s| Ok(s.u32()?.iter().flatten().collect::<Vec<_>>()));
         let (begin, end, order) = (list(0)?, list(1)?, list(2)?);
         if begin.len() != end.len() || begin.len() != order.len() {
             return Err("its bond columns differ in length".into());

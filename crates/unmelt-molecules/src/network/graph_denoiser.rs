@@ -90,9 +90,7 @@ pub struct GraphDenoiser {
     nodes: Mlp,
     pairs: Mlp,
     layers: Vec<Layer>,
-    out_norm: Norm,
     out_nodes: Mlp,
-    out_pair_norm: Norm,
     out_pairs: Mlp,
 }
 
@@ -114,13 +112,11 @@ impl GraphDenoiser {
     pub fn bind(config: &GraphDenoiserConfig, weights: &Weights) -> Result<Self> {
         Ok(Self {
             config: config.clone(),
-            nodes: Mlp::bind(weights, "nodes")?,
-            pairs: Mlp::bind(weights, "pairs")?,
+            nodes: Mlp::bind(weights, "nodes", None)?,
+            pairs: Mlp::bind(weights, "pairs", None)?,
             layers: (0..config.layers).map(|k| Layer::bind(weights, k)).collect::<Result<_>>()?,
-            out_norm: Norm::bind(weights, "out.norm")?,
-            out_nodes: Mlp::bind(weights, "out.nodes")?,
-            out_pair_norm: Norm::bind(weights, "out.pair_norm")?,
-            out_pairs: Mlp::bind(weights, "out.pairs")?,
+            out_nodes: Mlp::bind(weights, "out.nodes", Some("out.norm"))?,
+            out_pairs: Mlp::bind(weights, "out.pairs", Some("out.pair_norm"))?,
         })
     }
 
@@ -134,9 +130,9 @@ impl GraphDenoiser {
         }
         // The posterior mean of unit-variance data is α·x_t; the layers supply what it misses.
         let moved = (positions - input.positions.clone()) * input.sigma.clone();
-        let classes = self.out_nodes.forward(self.out_norm.forward(nodes));
+        let classes = self.out_nodes.forward(nodes);
         let (e, c, atoms) = (self.config.elements, self.config.charges, classes.dims()[0]);
-        let bonds = self.out_pairs.forward(self.out_pair_norm.forward(pairs));
+        let bonds = self.out_pairs.forward(pairs);
         GraphOutput {
             positions: input.positions.clone() * input.alpha.clone() + centred(moved, input),
             elements: classes.clone().slice([0..atoms, 0..e]),
@@ -190,7 +186,7 @@ impl Layer {
                 update_bias: weights.get(&name("update.bias"))?,
                 head: weights.get(&name("head.weight"))?,
             },
-            node: Mlp::bind(weights, &name("node"))?,
+            node: Mlp::bind(weights, &name("node"), None)?,
         })
     }
 
@@ -232,9 +228,9 @@ pub fn split_predictions(output: GraphOutput, sizes: &[usize]) -> Vec<Vec<Predic
         .iter()
         .map(|&n| {
             let of_atoms = |x: &[f32], width: usize| x[atom * width..(atom + n) * width].to_vec();
-            let pairs = (0..n).flat_map(|i| (i + 1..n).map(move |j| i * n + j)).flat_map(|k| {
-                bonds[(row + k) * columns[2]..(row + k + 1) * columns[2]].iter().copied()
-            });
+            let pairs = (0..n)
+                .flat_map(|i| (i + 1..n).map(move |j| i * n + j))
+                .flat_map(|k| bonds[(row + k) * columns[2]..(row + k + 1) * columns[2]].iter().copied());
             let prediction = vec![
                 Prediction::Continuous(of_atoms(&positions, 3)),
                 Prediction::Probabilities(of_atoms(&elements, columns[0])),

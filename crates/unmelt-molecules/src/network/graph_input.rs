@@ -64,8 +64,7 @@ impl GraphInput {
     pub fn new(config: &GraphDenoiserConfig, molecules: &[Noisy], device: &Device) -> Self {
         let device = &device.clone().inner();
         let sizes: Vec<usize> = molecules.iter().map(Noisy::len).collect();
-        let features: Vec<Features> =
-            molecules.par_iter().map(|m| Features::of(config, m)).collect();
+        let features: Vec<Features> = molecules.par_iter().map(|m| Features::of(config, m)).collect();
         let atoms: usize = sizes.iter().sum();
         let rows: usize = sizes.iter().map(|n| n * n).sum();
         let tensor = |values: Vec<f32>, rows: usize| {
@@ -80,7 +79,9 @@ impl GraphInput {
             Tensor::<1, Int>::from_data(TensorData::new(values, [count]), device)
         };
         let concat = |f: &dyn Fn(&Features) -> &[f32]| -> Vec<f32> {
-            features.iter().flat_map(|x| f(x).iter().copied()).collect()
+            let mut all = Vec::with_capacity(features.iter().map(|x| f(x).len()).sum());
+            features.iter().for_each(|x| all.extend_from_slice(f(x)));
+            all
         };
         let owner = sizes.iter().enumerate().flat_map(|(k, &n)| std::iter::repeat_n(k as i32, n));
         Self {

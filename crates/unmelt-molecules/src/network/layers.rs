@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use unmelt_diffusion::{Result, Weights};
-use unmelt_kernels::silu;
+use unmelt_kernels::{MlpWeights, mlp};
 
 /// x·W + b, with W `[in, out]`.
 #[derive(Clone, Debug)]
@@ -24,23 +24,26 @@ impl Linear {
     }
 }
 
-/// Two linear layers with SiLU between them.
+/// Two linear layers with SiLU between them, behind a norm if there is one.
 #[derive(Clone, Debug)]
-pub(super) struct Mlp {
-    first: Linear,
-    second: Linear,
-}
+pub(super) struct Mlp(MlpWeights);
 
 impl Mlp {
-    pub(super) fn bind(weights: &Weights, name: &str) -> Result<Self> {
-        Ok(Self {
-            first: Linear::bind(weights, &format!("{name}.0"))?,
-            second: Linear::bind(weights, &format!("{name}.1"))?,
-        })
+    pub(super) fn bind(weights: &Weights, name: &str, norm: Option<&str>) -> Result<Self> {
+        let pair = |name: &str| -> Result<(Tensor<1>, Tensor<1>)> {
+            Ok((weights.get(&format!("{name}.weight"))?, weights.get(&format!("{name}.bias"))?))
+        };
+        Ok(Self(MlpWeights {
+            norm: norm.map(pair).transpose()?,
+            first: weights.get(&format!("{name}.0.weight"))?,
+            first_bias: weights.get(&format!("{name}.0.bias"))?,
+            second: weights.get(&format!("{name}.1.weight"))?,
+            second_bias: weights.get(&format!("{name}.1.bias"))?,
+        }))
     }
 
     pub(super) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        self.second.forward(silu(self.first.forward(x)))
+        mlp(x, &self.0)
     }
 }
 

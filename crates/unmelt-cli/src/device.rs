@@ -1,0 +1,105 @@
+//! Devices by the names that users type.
+
+use std::fmt;
+use std::str::FromStr;
+
+use burn::tensor::Device;
+
+use crate::failure::Failure;
+
+/// A device as typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceName {
+    /// The processor, through burn's Flex backend.
+    Cpu,
+    /// An NVIDIA GPU.
+    Cuda(usize),
+    /// A GPU through WebGPU.
+    Wgpu,
+}
+
+impl FromStr for DeviceName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let unknown = || format!("\"{text}\" is no device; use cpu, cuda, cuda:N or wgpu");
+        match text.split_once(':') {
+            None if text == "cpu" => Ok(Self::Cpu),
+            None if text == "cuda" => Ok(Self::Cuda(0)),
+            None if text == "wgpu" => Ok(Self::Wgpu),
+            Some(("cuda", n)) => n.parse().map(Self::Cuda).map_err(|_| unknown()),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+impl fmt::Display for DeviceName {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(n) => write!(f, "cuda:{n}"),
+            Self::Wgpu => f.write_str("wgpu"),
+        }
+    }
+}
+
+impl DeviceName {
+    /// The device, or a sentence that says which feature the program was built without.
+    pub fn open(self) -> Result<Device, Failure> {
+        match self {
+            Self::Cpu => Ok(Device::flex()),
+            Self::Cuda(n) => open_cuda(n),
+            Self::Wgpu => open_wgpu(),
+        }
+    }
+}
+
+/// The devices that the program was built for, with what each is.
+pub fn compiled() -> Vec<(&'static str, String)> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut devices = vec![("cpu", format!("{threads} threads"))];
+    if cfg!(feature = "cuda") {
+        devices.push(("cuda", "NVIDIA GPUs, cuda:N for the N-th".into()));
+    }
+    if cfg!(feature = "wgpu") {
+        devices.push(("wgpu", "GPUs through WebGPU".into()));
+    }
+    devices
+}
+
+#[cfg(feature = "cuda")]
+fn open_cuda(n: usize) -> Result<Device, Failure> {
+    // The driver is loaded lazily; a machine without one must get a sentence, not a panic.
+    std::panic::catch_unwind(|| {
+        let device = Device::cuda(n);
+        burn::tensor::Tensor::<1>::ones([1], &device).into_data();
+        device
+    })
+    .map_err(|_| Failure::usage(format!("cuda:{n} cannot be used: there is no such GPU or no NVIDIA driver")))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn open_cuda(_: usize) -> Result<Device, Failure> {
+    Err(not_compiled("cuda"))
+}
+
+#[cfg(feature = "wgpu")]
+fn open_wgpu() -> Result<Device, Failure> {
+    std::panic::catch_unwind(|| {
+        let device = Device::wgpu(burn::tensor::DeviceKind::DefaultDevice);
+        burn::tensor::Tensor::<1>::ones([1], &device).into_data();
+        device
+    })
+    .map_err(|_| Failure::usage("wgpu cannot be used: there is no GPU that WebGPU can open"))
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn open_wgpu() -> Result<Device, Failure> {
+    Err(not_compiled("wgpu"))
+}
+
+#[cfg(not(all(feature = "cuda", feature = "wgpu")))]
+fn not_compiled(feature: &str) -> Failure {
+    Failure::usage(format!("this program was built without {feature}"))
+        .hint(format!("build it with: cargo build --release --features {feature}"))
+}

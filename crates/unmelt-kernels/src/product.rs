@@ -1,0 +1,85 @@
+//! Products of row-major matrices, and sums over their rows.
+
+use crate::simd::multiversion;
+
+/// `out = a·b (+ out)`, row-major: a `[m, k]`, b `[k, n]`, out `[m, n]`.
+pub(crate) fn product(out: &mut [f32], a: &[f32], b: &[f32], [m, k, n]: [usize; 3], add: bool) {
+    strided(out, a, (k, 1), b, (n, 1), [m, k, n], add);
+}
+
+/// `out = a·bᵀ (+ out)`, row-major: a `[m, k]`, b `[n, k]`, out `[m, n]`.
+pub(crate) fn product_bt(out: &mut [f32], a: &[f32], b: &[f32], [m, k, n]: [usize; 3], add: bool) {
+    strided(out, a, (k, 1), b, (1, k), [m, k, n], add);
+}
+
+/// `out += aᵀ·b`, row-major: a `[k, m]`, b `[k, n]`, out `[m, n]`.
+pub(crate) fn add_product_at(out: &mut [f32], a: &[f32], b: &[f32], [m, k, n]: [usize; 3]) {
+    strided(out, a, (1, m), b, (n, 1), [m, k, n], true);
+}
+
+fn strided(
+    out: &mut [f32],
+    a: &[f32],
+    (a_row, a_column): (usize, usize),
+    b: &[f32],
+    (b_row, b_column): (usize, usize),
+    [m, k, n]: [usize; 3],
+    add: bool,
+) {
+    if m == 1 {
+        // The product's own path for one row sums in another order; a row must not depend on its company.
+        let (a, mut both) = ([a, a].concat(), [&*out, &*out].concat());
+        strided(&mut both, &a, (k, 1), b, (b_row, b_column), [2, k, n], add);
+        out.copy_from_slice(&both[..n]);
+        return;
+    }
+    assert!(out.len() == m * n && a.len() == m * k && b.len() == k * n, "product shapes");
+    // SAFETY: the three slices hold exactly the elements that the strides reach, and `out` is exclusive.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            out.as_mut_ptr(),
+            1,
+            n as isize,
+            add,
+            a.as_ptr(),
+            a_column as isize,
+            a_row as isize,
+            b.as_ptr(),
+            b_column as isize,
+            b_row as isize,
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}
+
+/// Copies `row` into every row.
+pub(crate) fn fill_rows(rows: &mut [f32], row: &[f32]) {
+    rows.chunks_exact_mut(row.len()).for_each(|r| r.copy_from_slice(row));
+}
+
+/// Adds `row` to every row.
+pub(crate) fn add_rows(rows: &mut [f32], row: &[f32]) {
+    for r in rows.chunks_exact_mut(row.len()) {
+        r.iter_mut().zip(row).for_each(|(a, b)| *a += b);
+    }
+}
+
+multiversion! {
+    /// `sums += Σ rows`.
+    pub(crate) fn add_column_sums(rows: &[f32], sums: &mut [f32]) = add_column_sums_body
+}
+
+#[inline(always)]
+fn add_column_sums_body(rows: &[f32], sums: &mut [f32]) {
+    for row in rows.chunks_exact(sums.len()) {
+        sums.iter_mut().zip(row).for_each(|(a, b)| *a += b);
+    }
+}
