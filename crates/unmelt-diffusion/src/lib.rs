@@ -6,14 +6,18 @@
 pub mod checkpoint;
 mod error;
 pub mod files;
+pub mod grid;
 mod noise;
 mod parameters;
 mod process;
 mod real;
 mod schedule;
+pub mod solver;
+mod target;
 pub mod train;
 
 pub use error::{Error, Result};
+pub use grid::Grid;
 pub use noise::{Noise, Stream};
 pub use parameters::{Entry, Init, Layout, Parameters, Weights, to_vec};
 pub use process::{
@@ -21,4 +25,5 @@ pub use process::{
     ProductProcess, State, Subspace, Value,
 };
 pub use real::Real;
-pub use schedule::{Level, Levels, Schedule, rescale_zero_terminal_snr};
+pub use schedule::{Level, Levels, Schedule, betas_of_alphas_cumprod, rescale_zero_terminal_snr};
+pub use target::{Target, Threshold, combine, quantile};

@@ -270,6 +270,12 @@ pub fn rescale_zero_terminal_snr(alphas_cumprod: &[f64]) -> Vec<f64> {
     alphas_cumprod.iter().map(|a| ((a.sqrt() - last) * (first / (first - last))).powi(2)).collect()
 }
 
+/// β of every training step of a table of ᾱ: 1 − ᾱ_i/ᾱ_{i−1}.
+pub fn betas_of_alphas_cumprod(alphas_cumprod: &[f64]) -> Vec<f64> {
+    let before = std::iter::once(&1.0).chain(alphas_cumprod);
+    alphas_cumprod.iter().zip(before).map(|(a, b)| 1.0 - a / b).collect()
+}
+
 /// A checked schedule, ready to be asked for levels.
 #[derive(Clone, Debug)]
 pub struct Levels {
