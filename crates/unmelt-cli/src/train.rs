@@ -30,7 +30,7 @@ pub fn run(args: Train) -> Result<(), Failure> {
     let summary = run.run(&device, &mut display)?;
     display.bar.finish();
     for fault in summary.faults.iter().take(3) {
-        eprintln!("warning: {} {} of the data was skipped: {}", fault.unit, fault.position, fault.message);
+        eprintln!("warning: {fault}");
     }
     if summary.faults.len() > 3 {
         eprintln!("warning: {} records were skipped in all", summary.faults.len());

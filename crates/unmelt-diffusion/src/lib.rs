@@ -11,6 +11,7 @@ mod noise;
 mod parameters;
 mod process;
 mod real;
+mod sampler;
 mod schedule;
 pub mod solver;
 mod target;
@@ -25,5 +26,6 @@ pub use process::{
     ProductProcess, State, Subspace, Value,
 };
 pub use real::Real;
+pub use sampler::{Denoiser, Draw, Question, Sampler, SamplerConfig};
 pub use schedule::{Level, Levels, Schedule, betas_of_alphas_cumprod, rescale_zero_terminal_snr};
 pub use target::{Target, Threshold, combine, quantile};

@@ -145,13 +145,13 @@ impl ProductProcess {
         self.features.iter().zip(clean).enumerate().map(noised).collect()
     }
 
-    /// A state of pure noise with `lengths` elements per feature, for a sample of a seed.
-    pub fn draw_prior<T: Real>(&self, lengths: &[usize], noise: Noise, sample: u64) -> State<T> {
+    /// A state of pure noise with `lengths` elements per feature, of the noise level at t, for a sample of a seed.
+    pub fn draw_prior<T: Real>(&self, lengths: &[usize], t: f64, noise: Noise, sample: u64) -> State<T> {
         let drawn = |(k, (feature, &length)): (usize, (&Feature, &usize))| {
             let stream = Stream::new(sample, k as u16, Stream::INITIAL);
             match &feature.process {
                 FeatureProcess::Gaussian(g) => {
-                    let sigma = feature.levels.at(1.0).sigma;
+                    let sigma = feature.levels.at(t).sigma;
                     let mut x: Vec<T> = g.draw(noise, stream, length);
                     x.iter_mut().for_each(|v| *v = T::of(v.f64() * sigma));
                     Value::Continuous(x)

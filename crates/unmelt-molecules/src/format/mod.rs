@@ -1,12 +1,19 @@
-//! Molecules in files.
+//! Molecules in files: SDF, XYZ, Parquet, and QM9 as it was published.
 
 mod parquet;
+mod read;
+mod sdf;
+mod write;
+mod xyz;
 
-pub use parquet::read_parquet;
+pub use read::{read_molecules, read_parquet};
+pub use sdf::{read_sdf, write_sdf};
+pub use write::{MoleculeWriter, TableRow, TableWriter};
+pub use xyz::{read_qm9_xyz, read_xyz, write_xyz};
 
-use std::path::Path;
+use std::path::PathBuf;
 
-use crate::{Error, Molecule, Result};
+use crate::Molecule;
 
 /// What a file held: the molecules that could be read, and what was wrong with the others.
 #[derive(Debug, Default)]
@@ -20,18 +27,27 @@ pub struct Reading {
 /// A record that makes no molecule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
-    /// Where, from 1.
+    /// The file, where there are several.
+    pub file: Option<PathBuf>,
+    /// Where in it, from 1.
     pub position: usize,
-    /// What is counted: "record", "row", …
+    /// What is counted: "record", "row", "frame".
     pub unit: &'static str,
     /// What is wrong.
     pub message: String,
 }
 
-/// Reads the molecules of a file, by its ending.
-pub fn read_molecules(path: &Path) -> Result<Reading> {
-    match path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
-        Some("parquet") => read_parquet(path),
-        _ => Err(Error::UnknownFormat { path: path.into(), endings: ".parquet" }),
+impl Fault {
+    fn new(position: usize, unit: &'static str, message: String) -> Self {
+        Self { file: None, position, unit, message }
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{}: ", file.display())?;
+        }
+        write!(f, "{} {} was skipped: {}", self.unit, self.position, self.message)
     }
 }

@@ -20,7 +20,10 @@ impl Linear {
     }
 
     pub(super) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        x.matmul(self.weight.clone()) + self.bias.clone().unsqueeze()
+        let rows = x.dims()[0];
+        // A product of one row takes another path and rounds differently; a row must not depend on its company.
+        let x = if rows == 1 { Tensor::cat(vec![x.clone(), x], 0) } else { x };
+        (x.matmul(self.weight.clone()) + self.bias.clone().unsqueeze()).narrow(0, 0, rows)
     }
 }
 

@@ -1,0 +1,234 @@
+//! The one loop: all features of all samples of a batch walk from noise to clean together.
+
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::grid::Grid;
+use crate::noise::{Noise, Stream};
+use crate::process::{Categorical, FeatureProcess, Gaussian, Prediction, ProductProcess, State, Value};
+use crate::solver::{Place, Solver, Walk};
+use crate::{Level, Levels};
+
+/// What a denoiser is asked about one sample.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// The noisy values of every feature.
+    pub state: &'a State<f32>,
+    /// The prediction of the evaluation before, if there was one.
+    pub previous: Option<&'a [Prediction<f32>]>,
+    /// Time in [0, 1].
+    pub time: f64,
+}
+
+/// Predicts clean samples from noisy ones.
+pub trait Denoiser {
+    /// The prediction of every feature of every sample. A sample's prediction must not depend on the others.
+    fn predict(&self, questions: &[Question]) -> Result<Vec<Vec<Prediction<f32>>>>;
+}
+
+/// How to sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SamplerConfig {
+    /// Solver of the Gaussian features.
+    pub solver: Solver,
+    /// Times to visit.
+    pub grid: Grid,
+    /// Steps; the evaluations are as many, or twice that with a solver of two evaluations a step.
+    pub steps: usize,
+    /// Seed of the noise.
+    pub seed: u64,
+}
+
+/// A sample to draw: its number within the seed, and the elements of each of its features.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draw {
+    /// Number; it fixes the noise, whatever batch the sample is drawn in.
+    pub number: u64,
+    /// Elements per feature.
+    pub lengths: Vec<usize>,
+}
+
+/// Draws samples of a process.
+#[derive(Clone, Debug)]
+pub struct Sampler<'a> {
+    process: &'a ProductProcess,
+    solver: Solver,
+    times: Vec<f64>,
+    noise: Noise,
+}
+
+impl<'a> Sampler<'a> {
+    /// Checks the settings.
+    pub fn new(process: &'a ProductProcess, config: &SamplerConfig) -> Result<Self> {
+        let Some(first) = process.features().first() else {
+            return Err(Error::Combination("a process needs at least one feature"));
+        };
+        let times = config.grid.times(config.steps, &first.levels)?;
+        Ok(Self { process, solver: config.solver, times, noise: Noise::new(config.seed) })
+    }
+
+    /// Evaluations of the network per sample.
+    pub fn evaluations(&self) -> usize {
+        let per_step = self.solver.evaluations_per_step();
+        (self.times.len() - 1) * per_step + 1 - per_step
+    }
+
+    /// Draws a batch; `tick` is called after every evaluation and may stop the work by returning false.
+    pub fn draw(
+        &self,
+        draws: &[Draw],
+        denoiser: &dyn Denoiser,
+        tick: &mut dyn FnMut() -> bool,
+    ) -> Result<Vec<State<f32>>> {
+        let mut runs = draws.iter().map(|d| Run::new(self, d)).collect::<Result<Vec<_>>>()?;
+        let mut clock = Walk::<f32>::new(self.solver, self.levels(&self.process.features()[0].levels))?;
+        while !clock.is_finished() {
+            let mut nothing = |_: usize| Vec::new();
+            let query = clock.query(&mut Vec::new(), &mut nothing);
+            let time = match query.place {
+                Place::Start => self.times[query.step],
+                Place::End => self.times[query.step + 1],
+                Place::Between => self.process.features()[0].levels.time_of_lambda(query.level.lambda()),
+            };
+            runs.par_iter_mut().for_each(|run| run.query(self.noise));
+            let questions: Vec<Question> = runs
+                .iter()
+                .map(|r| Question { state: &r.state, previous: r.previous.as_deref(), time })
+                .collect();
+            let predictions = denoiser.predict(&questions)?;
+            check_finite(&predictions, query.step)?;
+            clock.answer(&mut Vec::new(), &[], &mut nothing);
+            let done = clock.step() > query.step;
+            runs.par_iter_mut()
+                .zip(predictions)
+                .for_each(|(run, prediction)| run.answer(self, query.step, done, prediction));
+            if !tick() {
+                return Err(Error::Stopped);
+            }
+        }
+        Ok(runs.into_iter().map(|r| r.state).collect())
+    }
+
+    /// The levels of a feature at the times; the last one is clean, whatever is left of noise at t = 0.
+    fn levels(&self, levels: &Levels) -> Vec<Level> {
+        let inner = self.times[..self.times.len() - 1].iter().map(|&t| levels.at(t));
+        inner.chain([Level::CLEAN]).collect()
+    }
+}
+
+fn check_finite(predictions: &[Vec<Prediction<f32>>], step: usize) -> Result<()> {
+    let finite = |p: &Prediction<f32>| match p {
+        Prediction::Continuous(x) | Prediction::Probabilities(x) => x.iter().all(|v| v.is_finite()),
+    };
+    if predictions.iter().flatten().all(finite) {
+        return Ok(());
+    }
+    Err(Error::NotFinite { what: "the network's prediction", at: format!("at sampling step {}", step + 1) })
+}
+
+/// One sample on its way.
+struct Run {
+    number: u64,
+    state: State<f32>,
+    walks: Vec<FeatureWalk>,
+    previous: Option<Vec<Prediction<f32>>>,
+}
+
+/// One feature of one sample on its way.
+enum FeatureWalk {
+    Gaussian { walk: Walk<f32>, process: Gaussian },
+    Categorical { process: Categorical, keep: Vec<f64>, start: Option<Vec<u8>> },
+}
+
+impl Run {
+    fn new(sampler: &Sampler, draw: &Draw) -> Result<Self> {
+        let walks = sampler
+            .process
+            .features()
+            .iter()
+            .map(|feature| {
+                let levels = sampler.levels(&feature.levels);
+                Ok(match &feature.process {
+                    FeatureProcess::Gaussian(process) => FeatureWalk::Gaussian {
+                        walk: Walk::new(sampler.solver, levels)?,
+                        process: *process,
+                    },
+                    FeatureProcess::Categorical(process) => FeatureWalk::Categorical {
+                        process: process.clone(),
+                        keep: levels.iter().map(|l| l.alpha.powi(2)).collect(),
+                        start: None,
+                    },
+                })
+            })
+            .collect::<Result<_>>()?;
+        let state = sampler.process.draw_prior(&draw.lengths, sampler.times[0], sampler.noise, draw.number);
+        Ok(Self { number: draw.number, state, walks, previous: None })
+    }
+
+    fn query(&mut self, noise: Noise) {
+        let number = self.number;
+        for (k, (walk, value)) in self.walks.iter_mut().zip(&mut self.state).enumerate() {
+            if let (FeatureWalk::Gaussian { walk, process }, Value::Continuous(x)) = (walk, value) {
+                let count = x.len();
+                let mut draw =
+                    |step: usize| process.draw(noise, Stream::new(number, k as u16, step as u32), count);
+                walk.query(x, &mut draw);
+            }
+        }
+    }
+
+    /// Moves every feature on; `done` says whether this evaluation ends its step.
+    fn answer(&mut self, sampler: &Sampler, step: usize, done: bool, prediction: Vec<Prediction<f32>>) {
+        let features = self.walks.iter_mut().zip(&mut self.state).zip(&prediction).enumerate();
+        for (k, ((walk, value), predicted)) in features {
+            let stream = |step: usize| Stream::new(self.number, k as u16, step as u32);
+            match (walk, value, predicted) {
+                (
+                    FeatureWalk::Gaussian { walk, process },
+                    Value::Continuous(x),
+                    Prediction::Continuous(clean),
+                ) => {
+                    let mut draw = |step: usize| process.draw(sampler.noise, stream(step), clean.len());
+                    walk.answer(x, clean, &mut draw);
+                    process.subspace.project(x);
+                }
+                (
+                    FeatureWalk::Categorical { process, keep, start },
+                    Value::Classes(x),
+                    Prediction::Probabilities(p),
+                ) => {
+                    // A second evaluation of a step goes the whole step again, from where it began.
+                    let from = start.take().unwrap_or_else(|| x.clone());
+                    *x = categorical_step(process, &from, p, [keep[step], keep[step + 1]], |u| {
+                        sampler.noise.uniform(stream(step), u);
+                    });
+                    if !done {
+                        *start = Some(from);
+                    }
+                }
+                _ => panic!("the prediction of feature {k} is not of its process"),
+            }
+        }
+        self.previous = Some(prediction);
+    }
+}
+
+fn categorical_step(
+    process: &Categorical,
+    from: &[u8],
+    predicted: &[f32],
+    keep: [f64; 2],
+    draw: impl FnOnce(&mut [f64]),
+) -> Vec<u8> {
+    let mut u = vec![0.0f64; from.len()];
+    draw(&mut u);
+    let mut p = vec![0.0f64; process.classes()];
+    from.iter()
+        .zip(predicted.chunks_exact(process.classes()))
+        .zip(u)
+        .map(|((&class, row), u)| {
+            p.iter_mut().zip(row).for_each(|(a, b)| *a = f64::from(*b));
+            process.step(class.into(), &p, keep[0], keep[1], u) as u8
+        })
+        .collect()
+}

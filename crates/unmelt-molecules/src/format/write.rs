@@ -1,0 +1,175 @@
+//! Writing molecules and tables batch by batch, in bounded memory, whole or not at all.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use polars::prelude::*;
+use unmelt_diffusion::files::AsideFile;
+
+use super::{parquet, write_sdf, write_xyz};
+use crate::evaluate::Assessment;
+use crate::{Error, Molecule, Result};
+
+/// The endings that can be written, for messages.
+const ENDINGS: &str = ".sdf, .xyz, .parquet";
+
+/// Writes molecules to a file of a format that its ending names. The file takes its name in
+/// [`finish`](Self::finish); before that, nothing is there.
+pub struct MoleculeWriter {
+    file: AsideFile,
+    body: Body,
+}
+
+enum Body {
+    Text { out: BufWriter<File>, write: fn(&mut dyn Write, &Molecule) -> std::io::Result<()> },
+    Parquet(Box<polars::io::parquet::write::BatchedWriter<File>>),
+}
+
+fn ending(path: &Path) -> String {
+    path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase()
+}
+
+impl MoleculeWriter {
+    /// Opens the file; a folder that is missing or cannot be written is known now.
+    pub fn create(path: &Path) -> Result<Self> {
+        let ending = ending(path);
+        if !["sdf", "xyz", "extxyz", "parquet"].contains(&ending.as_str()) {
+            return Err(Error::UnknownFormat { path: path.into(), endings: ENDINGS });
+        }
+        let file = AsideFile::create(path)?;
+        let handle = file.file().try_clone().map_err(Error::file("write", path))?;
+        let body = match ending.as_str() {
+            "parquet" => Body::Parquet(Box::new(batched(handle, &parquet::schema(), path)?)),
+            "sdf" => Body::Text { out: BufWriter::new(handle), write: write_sdf },
+            _ => Body::Text { out: BufWriter::new(handle), write: write_xyz },
+        };
+        Ok(Self { file, body })
+    }
+
+    /// Writes some molecules.
+    pub fn write(&mut self, molecules: &[Molecule]) -> Result<()> {
+        let path = self.file.path().to_path_buf();
+        match &mut self.body {
+            Body::Text { out, write } => {
+                molecules.iter().try_for_each(|m| write(out, m)).map_err(Error::file("write", path))
+            }
+            Body::Parquet(writer) => {
+                let frame = parquet::frame(molecules).map_err(|e| polars_error(e, &path))?;
+                writer.write_batch(&frame).map_err(|e| polars_error(e, &path))
+            }
+        }
+    }
+
+    /// Completes the file and gives it its name.
+    pub fn finish(self) -> Result<()> {
+        let path = self.file.path().to_path_buf();
+        match self.body {
+            Body::Text { mut out, .. } => out.flush().map_err(Error::file("write", &path))?,
+            Body::Parquet(writer) => drop(writer.finish().map_err(|e| polars_error(e, &path))?),
+        }
+        Ok(self.file.finish()?)
+    }
+}
+
+fn batched(
+    file: File,
+    schema: &Schema,
+    path: &Path,
+) -> Result<polars::io::parquet::write::BatchedWriter<File>> {
+    ParquetWriter::new(file).batched(schema).map_err(|e| polars_error(e, path))
+}
+
+/// A polars error as one about the file; of an input or output error only that.
+fn polars_error(error: PolarsError, path: &Path) -> Error {
+    match error {
+        PolarsError::IO { error, .. } => {
+            let source = std::io::Error::new(error.kind(), error.to_string());
+            Error::file("write", path)(source)
+        }
+        other => Error::file("write", path)(std::io::Error::other(parquet::first_line(&other))),
+    }
+}
+
+/// One row of the table that goes with generated molecules.
+#[derive(Clone, Debug)]
+pub struct TableRow {
+    /// What is said about the molecule.
+    pub assessment: Assessment,
+    /// Seed.
+    pub seed: u64,
+    /// Number within the seed.
+    pub sample: u64,
+}
+
+/// Writes the table of generated molecules, as CSV or Parquet by its ending.
+pub struct TableWriter {
+    file: AsideFile,
+    body: TableBody,
+}
+
+enum TableBody {
+    Csv { out: BufWriter<File>, header: bool },
+    Parquet(Box<polars::io::parquet::write::BatchedWriter<File>>),
+}
+
+impl TableWriter {
+    /// Opens the file.
+    pub fn create(path: &Path) -> Result<Self> {
+        let ending = ending(path);
+        if !["csv", "parquet"].contains(&ending.as_str()) {
+            return Err(Error::UnknownFormat { path: path.into(), endings: ".csv, .parquet" });
+        }
+        let file = AsideFile::create(path)?;
+        let handle = file.file().try_clone().map_err(Error::file("write", path))?;
+        let body = match ending.as_str() {
+            "csv" => TableBody::Csv { out: BufWriter::new(handle), header: true },
+            _ => {
+                let schema = table(&[]).map_err(|e| polars_error(e, path))?.schema().as_ref().clone();
+                TableBody::Parquet(Box::new(batched(handle, &schema, path)?))
+            }
+        };
+        Ok(Self { file, body })
+    }
+
+    /// Writes some rows.
+    pub fn write(&mut self, rows: &[TableRow]) -> Result<()> {
+        let path = self.file.path().to_path_buf();
+        let failed = |e| polars_error(e, &path);
+        let mut frame = table(rows).map_err(failed)?;
+        match &mut self.body {
+            TableBody::Csv { out, header } => {
+                let with_header = std::mem::take(header);
+                CsvWriter::new(out).include_header(with_header).finish(&mut frame).map_err(failed)
+            }
+            TableBody::Parquet(writer) => writer.write_batch(&frame).map_err(failed),
+        }
+    }
+
+    /// Completes the file and gives it its name.
+    pub fn finish(self) -> Result<()> {
+        let path = self.file.path().to_path_buf();
+        match self.body {
+            TableBody::Csv { mut out, .. } => out.flush().map_err(Error::file("write", &path))?,
+            TableBody::Parquet(writer) => drop(writer.finish().map_err(|e| polars_error(e, &path))?),
+        }
+        Ok(self.file.finish()?)
+    }
+}
+
+fn table(rows: &[TableRow]) -> PolarsResult<DataFrame> {
+    fn column<T>(rows: &[TableRow], f: impl Fn(&TableRow) -> T) -> Vec<T> {
+        rows.iter().map(f).collect()
+    }
+    df!(
+        "sample" => column(rows, |r| r.sample),
+        "seed" => column(rows, |r| r.seed),
+        "formula" => column(rows, |r| r.assessment.formula.clone()),
+        "atoms" => column(rows, |r| r.assessment.atoms as u32),
+        "stable" => column(rows, |r| r.assessment.stable()),
+        "valid" => column(rows, |r| r.assessment.valid),
+        "connected" => column(rows, |r| r.assessment.connected),
+        "rings" => column(rows, |r| r.assessment.rings as u32),
+        "key" => column(rows, |r| r.assessment.key.clone()),
+    )
+}
