@@ -2,7 +2,10 @@
 
 mod args;
 mod device;
+mod evaluate;
 mod failure;
+mod generate;
+mod info;
 mod interrupt;
 mod progress;
 mod train;
@@ -34,6 +37,16 @@ fn keep_freed_memory() {
 
 fn run(args: Args) -> Result<(), Failure> {
     match args.command {
-        Command::Molecules { command: Molecules::Train(train) } => train::run(train),
+        Command::Molecules { command } => match command {
+            Molecules::Generate(args) => generate::run(&args),
+            Molecules::Train(args) => train::run(args),
+            Molecules::Evaluate(args) => evaluate::run(&args),
+            Molecules::Info { model } => info::model(&model),
+        },
+        Command::Models => info::models(),
+        Command::Devices => {
+            info::devices();
+            Ok(())
+        }
     }
 }

@@ -31,8 +31,11 @@ pub struct GraphModel {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GraphLoss {
-    /// By noise level.
+    /// Weight of the classes by noise level.
     pub weighting: LossWeighting,
+    /// Weight of the positions by noise level. Bond lengths are decided at low noise, where the error of the clean
+    /// positions is small anyway: without more weight there they stay coarse.
+    pub position_weighting: LossWeighting,
     /// Squared error of the positions, summed over x, y, z.
     pub positions: f64,
     /// Cross-entropy of the elements.
@@ -47,6 +50,7 @@ impl Default for GraphLoss {
     fn default() -> Self {
         Self {
             weighting: LossWeighting::ClampedSnr { min: 0.05, max: 1.5 },
+            position_weighting: LossWeighting::ClampedSnr { min: 0.05, max: 30.0 },
             positions: 1.0,
             elements: 0.4,
             charges: 1.0,

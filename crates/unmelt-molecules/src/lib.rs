@@ -7,6 +7,7 @@ pub mod format;
 mod generate;
 mod graph_model;
 mod key;
+pub mod models;
 mod molecule;
 pub mod network;
 mod objective;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use rayon::prelude::*;
-use unmelt_diffusion::train::{Loss, Objective};
+use unmelt_diffusion::train::{Loss, LossWeighting, Objective};
 use unmelt_diffusion::{Layout, Noise, ProductProcess, State, Stream, Weights};
 
 use crate::graph_model::{GraphModel, MoleculePrediction};
@@ -149,7 +149,7 @@ impl Objective for GraphObjective {
         let targets = Targets::new(self, &batch, device);
         let loss = &self.model.loss;
         let square = (output.positions - targets.positions).powi_scalar(2).sum_dim(1);
-        let positions = (square * targets.atom_weights.clone()).sum();
+        let positions = (square * targets.position_weights).sum();
         let elements = cross_entropy(output.elements, targets.elements, targets.atom_weights.clone());
         let charges = cross_entropy(output.charges, targets.charges, targets.atom_weights);
         let bonds = cross_entropy(output.bonds, targets.bonds, targets.pair_weights);
@@ -180,9 +180,11 @@ struct Targets {
     elements: Tensor<2, Int>,
     charges: Tensor<2, Int>,
     bonds: Tensor<2, Int>,
-    /// Weight by noise level over atoms and molecules, `[N, 1]`.
+    /// Weight of the positions by noise level over atoms and molecules, `[N, 1]`.
+    position_weights: Tensor<2>,
+    /// The same of the classes, `[N, 1]`.
     atom_weights: Tensor<2>,
-    /// The same over ordered pairs, half of it each, none for (i, i), `[P, 1]`.
+    /// The same of the bonds, over ordered pairs, half of it each, none for (i, i), `[P, 1]`.
     pair_weights: Tensor<2>,
 }
 
@@ -191,11 +193,13 @@ impl Targets {
         let device = &device.clone().inner();
         let levels = &objective.process.features()[0].levels;
         let (mut positions, mut elements, mut charges, mut bonds) = (vec![], vec![], vec![], vec![]);
-        let (mut atom_weights, mut pair_weights) = (vec![], vec![]);
+        let (mut position_weights, mut atom_weights, mut pair_weights) = (vec![], vec![], vec![]);
         for (state, &time) in batch.clean.iter().zip(&batch.times) {
             let n = state[1].classes().len();
-            let weight = objective.model.loss.weighting.at(levels.at(time));
-            let weight = (weight / (n * batch.clean.len()) as f64) as f32;
+            let loss = &objective.model.loss;
+            let share = |w: LossWeighting| (w.at(levels.at(time)) / (n * batch.clean.len()) as f64) as f32;
+            let weight = share(loss.weighting);
+            position_weights.extend(std::iter::repeat_n(share(loss.position_weighting), n));
             positions.extend_from_slice(state[0].continuous());
             elements.extend(state[1].classes().iter().map(|&c| i32::from(c)));
             charges.extend(state[2].classes().iter().map(|&c| i32::from(c)));
@@ -220,6 +224,7 @@ impl Targets {
             elements: ints(elements),
             charges: ints(charges),
             bonds: ints(bonds),
+            position_weights: floats(position_weights, 1),
             atom_weights: floats(atom_weights, 1),
             pair_weights: floats(pair_weights, 1),
         }
