@@ -14,7 +14,10 @@ pub fn run(args: &Evaluate) -> Result<(), Failure> {
     let reading = read_molecules(&args.molecules)?;
     report_faults(&reading);
     if reading.molecules.is_empty() {
-        return Err(Failure::usage(format!("{} holds no molecule that can be read", args.molecules.display())));
+        return Err(Failure::usage(format!(
+            "{} holds no molecule that can be read",
+            args.molecules.display()
+        )));
     }
     let reference = match &args.reference {
         Some(path) => {

@@ -24,7 +24,8 @@ struct Done {
 pub fn run(args: &Generate) -> Result<(), Failure> {
     let request = request(args)?;
     let end = args.first.checked_add(args.count).filter(|end| *end < 1 << 48).ok_or_else(|| {
-        Failure::usage("the numbers of the molecules must stay below 2^48").hint("use a smaller --first or --count")
+        Failure::usage("the numbers of the molecules must stay below 2^48")
+            .hint("use a smaller --first or --count")
     })?;
     // Everything that can be wrong is found before the work begins.
     let table_path = args.table.clone().unwrap_or_else(|| args.output.with_extension("csv"));

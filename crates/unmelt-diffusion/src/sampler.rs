@@ -149,10 +149,9 @@ impl Run {
             .map(|feature| {
                 let levels = sampler.levels(&feature.levels);
                 Ok(match &feature.process {
-                    FeatureProcess::Gaussian(process) => FeatureWalk::Gaussian {
-                        walk: Walk::new(sampler.solver, levels)?,
-                        process: *process,
-                    },
+                    FeatureProcess::Gaussian(process) => {
+                        FeatureWalk::Gaussian { walk: Walk::new(sampler.solver, levels)?, process: *process }
+                    }
                     FeatureProcess::Categorical(process) => FeatureWalk::Categorical {
                         process: process.clone(),
                         keep: levels.iter().map(|l| l.alpha.powi(2)).collect(),

@@ -6,10 +6,10 @@ use rayon::prelude::*;
 use serde::Serialize;
 use unmelt_diffusion::{Noise, Stream, quantile};
 
+use crate::Molecule;
 use crate::key::canonical_key;
 use crate::perception::{perceive_bonds, stable_atoms};
 use crate::validity::is_valid;
-use crate::Molecule;
 
 /// What is said about one molecule.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -119,19 +119,11 @@ impl Generator {
 }
 
 impl Denoiser for Generator {
-    fn predict(
-        &self,
-        questions: &[Question],
-    ) -> unmelt_diffusion::Result<Vec<Vec<Prediction<f32>>>> {
+    fn predict(&self, questions: &[Question]) -> unmelt_diffusion::Result<Vec<Vec<Prediction<f32>>>> {
         let levels = &self.process.features()[0].levels;
         let noisy: Vec<Noisy> = questions
             .iter()
-            .map(|q| Noisy {
-                state: q.state,
-                previous: q.previous,
-                time: q.time,
-                level: levels.at(q.time),
-            })
+            .map(|q| Noisy { state: q.state, previous: q.previous, time: q.time, level: levels.at(q.time) })
             .collect();
         let input = GraphInput::new(&self.card.model.network, &noisy, &self.device);
         Ok(split_predictions(self.network.forward(&input), &input.sizes))

@@ -137,7 +137,8 @@ impl Search<'_> {
         };
         let mut tried: Vec<usize> = Vec::new();
         for &k in &cell {
-            if tried.iter().any(|&t| self.skeleton.are_twins(t, k)) || (self.left == 0 && self.best.is_some()) {
+            if tried.iter().any(|&t| self.skeleton.are_twins(t, k)) || (self.left == 0 && self.best.is_some())
+            {
                 continue;
             }
             tried.push(k);

@@ -24,7 +24,9 @@ pub fn read_molecules(path: &Path) -> Result<Reading> {
             let bytes = std::fs::read(path).map_err(Error::file("read", path))?;
             let reading = read_text(format, &bytes);
             match reading.molecules.is_empty() && reading.faults.is_empty() {
-                true => Err(Error::Format { kind: format.name(), path: path.into(), fault: "it is empty".into() }),
+                true => {
+                    Err(Error::Format { kind: format.name(), path: path.into(), fault: "it is empty".into() })
+                }
                 false => Ok(reading),
             }
         }
@@ -113,7 +115,8 @@ fn add(all: &mut Reading, reading: Reading, file: &Path) {
 
 /// A bzip2-compressed tar of molecule files, as QM9 is published.
 fn read_tar(path: &Path) -> Result<Reading> {
-    let fault = |e: std::io::Error| Error::Format { kind: "tar.bz2", path: path.into(), fault: e.to_string() };
+    let fault =
+        |e: std::io::Error| Error::Format { kind: "tar.bz2", path: path.into(), fault: e.to_string() };
     let file = File::open(path).map_err(Error::file("read", path))?;
     let mut archive = tar::Archive::new(MultiBzDecoder::new(std::io::BufReader::new(file)));
     let mut all = Reading::default();

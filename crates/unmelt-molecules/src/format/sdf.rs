@@ -63,7 +63,8 @@ fn count(text: &str, what: &str) -> Result<usize, String> {
 }
 
 fn coordinate(text: &str, k: usize) -> Result<f64, String> {
-    let x: f64 = text.parse().map_err(|_| format!("atom {k} has the coordinate \"{text}\", which is no number"))?;
+    let x: f64 =
+        text.parse().map_err(|_| format!("atom {k} has the coordinate \"{text}\", which is no number"))?;
     if x.is_finite() { Ok(x) } else { Err(format!("atom {k} has the coordinate {text}")) }
 }
 
@@ -89,11 +90,8 @@ fn read_v2000(lines: &[&str], counts: &str) -> Result<(Molecule, usize), String>
         } else {
             return Err(format!("atom {} has no coordinates and element", k + 1));
         };
-        let position = Point3::new(
-            coordinate(xyz[0], k + 1)?,
-            coordinate(xyz[1], k + 1)?,
-            coordinate(xyz[2], k + 1)?,
-        );
+        let position =
+            Point3::new(coordinate(xyz[0], k + 1)?, coordinate(xyz[1], k + 1)?, coordinate(xyz[2], k + 1)?);
         atoms.push(Atom { element: element(symbol, k + 1)?, charge: charge_of_code(code), position });
     }
     let bonds = lines[4 + n..4 + n + m]
@@ -104,7 +102,8 @@ fn read_v2000(lines: &[&str], counts: &str) -> Result<(Molecule, usize), String>
             let fixed = number(0).zip(number(3)).zip(number(6));
             let words: Vec<usize> = line.split_whitespace().map_while(|w| w.parse().ok()).collect();
             let free = || (words.len() >= 3).then(|| ((words[0], words[1]), words[2]));
-            let ((a, b), order) = fixed.or_else(free).ok_or(format!("bond {} is not three numbers", k + 1))?;
+            let ((a, b), order) =
+                fixed.or_else(free).ok_or(format!("bond {} is not three numbers", k + 1))?;
             bond(a, b, order, k + 1)
         })
         .collect::<Result<Vec<_>, String>>()?;
@@ -141,10 +140,8 @@ fn charge_of_code(code: &str) -> i8 {
 
 fn read_charges(line: &str, atoms: &mut [Atom]) -> Result<(), String> {
     let broken = || format!("its charge line \"{}\" cannot be read", line.trim());
-    let numbers: Vec<i64> = line[6..]
-        .split_whitespace()
-        .map(|w| w.parse().map_err(|_| broken()))
-        .collect::<Result<_, _>>()?;
+    let numbers: Vec<i64> =
+        line[6..].split_whitespace().map(|w| w.parse().map_err(|_| broken())).collect::<Result<_, _>>()?;
     for pair in numbers.get(1..).unwrap_or(&[]).chunks_exact(2) {
         let place = usize::try_from(pair[0] - 1).ok().and_then(|k| atoms.get_mut(k)).ok_or_else(broken)?;
         place.charge = i8::try_from(pair[1]).map_err(|_| broken())?;
@@ -198,12 +195,17 @@ fn read_v3000(lines: &[&str]) -> Result<(Molecule, usize), String> {
             [_, order, a, b, ..] if block == "bond" => {
                 let k = bonds.len() + 1;
                 let at = |w: &str| {
-                    places.get(w).map(|p| p + 1).ok_or_else(|| format!("bond {k} names atom {w}, which is not there"))
+                    places
+                        .get(w)
+                        .map(|p| p + 1)
+                        .ok_or_else(|| format!("bond {k} names atom {w}, which is not there"))
                 };
                 let order = order.parse().map_err(|_| format!("bond {k} has the order \"{order}\""))?;
                 bonds.push(bond(at(a)?, at(b)?, order, k)?);
             }
-            _ if block == "atom" || block == "bond" => return Err(format!("\"{rest}\" is not a whole {block}")),
+            _ if block == "atom" || block == "bond" => {
+                return Err(format!("\"{rest}\" is not a whole {block}"));
+            }
             _ => {}
         }
     }
@@ -265,7 +267,11 @@ fn v2000(molecule: &Molecule) -> String {
     for a in molecule.atoms() {
         let p = a.position;
         let symbol = a.element.symbol();
-        let _ = writeln!(s, "{:10.4}{:10.4}{:10.4} {symbol:<3} 0  0  0  0  0  0  0  0  0  0  0  0", p.x, p.y, p.z);
+        let _ = writeln!(
+            s,
+            "{:10.4}{:10.4}{:10.4} {symbol:<3} 0  0  0  0  0  0  0  0  0  0  0  0",
+            p.x, p.y, p.z
+        );
     }
     for b in bonds {
         let _ = writeln!(s, "{:3}{:3}{:3}  0", b.begin + 1, b.end + 1, b.order.code());

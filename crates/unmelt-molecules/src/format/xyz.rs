@@ -70,9 +70,8 @@ fn read_frame(comment: &str, lines: &[&str]) -> Result<Molecule, String> {
         .enumerate()
         .map(|(k, line)| {
             let words: Vec<&str> = line.split_whitespace().collect();
-            let word = |c: usize| {
-                words.get(c).copied().ok_or_else(|| format!("atom {} has too few columns", k + 1))
-            };
+            let word =
+                |c: usize| words.get(c).copied().ok_or_else(|| format!("atom {} has too few columns", k + 1));
             let number = |c: usize| {
                 let text = word(c)?;
                 parse_number(text)
@@ -159,15 +158,25 @@ fn plain(text: &str) -> String {
 /// Reads one of QM9's `dsgdb9nsd_*.xyz` files: its fifteen properties become fields, its GDB SMILES too.
 pub fn read_qm9_xyz(text: &str) -> Result<Molecule, String> {
     const PROPERTIES: [&str; 15] = [
-        "A_GHz", "B_GHz", "C_GHz", "dipole_debye", "polarizability_bohr3", "homo_hartree", "lumo_hartree",
-        "gap_hartree", "r2_bohr2", "zpve_hartree", "U0_hartree", "U_hartree", "H_hartree", "G_hartree",
+        "A_GHz",
+        "B_GHz",
+        "C_GHz",
+        "dipole_debye",
+        "polarizability_bohr3",
+        "homo_hartree",
+        "lumo_hartree",
+        "gap_hartree",
+        "r2_bohr2",
+        "zpve_hartree",
+        "U0_hartree",
+        "U_hartree",
+        "H_hartree",
+        "G_hartree",
         "Cv_cal_per_mol_K",
     ];
     let lines: Vec<&str> = text.lines().collect();
-    let n: usize = lines
-        .first()
-        .and_then(|l| l.trim().parse().ok())
-        .ok_or("its first line is not a number of atoms")?;
+    let n: usize =
+        lines.first().and_then(|l| l.trim().parse().ok()).ok_or("its first line is not a number of atoms")?;
     if n > MAX_ATOMS || lines.len() < n + 2 {
         return Err(format!("it promises {n} atoms and breaks off after {}", lines.len().saturating_sub(2)));
     }
@@ -178,7 +187,8 @@ pub fn read_qm9_xyz(text: &str) -> Result<Molecule, String> {
     let mut molecule = read_frame("", &lines[2..2 + n])?;
     let (index, values) = rest.split_first().ok_or("its second line has no index")?;
     molecule.name = format!("gdb_{index}");
-    molecule.fields = PROPERTIES.iter().zip(values).map(|(k, v)| (k.to_string(), v.replace("*^", "e"))).collect();
+    molecule.fields =
+        PROPERTIES.iter().zip(values).map(|(k, v)| (k.to_string(), v.replace("*^", "e"))).collect();
     if let Some(smiles) = lines.get(n + 3).and_then(|l| l.split_whitespace().next()) {
         molecule.fields.push(("smiles_gdb".into(), smiles.into()));
     }

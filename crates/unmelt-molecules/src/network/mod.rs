@@ -1,9 +1,11 @@
 //! Networks over molecules.
 
+mod egnn;
 mod graph_denoiser;
 mod graph_input;
 mod layers;
 
+pub use egnn::{Egnn, EgnnConfig, EgnnInput};
 pub use graph_denoiser::{GraphDenoiser, GraphDenoiserConfig, GraphOutput, split_predictions};
 pub(crate) use graph_input::pair_index;
 pub use graph_input::{GraphInput, Noisy};
