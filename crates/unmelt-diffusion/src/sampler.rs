@@ -9,6 +9,9 @@ use crate::process::{Categorical, FeatureProcess, Gaussian, Prediction, ProductP
 use crate::solver::{Place, Solver, Walk};
 use crate::{Level, Levels};
 
+/// Where solvers that work in σ/α begin at the latest.
+const MAX_RELATIVE_SIGMA: f64 = 1e3;
+
 /// What a denoiser is asked about one sample.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
@@ -63,7 +66,16 @@ impl<'a> Sampler<'a> {
         let Some(first) = process.features().first() else {
             return Err(Error::Combination("a process needs at least one feature"));
         };
-        let times = config.grid.times(config.steps, &first.levels)?;
+        let mut times = config.grid.times(config.steps, &first.levels)?;
+        if config.solver.needs_signal() {
+            let gaussian =
+                process.features().iter().filter(|f| matches!(f.process, FeatureProcess::Gaussian(_)));
+            let latest = gaussian.map(|f| f.levels.time_of_lambda(-MAX_RELATIVE_SIGMA.ln()));
+            times[0] = latest.fold(times[0], f64::min);
+            if times[0] <= times[1] {
+                return Err(Error::Combination("this solver cannot take so many steps on this schedule"));
+            }
+        }
         Ok(Self { process, solver: config.solver, times, noise: Noise::new(config.seed) })
     }
 
@@ -82,6 +94,7 @@ impl<'a> Sampler<'a> {
     ) -> Result<Vec<State<f32>>> {
         let mut runs = draws.iter().map(|d| Run::new(self, d)).collect::<Result<Vec<_>>>()?;
         let mut clock = Walk::<f32>::new(self.solver, self.levels(&self.process.features()[0].levels))?;
+        let mut asked = None;
         while !clock.is_finished() {
             let mut nothing = |_: usize| Vec::new();
             let query = clock.query(&mut Vec::new(), &mut nothing);
@@ -98,10 +111,10 @@ impl<'a> Sampler<'a> {
             let predictions = denoiser.predict(&questions)?;
             check_finite(&predictions, query.step)?;
             clock.answer(&mut Vec::new(), &[], &mut nothing);
-            let done = clock.step() > query.step;
+            let first = asked.replace(query.step) != Some(query.step);
             runs.par_iter_mut()
                 .zip(predictions)
-                .for_each(|(run, prediction)| run.answer(self, query.step, done, prediction));
+                .for_each(|(run, prediction)| run.answer(self, query.step, first, prediction));
             if !tick() {
                 return Err(Error::Stopped);
             }
@@ -137,7 +150,7 @@ struct Run {
 /// One feature of one sample on its way.
 enum FeatureWalk {
     Gaussian { walk: Walk<f32>, process: Gaussian },
-    Categorical { process: Categorical, keep: Vec<f64>, start: Option<Vec<u8>> },
+    Categorical { process: Categorical, keep: Vec<f64> },
 }
 
 impl Run {
@@ -155,7 +168,6 @@ impl Run {
                     FeatureProcess::Categorical(process) => FeatureWalk::Categorical {
                         process: process.clone(),
                         keep: levels.iter().map(|l| l.alpha.powi(2)).collect(),
-                        start: None,
                     },
                 })
             })
@@ -176,8 +188,8 @@ impl Run {
         }
     }
 
-    /// Moves every feature on; `done` says whether this evaluation ends its step.
-    fn answer(&mut self, sampler: &Sampler, step: usize, done: bool, prediction: Vec<Prediction<f32>>) {
+    /// Moves every feature on; `first` says whether this is the first evaluation of its step.
+    fn answer(&mut self, sampler: &Sampler, step: usize, first: bool, prediction: Vec<Prediction<f32>>) {
         let features = self.walks.iter_mut().zip(&mut self.state).zip(&prediction).enumerate();
         for (k, ((walk, value), predicted)) in features {
             let stream = |step: usize| Stream::new(self.number, k as u16, step as u32);
@@ -192,17 +204,16 @@ impl Run {
                     process.subspace.project(x);
                 }
                 (
-                    FeatureWalk::Categorical { process, keep, start },
+                    FeatureWalk::Categorical { process, keep },
                     Value::Classes(x),
                     Prediction::Probabilities(p),
                 ) => {
-                    // A second evaluation of a step goes the whole step again, from where it began.
-                    let from = start.take().unwrap_or_else(|| x.clone());
-                    *x = categorical_step(process, &from, p, [keep[step], keep[step + 1]], |u| {
-                        sampler.noise.uniform(stream(step), u);
-                    });
-                    if !done {
-                        *start = Some(from);
+                    // A posterior step is exact given the prediction at its start; a second evaluation, made at
+                    // a state that has already moved, has nothing to add to it.
+                    if first {
+                        *x = categorical_step(process, x, p, [keep[step], keep[step + 1]], |u| {
+                            sampler.noise.uniform(stream(step), u);
+                        });
                     }
                 }
                 _ => panic!("the prediction of feature {k} is not of its process"),

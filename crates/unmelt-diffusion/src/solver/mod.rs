@@ -204,6 +204,19 @@ impl Solver {
         }
     }
 
+    /// Whether the solver works in σ/α, and so cannot begin where there is no signal at all.
+    pub fn needs_signal(&self) -> bool {
+        match self {
+            Self::Euler { churn } => churn.amount > 0.0,
+            Self::EulerAncestral { .. }
+            | Self::Heun { .. }
+            | Self::DpmSolver2 { .. }
+            | Self::DpmPlusPlus2S { .. }
+            | Self::LinearMultistep { .. } => true,
+            _ => false,
+        }
+    }
+
     fn validate(&self) -> Result<()> {
         let order = |n: usize, max: usize| {
             if (1..=max).contains(&n) {

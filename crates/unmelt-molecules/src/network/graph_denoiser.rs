@@ -124,17 +124,17 @@ impl GraphDenoiser {
     pub fn forward(&self, input: &GraphInput) -> GraphOutput {
         let mut nodes = self.nodes.forward(input.nodes.clone());
         let mut pairs = self.pairs.forward(input.pairs.clone());
-        let mut positions = input.positions.clone();
+        // The posterior mean of unit-variance data is α·x_t; the layers add what it misses, in units of σ, so that
+        // the positions they see come closer to the clean ones from layer to layer.
+        let mut positions = input.positions.clone() * input.alpha.clone();
         for layer in &self.layers {
             (nodes, pairs, positions) = layer.forward(nodes, pairs, positions, input);
         }
-        // The posterior mean of unit-variance data is α·x_t; the layers supply what it misses.
-        let moved = (positions - input.positions.clone()) * input.sigma.clone();
         let classes = self.out_nodes.forward(nodes);
         let (e, c, atoms) = (self.config.elements, self.config.charges, classes.dims()[0]);
         let bonds = self.out_pairs.forward(pairs);
         GraphOutput {
-            positions: input.positions.clone() * input.alpha.clone() + centred(moved, input),
+            positions: centred(positions, input),
             elements: classes.clone().slice([0..atoms, 0..e]),
             charges: classes.slice([0..atoms, e..e + c]),
             bonds: bonds.clone() + bonds.select(0, input.mirror.clone()),
@@ -212,7 +212,7 @@ impl Layer {
         let out = pair_layer(inputs, self.pair.clone(), &input.sizes);
         let messages = out.messages.mul_scalar(MESSAGE_SCALE);
         let update = self.node.forward(Tensor::cat(vec![normed, messages, out.attended], 1));
-        (nodes + update, out.pairs, positions + out.shift)
+        (nodes + update, out.pairs, positions + out.shift * input.sigma.clone())
     }
 }
 

@@ -1,0 +1,127 @@
+//! The loop over a product of features: reproducible whatever the batch, and right where the answer is known.
+
+use unmelt_diffusion::solver::Solver;
+use unmelt_diffusion::{
+    CategoricalKind, Denoiser, Draw, FeatureSpec, Grid, Prediction, ProcessSpec, ProductProcess, Question,
+    Result, Sampler, SamplerConfig, Schedule, State, Subspace,
+};
+
+/// Knows the distribution: numbers N(0.5, 0.3²), classes with fixed probabilities.
+struct Oracle<'a> {
+    process: &'a ProductProcess,
+}
+
+const PROBABILITIES: [f64; 3] = [0.6, 0.3, 0.1];
+
+impl Denoiser for Oracle<'_> {
+    fn predict(&self, questions: &[Question]) -> Result<Vec<Vec<Prediction<f32>>>> {
+        Ok(questions.iter().map(|q| self.one(q)).collect())
+    }
+}
+
+impl Oracle<'_> {
+    fn one(&self, q: &Question) -> Vec<Prediction<f32>> {
+        let levels = self.process.levels_at(q.time);
+        let (alpha, sigma) = (levels[0].alpha, levels[0].sigma);
+        let gain = alpha * 0.09 / (alpha * alpha * 0.09 + sigma * sigma);
+        let x = q.state[0].continuous().iter();
+        let clean = x.map(|x| (0.5 + gain * (f64::from(*x) - alpha * 0.5)) as f32).collect();
+        // Bayes: p(z₀ | z_t) ∝ p(z₀)·(keep·[z₀ = z_t] + (1 − keep)/3).
+        let keep = levels[1].alpha.powi(2);
+        let rows = q.state[1].classes().iter().flat_map(|&state| {
+            let weight = |k: usize| {
+                let kept = if k == usize::from(state) { keep } else { 0.0 };
+                PROBABILITIES[k] * (kept + (1.0 - keep) / 3.0)
+            };
+            let total: f64 = (0..3).map(weight).sum();
+            (0..3).map(|k| (weight(k) / total) as f32).collect::<Vec<_>>()
+        });
+        vec![Prediction::Continuous(clean), Prediction::Probabilities(rows.collect())]
+    }
+}
+
+fn process() -> ProductProcess {
+    ProductProcess::new(&[
+        FeatureSpec {
+            name: "numbers".into(),
+            schedule: Schedule::COSINE,
+            process: ProcessSpec::Gaussian(Subspace::Full),
+        },
+        // A schedule of its own.
+        FeatureSpec {
+            name: "classes".into(),
+            schedule: Schedule::Cosine { offset: 0.008 },
+            process: ProcessSpec::Categorical(CategoricalKind::Uniform { classes: 3 }),
+        },
+    ])
+    .expect("valid")
+}
+
+fn draw(solver: &str, steps: usize, numbers: std::ops::Range<u64>, elements: usize) -> Vec<State<f32>> {
+    let process = process();
+    let solver = Solver::from_name(solver).expect("known");
+    let grid = Grid::Linspace { end: 0.01 };
+    let config = SamplerConfig { solver, grid, steps, seed: 7 };
+    let sampler = Sampler::new(&process, &config).expect("valid");
+    let draws: Vec<Draw> = numbers.map(|number| Draw { number, lengths: vec![elements, elements] }).collect();
+    sampler.draw(&draws, &Oracle { process: &process }, &mut || true).expect("samples")
+}
+
+#[test]
+fn a_sample_is_the_same_in_any_batch() {
+    for solver in Solver::NAMES {
+        let all = draw(solver, 12, 0..9, 5);
+        assert_eq!(draw(solver, 12, 3..4, 5)[0], all[3], "{solver} alone");
+        assert_eq!(draw(solver, 12, 5..9, 5), all[5..], "{solver} after a resume");
+        assert_ne!(all[0], all[1], "{solver}");
+    }
+}
+
+#[test]
+fn samples_follow_the_distribution() {
+    for solver in Solver::NAMES {
+        // First-order samplers with noise are narrow by a share that falls with the number of steps.
+        let tolerance = 0.02;
+        let states = draw(solver, 150, 0..40, 500);
+        let numbers: Vec<f64> =
+            states.iter().flat_map(|s| s[0].continuous()).map(|x| f64::from(*x)).collect();
+        let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
+        let std = (numbers.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / numbers.len() as f64).sqrt();
+        assert!((mean - 0.5).abs() < tolerance && (std - 0.3).abs() < tolerance, "{solver}: {mean} {std}");
+        for (k, want) in PROBABILITIES.iter().enumerate() {
+            let count = states.iter().flat_map(|s| s[1].classes()).filter(|c| usize::from(**c) == k).count();
+            let share = count as f64 / numbers.len() as f64;
+            assert!((share - want).abs() < tolerance, "{solver}, class {k}: {share}");
+        }
+    }
+}
+
+#[test]
+fn stopping_is_an_error_of_its_own() {
+    let process = process();
+    let config = SamplerConfig { solver: Solver::ANCESTRAL, grid: Grid::Trailing, steps: 5, seed: 0 };
+    let sampler = Sampler::new(&process, &config).expect("valid");
+    let draws = [Draw { number: 0, lengths: vec![1, 1] }];
+    let error = sampler.draw(&draws, &Oracle { process: &process }, &mut || false).expect_err("stopped");
+    assert!(error.is_stopped());
+}
+
+struct Broken;
+
+impl Denoiser for Broken {
+    fn predict(&self, questions: &[Question]) -> Result<Vec<Vec<Prediction<f32>>>> {
+        let one =
+            vec![Prediction::Continuous(vec![f32::NAN]), Prediction::Probabilities(vec![1.0, 0.0, 0.0])];
+        Ok(vec![one; questions.len()])
+    }
+}
+
+#[test]
+fn a_network_that_says_nan_is_stopped() {
+    let process = process();
+    let config = SamplerConfig { solver: Solver::ANCESTRAL, grid: Grid::Trailing, steps: 5, seed: 0 };
+    let sampler = Sampler::new(&process, &config).expect("valid");
+    let draws = [Draw { number: 0, lengths: vec![1, 1] }];
+    let error = sampler.draw(&draws, &Broken, &mut || true).expect_err("stopped").to_string();
+    assert!(error.contains("not finite at sampling step 1"), "{error}");
+}

@@ -1,0 +1,207 @@
+//! Training: the same losses after an interruption, and checkpoints that are whole or refused.
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use unmelt_diffusion::checkpoint::{
+    CARD_FORMAT, Card, ModelFiles, Precision, Provenance, WeightsRecord, write_model,
+};
+use unmelt_diffusion::train::{Event, LearningRate, Loss, Objective, TrainConfig, Trainer, Watcher};
+use unmelt_diffusion::{Layout, Noise, Result, Stream, Weights, to_vec};
+
+/// Fits a plane to noisy points.
+struct Plane;
+
+impl Objective for Plane {
+    fn layout(&self) -> Layout {
+        let mut layout = Layout::default();
+        layout.add_linear("plane", 2, 1);
+        layout
+    }
+
+    fn loss(&self, weights: &Weights, step: u64, device: &Device) -> Result<Loss> {
+        let mut x = vec![0.0f32; 64];
+        Noise::new(5).normal(Stream::new(step, 0, 0), &mut x);
+        let y: Vec<f32> = x.chunks_exact(2).map(|p| 3.0 * p[0] - 2.0 * p[1] + 1.0).collect();
+        let device = &device.clone().inner();
+        let x = Tensor::<2>::from_data(TensorData::new(x, [32, 2]), device);
+        let y = Tensor::<2>::from_data(TensorData::new(y, [32, 1]), device);
+        let bias = weights.get::<1>("plane.bias")?.unsqueeze::<2>();
+        let error = x.matmul(weights.get("plane.weight")?) + bias - y;
+        let total = error.powi_scalar(2).mean();
+        Ok(Loss { parts: vec![("square", total.clone())], total, samples: 32 })
+    }
+}
+
+fn config(steps: u64) -> TrainConfig {
+    TrainConfig {
+        steps,
+        learning_rate: LearningRate { peak: 0.05, warmup_steps: 10, ..LearningRate::default() },
+        ema_decay: 0.9,
+        report_every: 10,
+        checkpoint_minutes: 1e9,
+        ..TrainConfig::default()
+    }
+}
+
+#[derive(Default)]
+struct Record {
+    events: Vec<Event>,
+    stop_after: Option<usize>,
+}
+
+impl Watcher for Record {
+    fn event(&mut self, event: &Event) {
+        self.events.push(event.clone());
+    }
+
+    fn stop(&self) -> bool {
+        let reports = self.events.iter().filter(|e| matches!(e, Event::Progress { .. })).count();
+        self.stop_after.is_some_and(|n| reports >= n)
+    }
+}
+
+#[test]
+fn losses_after_a_resume_equal_the_uninterrupted_runs() {
+    let device = Device::flex();
+    let mut whole = Trainer::new(&Plane, config(120), &device);
+    let all: Vec<f64> = (0..120).map(|_| whole.advance().expect("a step").loss).collect();
+    assert!(all[119] < 0.05 * all[0], "{} {}", all[0], all[119]);
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut first = Trainer::new(&Plane, config(120), &device);
+    let mut record = Record { stop_after: Some(5), ..Record::default() };
+    first.run(folder.path(), None, &mut record, |_| Ok(())).expect("runs");
+    assert_eq!(first.step(), 50);
+    let mut second = Trainer::resume(&Plane, config(120), &device, folder.path()).expect("resumes");
+    assert_eq!((second.step(), second.samples()), (50, 1600));
+    let rest: Vec<f64> = (50..120).map(|_| second.advance().expect("a step").loss).collect();
+    assert_eq!(rest, all[50..], "bit for bit");
+    assert_eq!(second.averaged_values(), whole.averaged_values());
+}
+
+#[test]
+fn events_tell_the_story() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut record = Record::default();
+    let mut saves = 0;
+    let mut trainer = Trainer::new(&Plane, config(30), &Device::flex());
+    trainer
+        .run(folder.path(), None, &mut record, |_| {
+            saves += 1;
+            Ok(())
+        })
+        .expect("runs");
+    assert!(matches!(record.events[0], Event::Started { step: 0, steps: 30, parameters: 3 }));
+    let steps: Vec<u64> = record
+        .events
+        .iter()
+        .filter_map(|e| if let Event::Progress { step, .. } = e { Some(*step) } else { None })
+        .collect();
+    assert_eq!((steps, saves), (vec![10, 20, 30], 1));
+    assert!(matches!(record.events.last(), Some(Event::Saved { step: 30, .. })));
+}
+
+#[test]
+fn a_checkpoint_of_something_else_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let resume = |config| {
+        Trainer::resume(&Plane, config, &Device::flex(), folder.path())
+            .map(|_| ())
+            .expect_err("refused")
+            .to_string()
+    };
+    assert!(resume(config(10)).contains("could not read"));
+    let path = folder.path().join("training.safetensors");
+    std::fs::write(&path, b"garbage").expect("written");
+    assert!(resume(config(10)).contains("not a usable training checkpoint"));
+    Trainer::new(&Plane, config(10), &Device::flex())
+        .save(folder.path(), &mut Record::default())
+        .expect("saved");
+    assert!(resume(TrainConfig { seed: 9, ..config(10) }).contains("seed"));
+    let bytes = std::fs::read(&path).expect("bytes");
+    for k in 0..bytes.len() {
+        std::fs::write(&path, &bytes[..k]).expect("written");
+        resume(config(10));
+    }
+}
+
+fn card() -> Card<u32> {
+    Card {
+        format: CARD_FORMAT,
+        name: "test".into(),
+        description: "A test.".into(),
+        model: 7,
+        provenance: Provenance::default(),
+        weights: WeightsRecord::default(),
+    }
+}
+
+fn written(folder: &Path) -> Vec<f32> {
+    let layout = Plane.layout();
+    let values = layout.initial_values(3);
+    write_model(folder, &card(), &layout, &values, Precision::Single).expect("written");
+    values
+}
+
+#[test]
+fn models_come_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let values = written(folder.path());
+    let files = ModelFiles::read(folder.path()).expect("read");
+    let card = files.card::<u32>().expect("a card");
+    assert_eq!((card.model, card.weights.parameters), (7, 3));
+    let weights = files.weights(&card, &Device::flex()).expect("weights");
+    assert_eq!(to_vec(weights.get::<2>("plane.weight").expect("there")), values[..2]);
+    assert!(weights.get::<1>("plane.weight").expect_err("two dimensions").to_string().contains("dimensions"));
+    assert!(weights.get::<1>("other").expect_err("missing").to_string().contains("no tensor"));
+    let names: Vec<_> =
+        std::fs::read_dir(folder.path()).expect("a folder").map(|e| e.expect("e").file_name()).collect();
+    assert_eq!(names.len(), 2, "no temporary file is left: {names:?}");
+}
+
+#[test]
+fn damaged_models_are_refused_with_the_file_and_the_fault() {
+    let folder = tempfile::tempdir().expect("a folder");
+    written(folder.path());
+    let path = |name: &str| folder.path().join(name);
+    let load = || -> Result<()> {
+        let files = ModelFiles::read(folder.path())?;
+        let card = files.card::<u32>()?;
+        files.weights(&card, &Device::flex()).map(drop)
+    };
+    load().expect("whole");
+    let weights = std::fs::read(path("model.safetensors")).expect("bytes");
+    let json = std::fs::read_to_string(path("model.json")).expect("text");
+    let fails = |message: &str| {
+        let error = load().expect_err("refused").to_string();
+        assert!(error.contains(message) && error.contains("model."), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    };
+    for cut in [0, 1, 8, weights.len() / 2, weights.len() - 1] {
+        std::fs::write(path("model.safetensors"), &weights[..cut]).expect("written");
+        fails("truncated, altered or of another model");
+    }
+    let mut altered = weights.clone();
+    *altered.last_mut().expect("bytes") ^= 1;
+    std::fs::write(path("model.safetensors"), &altered).expect("written");
+    fails("truncated, altered");
+    // A foreign file with the right hash still has to be safetensors.
+    std::fs::write(path("model.safetensors"), b"PK\x03\x04 a pickle").expect("written");
+    let hash = unmelt_diffusion::checkpoint::sha256(b"PK\x03\x04 a pickle");
+    let old = unmelt_diffusion::checkpoint::sha256(&weights);
+    std::fs::write(path("model.json"), json.replace(&old, &hash)).expect("written");
+    fails("not a usable weights file");
+    std::fs::write(path("model.safetensors"), &weights).expect("written");
+    for (bad, message) in [
+        (json.replace("\"name\"", "\"nome\""), "unknown field"),
+        (json.replace("\"format\": 1", "\"format\": 2"), "its format is 2"),
+        (json[..json.len() / 2].to_string(), "EOF"),
+        (String::new(), "EOF"),
+    ] {
+        std::fs::write(path("model.json"), bad).expect("written");
+        fails(message);
+    }
+    std::fs::remove_file(path("model.json")).expect("removed");
+    fails("could not read");
+}
