@@ -81,9 +81,10 @@ fn observed_orders() {
             let fits = got > order - 0.3 && (order > 2.0 || got < order + 0.3);
             assert!(fits, "{name} on {family} states: observed order {got:.2}");
         }
+        // The last step is of first order, so the whole is of second, whatever the order of the others.
         for (order, b) in [(2, UniPcB::Bh2), (2, UniPcB::Bh1), (3, UniPcB::Bh2)] {
-            let got = observed_order(Solver::UniPc { order, b }, &schedule, family, 48);
-            assert!(got > order as f64 - 0.4, "unipc {order} on {family} states: observed order {got:.2}");
+            let got = observed_order(Solver::UniPc { order, b }, &schedule, family, 256);
+            assert!(got > 1.8, "unipc {order} on {family} states: observed order {got:.2}");
         }
     }
 }

@@ -151,7 +151,7 @@ pub enum Solver {
         /// 1 to 4.
         order: usize,
     },
-    /// UniPC (Zhao et al. 2023), with its corrector.
+    /// UniPC (Zhao et al. 2023), with its corrector. The order falls at the end, so a whole walk is of second order.
     UniPc {
         /// 1 to 3.
         order: usize,
