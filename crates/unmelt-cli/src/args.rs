@@ -8,7 +8,7 @@ use crate::device::DeviceName;
 
 /// Generative diffusion models for 3D molecules and medical volumes.
 #[derive(Debug, Parser)]
-#[command(name = "unmelt", version, propagate_version = true)]
+#[command(name = "unmelt", version, propagate_version = true, args_override_self = true)]
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,

@@ -1,0 +1,264 @@
+//! The program as a person meets it.
+
+use std::path::Path;
+use std::process::Output;
+
+use assert_cmd::Command;
+use unmelt_molecules::Molecule;
+use unmelt_molecules::format::read_molecules;
+
+fn unmelt(arguments: &[&str], folder: &Path) -> Output {
+    let mut command = Command::cargo_bin("unmelt").expect("the program is built");
+    command.args(arguments).current_dir(folder).output().expect("it runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Runs, expects success, returns what was printed.
+fn succeeds(arguments: &[&str], folder: &Path) -> String {
+    let output = unmelt(arguments, folder);
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Runs, expects this exit code, returns the complaint.
+fn fails(code: i32, arguments: &[&str], folder: &Path) -> String {
+    let output = unmelt(arguments, folder);
+    let complaint = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {complaint}");
+    assert!(!complaint.contains("panicked"), "{complaint}");
+    complaint
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).expect("the folder");
+    let mut names: Vec<String> =
+        entries.map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+const QUICK: [&str; 8] = ["molecules", "generate", "--steps", "6", "--seed", "5", "--count", "7"];
+
+fn generate(folder: &Path, output: &str, more: &[&str]) -> String {
+    succeeds(&[&QUICK[..], &["--output", output], more].concat(), folder)
+}
+
+#[test]
+fn the_same_seed_gives_the_same_molecules_whatever_the_batch() {
+    let f = folder();
+    generate(f.path(), "all.sdf", &[]);
+    generate(f.path(), "small.sdf", &["--batch", "2"]);
+    let read = |name: &str| std::fs::read_to_string(f.path().join(name)).expect("written");
+    assert_eq!(read("all.sdf"), read("small.sdf"));
+    assert_eq!(read("all.csv"), read("small.csv"));
+    generate(f.path(), "rest.sdf", &["--first", "4", "--count", "3"]);
+    assert!(read("all.sdf").ends_with(&read("rest.sdf")), "a later shard is the end of the whole");
+    generate(f.path(), "other.sdf", &["--seed", "6"]);
+    assert_ne!(read("all.sdf"), read("other.sdf"));
+}
+
+#[test]
+fn one_atom_molecules_are_the_same_alone_and_together() {
+    let f = folder();
+    generate(f.path(), "all.sdf", &["--atoms", "1"]);
+    generate(f.path(), "alone.sdf", &["--atoms", "1", "--batch", "1"]);
+    let read = |name: &str| std::fs::read_to_string(f.path().join(name)).expect("written");
+    assert_eq!(read("all.sdf"), read("alone.sdf"));
+    assert_eq!(read_molecules(&f.path().join("all.sdf")).expect("read").molecules[0].len(), 1);
+}
+
+#[test]
+fn every_format_holds_the_same_atoms() {
+    let f = folder();
+    let read = |name: &str| -> Vec<Molecule> {
+        generate(f.path(), name, &[]);
+        let reading = read_molecules(&f.path().join(name)).expect("readable");
+        assert!(reading.faults.is_empty());
+        reading.molecules
+    };
+    let (sdf, xyz, parquet) = (read("a.sdf"), read("b.xyz"), read("c.parquet"));
+    assert_eq!(sdf.len(), 7);
+    for ((a, b), c) in sdf.iter().zip(&xyz).zip(&parquet) {
+        for k in 0..a.len() {
+            assert_eq!(a.atom(k).element, b.atom(k).element);
+            assert!((a.atom(k).position - b.atom(k).position).norm() < 1e-3);
+            assert!((a.atom(k).position - c.atom(k).position).norm() < 1e-3);
+        }
+        assert_eq!(a.bonds().collect::<Vec<_>>(), c.bonds().collect::<Vec<_>>());
+    }
+    let table = std::fs::read_to_string(f.path().join("a.csv")).expect("the table");
+    assert_eq!(table.lines().next(), Some("sample,seed,formula,atoms,stable,valid,connected,rings,key"));
+    assert_eq!(table.lines().count(), 8);
+}
+
+#[test]
+fn every_solver_makes_molecules() {
+    let f = folder();
+    for solver in unmelt_diffusion::solver::Solver::NAMES {
+        generate(f.path(), "x.sdf", &["--solver", solver, "--count", "2", "--atoms", "9"]);
+        assert_eq!(read_molecules(&f.path().join("x.sdf")).expect("readable").molecules[0].len(), 9);
+    }
+}
+
+#[test]
+fn counts_of_nothing_and_too_many() {
+    let f = folder();
+    generate(f.path(), "none.sdf", &["--count", "0"]);
+    assert_eq!(std::fs::read(f.path().join("none.sdf")).expect("written").len(), 0);
+    let complaint = fails(2, &[&QUICK[..], &["--output", "x.sdf", "--atoms", "0"]].concat(), f.path());
+    assert!(complaint.contains("between 1 and 500 atoms, but 0 were asked for"), "{complaint}");
+    let complaint = fails(2, &[&QUICK[..], &["--output", "x.sdf", "--steps", "0"]].concat(), f.path());
+    assert!(complaint.contains("steps must be at least 1"), "{complaint}");
+    let huge = ["--output", "x.sdf", "--first", "281474976710656"];
+    assert!(fails(2, &[&QUICK[..], &huge].concat(), f.path()).contains("2^48"));
+}
+
+#[test]
+fn bad_outputs_are_found_before_the_work_begins() {
+    let f = folder();
+    let long = ["molecules", "generate", "--count", "1000000", "--output"];
+    for (output, message) in [
+        ("no/such/folder/x.sdf", "could not write no/such/folder/x.sdf"),
+        ("x.pdb", "use one of .sdf, .xyz, .parquet"),
+        ("x", "use one of .sdf, .xyz, .parquet"),
+    ] {
+        let complaint = fails(2, &[&long[..], &[output]].concat(), f.path());
+        assert!(complaint.contains(message), "{complaint}");
+    }
+    let complaint = fails(2, &[&long[..], &["x.sdf", "--table", "gone/t.csv"]].concat(), f.path());
+    assert!(complaint.contains("could not write gone/t.csv"), "{complaint}");
+    assert!(fails(2, &[&long[..], &["x.sdf", "--model", "nope"]].concat(), f.path()).contains("one of: qm9"));
+    assert!(fails(2, &[&long[..], &["x.sdf", "--solver", "magic"]].concat(), f.path()).contains("possible values"));
+    assert!(names(f.path()).is_empty(), "nothing is left: {:?}", names(f.path()));
+}
+
+#[test]
+fn devices_that_are_not_compiled_in_name_the_feature() {
+    let f = folder();
+    let at = |device| fails(2, &[&QUICK[..], &["--output", "x.sdf", "--device", device]].concat(), f.path());
+    if !cfg!(feature = "cuda") {
+        insta::assert_snapshot!(at("cuda:1"), @r"
+        error: this program was built without cuda
+        hint: build it with: cargo build --release --features cuda
+        ");
+    }
+    if !cfg!(feature = "wgpu") {
+        assert!(at("wgpu").contains("--features wgpu"));
+    }
+    assert!(at("tpu").contains("use cpu, cuda, cuda:N or wgpu"));
+    assert!(succeeds(&["devices"], f.path()).starts_with("cpu"));
+}
+
+#[test]
+fn models_describe_themselves() {
+    let f = folder();
+    assert!(succeeds(&["models"], f.path()).starts_with("qm9"));
+    let card = succeeds(&["molecules", "info"], f.path());
+    for part in ["elements      H C N O", "charges       -1 0 +1", "atoms         3 to 29", "QM9", "measured"] {
+        assert!(card.contains(part), "{part} in {card}");
+    }
+}
+
+#[test]
+fn evaluation_reads_counts_and_prints() {
+    let f = folder();
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../unmelt-molecules/tests/data/rdkit.sdf");
+    let broken = std::fs::read_to_string(source).expect("there").replacen("  1  2  1", "  1  1  1", 1);
+    std::fs::write(f.path().join("in.sdf"), broken).expect("written");
+    let output = unmelt(&["molecules", "evaluate", "in.sdf"], f.path());
+    assert!(output.status.success());
+    assert!(text(&output.stderr).starts_with("warning: record 1 was skipped: atom 1 is bonded to itself"));
+    let table = text(&output.stdout);
+    assert!(table.contains("30 molecules") && table.contains("1 records that make no molecule"), "{table}");
+    let json = succeeds(&["molecules", "evaluate", source, "--reference", source, "--json"], f.path());
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!((json["count"].as_u64(), json["valid"]["value"].as_f64()), (Some(31), Some(1.0)));
+    assert_eq!(json["novel"]["value"].as_f64(), Some(0.0));
+}
+
+#[test]
+fn unreadable_inputs_get_one_sentence() {
+    let f = folder();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(f.path().join(name), bytes).expect("written");
+    write("empty.sdf", b"");
+    write("noise.sdf", &[0xFF, 0xFE, 0, 1, 2, 3]);
+    write("noise.xyz", &[0xFF; 100]);
+    write("huge.xyz", b"99999999999\n\nC 0 0 0\n");
+    write("half.sdf", b"x\n\n\n 99 99  0  0  0  0            999 V2000\n");
+    write("odd.txt", b"C 0 0 0");
+    write("t.parquet", b"PAR1 but not really");
+    for name in ["empty.sdf", "noise.sdf", "noise.xyz", "huge.xyz", "half.sdf", "odd.txt", "t.parquet", "gone.sdf", "."] {
+        let complaint = fails(2, &["molecules", "evaluate", name], f.path());
+        let errors: Vec<&str> = complaint.lines().filter(|l| l.starts_with("error: ")).collect();
+        assert_eq!(errors.len(), 1, "{name}: {complaint}");
+    }
+}
+
+const CONFIG: &str = "name = \"tiny\"\nbatch = 4\n[network]\nnode_width = 16\npair_width = 16\nheads = 2\nlayers = 1\n\
+                      [training]\nsteps = 12\nreport_every = 3\n";
+
+#[test]
+fn training_resumes_and_its_model_generates() {
+    let f = folder();
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../unmelt-molecules/tests/data/rdkit.sdf");
+    std::fs::write(f.path().join("c.toml"), CONFIG).expect("written");
+    let train = ["molecules", "train", "--data", source, "--config", "c.toml", "--output"];
+    succeeds(&[&train[..], &["whole"]].concat(), f.path());
+    let said = succeeds(&[&train[..], &["parts", "--minutes", "0"]].concat(), f.path());
+    assert!(said.contains("Stopped after 0 of 12 steps; go on with --resume"), "{said}");
+    succeeds(&[&train[..], &["parts", "--resume"]].concat(), f.path());
+    let losses = |run: &str| -> Vec<String> {
+        let text = std::fs::read_to_string(f.path().join(run).join("losses.csv")).expect("the losses");
+        // All but the speed.
+        text.lines().map(|l| l.rsplit_once(',').expect("columns").0.to_string()).collect()
+    };
+    assert_eq!(losses("whole"), losses("parts"));
+    assert_eq!(losses("whole").len(), 5);
+    generate(f.path(), "x.sdf", &["--model", "whole", "--atoms", "5"]);
+    assert!(succeeds(&["molecules", "info", "--model", "whole"], f.path()).starts_with("tiny"));
+
+    for (config, message) in [
+        ("stpes = 3", "unknown field `stpes`"),
+        ("batch = 0", "at least one molecule"),
+        ("[network]\nheads = 3\nnode_width = 16", "multiple of the number of heads"),
+        ("batch = ", "c.toml, line 1"),
+    ] {
+        std::fs::write(f.path().join("c.toml"), config).expect("written");
+        let complaint = fails(2, &[&train[..], &["bad"]].concat(), f.path());
+        assert!(complaint.contains(message), "{complaint}");
+    }
+    assert!(fails(2, &["molecules", "train", "--data", "gone.sdf", "--output", "o"], f.path()).contains("gone.sdf"));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_keeps_what_is_done() {
+    use std::io::Read;
+    let f = folder();
+    let program = assert_cmd::cargo::cargo_bin("unmelt");
+    let mut child = std::process::Command::new(program)
+        .args(["molecules", "generate", "--count", "1000000", "--batch", "1", "--atoms", "4", "--steps", "2"])
+        .args(["--output", "x.sdf"])
+        .current_dir(f.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.expect("kill runs").success());
+    assert!(child.wait().expect("it ends").success());
+    let mut said = String::new();
+    child.stdout.take().expect("piped").read_to_string(&mut said).expect("text");
+    assert!(said.contains("Interrupted: ") && said.contains("The rest: --first "), "{said}");
+    let done = read_molecules(&f.path().join("x.sdf")).expect("whole records");
+    assert!(!done.molecules.is_empty() && done.faults.is_empty());
+    assert!(said.contains(&format!("Interrupted: {} of 1000000", done.molecules.len())), "{said}");
+    assert_eq!(names(f.path()), ["x.csv", "x.sdf"]);
+}
