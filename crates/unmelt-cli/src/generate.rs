@@ -56,8 +56,12 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
         };
         let mut molecules = generator.generate(&request, batch.clone(), &mut tick)?;
         let rows = label(&mut molecules, batch.start, args);
-        output.write(&molecules)?;
-        table.write(&rows)?;
+        let written = write_batch(&mut output, &mut table, &molecules, &rows);
+        if let Err(error) = written {
+            let rescued = output.rescue();
+            table.rescue();
+            return Err(kept(error.into(), rescued, args, &done));
+        }
         done.add(&rows);
         next = batch.end;
     }
@@ -66,6 +70,33 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
     bar.finish();
     report(args, &done, begin.elapsed(), evaluations);
     Ok(())
+}
+
+/// Writes a batch to both files, or says why not; what was written before stays whole.
+fn write_batch(
+    output: &mut MoleculeWriter,
+    table: &mut TableWriter,
+    molecules: &[Molecule],
+    rows: &[TableRow],
+) -> unmelt_molecules::Result<()> {
+    output.write(molecules)?;
+    table.write(rows)?;
+    output.commit()?;
+    table.commit()
+}
+
+/// A failure to write, with a word on what is left of the work.
+fn kept(failure: Failure, rescued: bool, args: &Generate, done: &Done) -> Failure {
+    if !rescued {
+        return failure;
+    }
+    failure.hint(format!(
+        "the first {} molecules are in {}; the rest: --first {} --count {}",
+        done.count,
+        args.output.display(),
+        args.first + done.count,
+        args.count - done.count
+    ))
 }
 
 fn request(args: &Generate) -> Result<GenerateRequest, Failure> {

@@ -135,7 +135,10 @@ fn bad_outputs_are_found_before_the_work_begins() {
     let complaint = fails(2, &[&long[..], &["x.sdf", "--table", "gone/t.csv"]].concat(), f.path());
     assert!(complaint.contains("could not write gone/t.csv"), "{complaint}");
     assert!(fails(2, &[&long[..], &["x.sdf", "--model", "nope"]].concat(), f.path()).contains("one of: qm9"));
-    assert!(fails(2, &[&long[..], &["x.sdf", "--solver", "magic"]].concat(), f.path()).contains("possible values"));
+    assert!(
+        fails(2, &[&long[..], &["x.sdf", "--solver", "magic"]].concat(), f.path())
+            .contains("possible values")
+    );
     assert!(names(f.path()).is_empty(), "nothing is left: {:?}", names(f.path()));
 }
 
@@ -161,7 +164,8 @@ fn models_describe_themselves() {
     let f = folder();
     assert!(succeeds(&["models"], f.path()).starts_with("qm9"));
     let card = succeeds(&["molecules", "info"], f.path());
-    for part in ["elements      H C N O", "charges       -1 0 +1", "atoms         3 to 29", "QM9", "measured"] {
+    for part in ["elements      H C N O", "charges       -1 0 +1", "atoms         3 to 29", "QM9", "measured"]
+    {
         assert!(card.contains(part), "{part} in {card}");
     }
 }
@@ -174,7 +178,9 @@ fn evaluation_reads_counts_and_prints() {
     std::fs::write(f.path().join("in.sdf"), broken).expect("written");
     let output = unmelt(&["molecules", "evaluate", "in.sdf"], f.path());
     assert!(output.status.success());
-    assert!(text(&output.stderr).starts_with("warning: record 1 was skipped: atom 1 is bonded to itself"));
+    assert!(
+        text(&output.stderr).starts_with("warning: in.sdf: record 1 was skipped: atom 1 is bonded to itself")
+    );
     let table = text(&output.stdout);
     assert!(table.contains("30 molecules") && table.contains("1 records that make no molecule"), "{table}");
     let json = succeeds(&["molecules", "evaluate", source, "--reference", source, "--json"], f.path());
@@ -194,7 +200,17 @@ fn unreadable_inputs_get_one_sentence() {
     write("half.sdf", b"x\n\n\n 99 99  0  0  0  0            999 V2000\n");
     write("odd.txt", b"C 0 0 0");
     write("t.parquet", b"PAR1 but not really");
-    for name in ["empty.sdf", "noise.sdf", "noise.xyz", "huge.xyz", "half.sdf", "odd.txt", "t.parquet", "gone.sdf", "."] {
+    for name in [
+        "empty.sdf",
+        "noise.sdf",
+        "noise.xyz",
+        "huge.xyz",
+        "half.sdf",
+        "odd.txt",
+        "t.parquet",
+        "gone.sdf",
+        ".",
+    ] {
         let complaint = fails(2, &["molecules", "evaluate", name], f.path());
         let errors: Vec<&str> = complaint.lines().filter(|l| l.starts_with("error: ")).collect();
         assert_eq!(errors.len(), 1, "{name}: {complaint}");
@@ -234,7 +250,10 @@ fn training_resumes_and_its_model_generates() {
         let complaint = fails(2, &[&train[..], &["bad"]].concat(), f.path());
         assert!(complaint.contains(message), "{complaint}");
     }
-    assert!(fails(2, &["molecules", "train", "--data", "gone.sdf", "--output", "o"], f.path()).contains("gone.sdf"));
+    assert!(
+        fails(2, &["molecules", "train", "--data", "gone.sdf", "--output", "o"], f.path())
+            .contains("gone.sdf")
+    );
 }
 
 #[cfg(unix)]

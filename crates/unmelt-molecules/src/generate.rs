@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use unmelt_diffusion::checkpoint::{Card, ModelFiles};
+use unmelt_diffusion::checkpoint::{Card, ModelFiles, WEIGHTS_FILE};
 use unmelt_diffusion::solver::Solver;
 use unmelt_diffusion::{
     Denoiser, Draw, Grid, Noise, Prediction, ProductProcess, Question, Sampler, SamplerConfig, Stream,
@@ -52,8 +52,16 @@ impl Generator {
     pub fn load(files: &ModelFiles, device: &Device) -> Result<Self> {
         let card: Card<GraphModel> = files.card()?;
         let weights = files.weights(&card, device)?;
+        let network = GraphDenoiser::bind(&card.model.network, &weights).map_err(|e| match e {
+            unmelt_diffusion::Error::Weights { name, fault } => unmelt_diffusion::Error::Format {
+                kind: "weights file",
+                path: files.origin.join(WEIGHTS_FILE),
+                fault: format!("the weights {fault} for {name}, which the card's network wants"),
+            },
+            other => other,
+        })?;
         Ok(Self {
-            network: GraphDenoiser::bind(&card.model.network, &weights)?,
+            network,
             process: ProductProcess::new(&card.model.features)?,
             card,
             device: device.clone(),

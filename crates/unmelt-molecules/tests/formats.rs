@@ -255,6 +255,22 @@ fn a_writer_that_is_dropped_leaves_nothing() {
 }
 
 #[test]
+fn what_was_committed_can_be_rescued() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("x.sdf");
+    let mut writer = MoleculeWriter::create(&path).expect("a writer");
+    writer.write(&[zwitterion()]).expect("written");
+    writer.commit().expect("committed");
+    writer.write(&[zwitterion()]).expect("written");
+    assert!(writer.rescue());
+    assert_eq!(read_molecules(&path).expect("whole").molecules.len(), 1);
+    let mut empty = MoleculeWriter::create(&folder.path().join("y.sdf")).expect("a writer");
+    empty.write(&[zwitterion()]).expect("written");
+    assert!(!empty.rescue());
+    assert!(!folder.path().join("y.sdf").exists());
+}
+
+#[test]
 fn tables_are_written_batch_by_batch() {
     let folder = tempfile::tempdir().expect("a folder");
     let row = |sample| TableRow { assessment: Assessment::of(&zwitterion()), seed: 7, sample };

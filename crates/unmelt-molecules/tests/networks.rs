@@ -112,12 +112,13 @@ proptest! {
         seed in 0u64..1000,
         angles in prop::array::uniform3(-3.0f64..3.0),
         reflect in any::<bool>(),
+        shift in prop::array::uniform3(-2.0f64..2.0),
     ) {
         let network = graph_network(seed);
         let state = molecule(n, seed);
         let by = orthogonal(angles, reflect);
         let mut other = state.clone();
-        other[0] = Value::Continuous(turned(state[0].continuous(), &by, [0.0; 3]));
+        other[0] = Value::Continuous(turned(state[0].continuous(), &by, shift));
         let first = predict(&network, &[&state, &other], None);
         // Once more with the first prediction as input, as in sampling.
         let p = predict(&network, &[&state, &other], Some(&first));

@@ -17,21 +17,24 @@ pub fn read_molecules(path: &Path) -> Result<Reading> {
     if path.is_dir() {
         return read_folder(path);
     }
-    match Format::of(path) {
-        Some(Format::Parquet) => read_parquet(path),
-        Some(Format::TarBz2) => read_tar(path),
-        Some(format) => {
-            let bytes = std::fs::read(path).map_err(Error::file("read", path))?;
-            let reading = read_text(format, &bytes);
-            match reading.molecules.is_empty() && reading.faults.is_empty() {
-                true => {
-                    Err(Error::Format { kind: format.name(), path: path.into(), fault: "it is empty".into() })
-                }
-                false => Ok(reading),
-            }
-        }
-        None => Err(Error::UnknownFormat { path: path.into(), endings: ENDINGS }),
+    let reading = match Format::of(path) {
+        Some(Format::Parquet) => read_parquet(path)?,
+        Some(Format::TarBz2) => return read_tar(path),
+        Some(format) => read_text_file(format, path)?,
+        None => return Err(Error::UnknownFormat { path: path.into(), endings: ENDINGS }),
+    };
+    let mut all = Reading::default();
+    add(&mut all, reading, path);
+    Ok(all)
+}
+
+fn read_text_file(format: Format, path: &Path) -> Result<Reading> {
+    let bytes = std::fs::read(path).map_err(Error::file("read", path))?;
+    let reading = read_text(format, &bytes);
+    if reading.molecules.is_empty() && reading.faults.is_empty() {
+        return Err(Error::Format { kind: format.name(), path: path.into(), fault: "it is empty".into() });
     }
+    Ok(reading)
 }
 
 /// Reads a Parquet table with one molecule a row.
@@ -102,7 +105,8 @@ fn read_folder(folder: &Path) -> Result<Reading> {
     let mut all = Reading::default();
     for file in files {
         let reading = read_molecules(&file)?;
-        add(&mut all, reading, &file);
+        all.molecules.extend(reading.molecules);
+        all.faults.extend(reading.faults);
     }
     Ok(all)
 }

@@ -19,6 +19,7 @@ const ENDINGS: &str = ".sdf, .xyz, .parquet";
 pub struct MoleculeWriter {
     file: AsideFile,
     body: Body,
+    kept: u64,
 }
 
 enum Body {
@@ -44,7 +45,7 @@ impl MoleculeWriter {
             "sdf" => Body::Text { out: BufWriter::new(handle), write: write_sdf },
             _ => Body::Text { out: BufWriter::new(handle), write: write_xyz },
         };
-        Ok(Self { file, body })
+        Ok(Self { file, body, kept: 0 })
     }
 
     /// Writes some molecules.
@@ -61,6 +62,22 @@ impl MoleculeWriter {
         }
     }
 
+    /// Makes what has been written so far the least that [`rescue`](Self::rescue) keeps.
+    pub fn commit(&mut self) -> Result<()> {
+        if let Body::Text { out, .. } = &mut self.body {
+            self.kept = flushed_length(out, &self.file)?;
+        }
+        Ok(())
+    }
+
+    /// After a failure: keeps what was committed, if the format allows it, and says whether it did.
+    pub fn rescue(self) -> bool {
+        match self.body {
+            Body::Text { out, .. } => rescue(self.file, out, self.kept),
+            Body::Parquet(_) => false,
+        }
+    }
+
     /// Completes the file and gives it its name.
     pub fn finish(self) -> Result<()> {
         let path = self.file.path().to_path_buf();
@@ -70,6 +87,19 @@ impl MoleculeWriter {
         }
         Ok(self.file.finish()?)
     }
+}
+
+/// The length of a file once its buffer is written.
+fn flushed_length(out: &mut BufWriter<File>, file: &AsideFile) -> Result<u64> {
+    let length = out.flush().and_then(|()| out.get_ref().metadata());
+    Ok(length.map_err(Error::file("write", file.path()))?.len())
+}
+
+/// Cuts a file to its whole records and gives it its name; without any, nothing is left of it.
+fn rescue(file: AsideFile, out: BufWriter<File>, kept: u64) -> bool {
+    // The buffer holds what could not be written.
+    let (handle, _) = out.into_parts();
+    kept > 0 && handle.set_len(kept).is_ok() && file.finish().is_ok()
 }
 
 fn batched(
@@ -106,6 +136,7 @@ pub struct TableRow {
 pub struct TableWriter {
     file: AsideFile,
     body: TableBody,
+    kept: u64,
 }
 
 enum TableBody {
@@ -129,7 +160,7 @@ impl TableWriter {
                 TableBody::Parquet(Box::new(batched(handle, &schema, path)?))
             }
         };
-        Ok(Self { file, body })
+        Ok(Self { file, body, kept: 0 })
     }
 
     /// Writes some rows.
@@ -143,6 +174,22 @@ impl TableWriter {
                 CsvWriter::new(out).include_header(with_header).finish(&mut frame).map_err(failed)
             }
             TableBody::Parquet(writer) => writer.write_batch(&frame).map_err(failed),
+        }
+    }
+
+    /// Makes what has been written so far the least that [`rescue`](Self::rescue) keeps.
+    pub fn commit(&mut self) -> Result<()> {
+        if let TableBody::Csv { out, .. } = &mut self.body {
+            self.kept = flushed_length(out, &self.file)?;
+        }
+        Ok(())
+    }
+
+    /// After a failure: keeps what was committed, if the format allows it, and says whether it did.
+    pub fn rescue(self) -> bool {
+        match self.body {
+            TableBody::Csv { out, .. } => rescue(self.file, out, self.kept),
+            TableBody::Parquet(_) => false,
         }
     }
 
