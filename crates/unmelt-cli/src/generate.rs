@@ -58,8 +58,8 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
         let rows = label(&mut molecules, batch.start, args);
         let written = write_batch(&mut output, &mut table, &molecules, &rows);
         if let Err(error) = written {
-            let rescued = output.rescue();
-            table.rescue();
+            // A table without its molecules would be of no use.
+            let rescued = output.rescue() && table.rescue();
             return Err(kept(error.into(), rescued, args, &done));
         }
         done.add(&rows);

@@ -26,7 +26,8 @@ impl AsideFile {
             .prefix(".unmelt-")
             .suffix(".tmp")
             .tempfile_in(folder)
-            .map_err(Error::file("write", &path))?;
+            // The error itself names the temporary file, which says nothing to anybody.
+            .map_err(|e| Error::file("write", &path)(e.kind().into()))?;
         Ok(Self { file, path })
     }
 

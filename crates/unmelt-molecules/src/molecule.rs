@@ -258,8 +258,8 @@ mod tests {
     fn wrong_molecules_are_refused() {
         let two = || [atom(Element::C, 0.0), atom(Element::C, 1.5)];
         let bond = |begin, end| Bond { begin, end, order: BondOrder::Single };
-        assert_eq!(Molecule::new(two(), [bond(0, 2)]).unwrap_err(), MoleculeError::BondEnd(3, 2));
-        assert_eq!(Molecule::new(two(), [bond(1, 1)]).unwrap_err(), MoleculeError::SelfBond(2));
+        assert_eq!(Molecule::new(two(), [bond(0, 2)]).expect_err("refused"), MoleculeError::BondEnd(3, 2));
+        assert_eq!(Molecule::new(two(), [bond(1, 1)]).expect_err("refused"), MoleculeError::SelfBond(2));
         assert!(Molecule::new(two(), [bond(0, 1), bond(1, 0)]).is_err());
         assert!(Molecule::new([atom(Element::C, f64::NAN)], []).is_err());
     }

@@ -123,8 +123,8 @@ proptest! {
         // Once more with the first prediction as input, as in sampling.
         let p = predict(&network, &[&state, &other], Some(&first));
         near(numbers(&p[1][0]), &turned(numbers(&p[0][0]), &by, [0.0; 3]))?;
-        for k in 1..4 {
-            near(numbers(&p[1][k]), numbers(&p[0][k]))?;
+        for (a, b) in p[1].iter().zip(&p[0]).skip(1) {
+            near(numbers(a), numbers(b))?;
         }
     }
 

@@ -256,7 +256,8 @@ fn one_line(text: &str) -> String {
 }
 
 fn header(molecule: &Molecule) -> String {
-    format!("{}\n  unmelt          3D\n\n", one_line(&molecule.name))
+    // Two columns for a user, eight for the program, ten for a date, then the dimensions.
+    format!("{}\n  {:<8}{:10}3D\n\n", one_line(&molecule.name), "unmelt", "")
 }
 
 fn v2000(molecule: &Molecule) -> String {
