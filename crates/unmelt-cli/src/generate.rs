@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use unmelt_diffusion::Grid;
 use unmelt_diffusion::solver::Solver;
 use unmelt_molecules::evaluate::Assessment;
 use unmelt_molecules::format::{MoleculeWriter, TableRow, TableWriter};
@@ -102,8 +103,11 @@ fn kept(failure: Failure, rescued: bool, args: &Generate, done: &Done) -> Failur
 fn request(args: &Generate) -> Result<GenerateRequest, Failure> {
     let solver = Solver::from_name(&args.solver)
         .ok_or_else(|| Failure::usage(format!("\"{}\" is no solver", args.solver)))?;
-    let steps = args.steps;
-    Ok(GenerateRequest { steps, solver, seed: args.seed, atoms: args.atoms, ..GenerateRequest::default() })
+    let grid = Grid::from_name(&args.grid).ok_or_else(|| {
+        Failure::usage(format!("\"{}\" is no grid", args.grid))
+            .hint("use trailing, karras, logsnr or power:P")
+    })?;
+    Ok(GenerateRequest { steps: args.steps, solver, grid, seed: args.seed, atoms: args.atoms })
 }
 
 /// Names each molecule after its seed and number, and assesses it.

@@ -108,6 +108,18 @@ fn every_solver_makes_molecules() {
 }
 
 #[test]
+fn every_grid_makes_molecules() {
+    let f = folder();
+    for grid in ["trailing", "karras", "logsnr", "power:1.5"] {
+        generate(f.path(), "x.sdf", &["--grid", grid, "--count", "2", "--atoms", "9"]);
+    }
+    for grid in ["magic", "power:0", "power:x"] {
+        let complaint = fails(2, &[&QUICK[..], &["--output", "x.sdf", "--grid", grid]].concat(), f.path());
+        assert!(complaint.contains("is no grid") && complaint.contains("hint: use trailing"), "{complaint}");
+    }
+}
+
+#[test]
 fn counts_of_nothing_and_too_many() {
     let f = folder();
     generate(f.path(), "none.sdf", &["--count", "0"]);

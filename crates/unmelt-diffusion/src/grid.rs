@@ -142,6 +142,17 @@ pub enum Grid {
 }
 
 impl Grid {
+    /// The grid with this name, as typed on a command line; bounds on σ/α fit data of unit variance.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let (sigma_min, sigma_max) = (0.01, 100.0);
+        Some(match name {
+            "trailing" => Self::Trailing,
+            "karras" => Self::Karras { sigma_min, sigma_max, rho: 7.0 },
+            "logsnr" => Self::UniformLogSnr { sigma_min, sigma_max },
+            other => Self::Power { power: other.strip_prefix("power:")?.parse().ok().filter(|p| *p > 0.0)? },
+        })
+    }
+
     /// n + 1 times, noisiest first, the last one 0.
     pub fn times(&self, n: usize, levels: &Levels) -> Result<Vec<f64>> {
         if n == 0 {
