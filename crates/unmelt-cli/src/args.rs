@@ -64,8 +64,8 @@ pub struct Generate {
     /// Solver of the positions; bonds and atoms are always drawn from their posterior
     #[arg(long, default_value = "ancestral", value_parser = clap::builder::PossibleValuesParser::new(unmelt_diffusion::solver::Solver::NAMES))]
     pub solver: String,
-    /// Times that the steps visit: trailing (even), karras, logsnr, or power:P (above 1 finer towards the end)
-    #[arg(long, default_value = "trailing")]
+    /// Times that the steps visit: trailing (even), karras, logsnr, or power:P (P above 1: finer towards the end)
+    #[arg(long, default_value = "power:1.5")]
     pub grid: String,
     /// Seed: the same seed gives the same molecules, whatever the batch
     #[arg(long, default_value_t = 0)]

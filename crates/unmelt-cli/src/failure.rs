@@ -21,6 +21,11 @@ impl Failure {
         Self { message: message.into(), hint: None, code: 1 }
     }
 
+    /// The same as a failure on the way.
+    pub fn on_the_way(self) -> Self {
+        Self { code: 1, ..self }
+    }
+
     /// Adds what to do.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

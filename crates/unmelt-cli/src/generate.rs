@@ -61,7 +61,7 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
         if let Err(error) = written {
             // A table without its molecules would be of no use.
             let rescued = output.rescue() && table.rescue();
-            return Err(kept(error.into(), rescued, args, &done));
+            return Err(kept(Failure::from(error).on_the_way(), rescued, args, &done));
         }
         done.add(&rows);
         next = batch.end;

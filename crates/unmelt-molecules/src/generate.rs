@@ -40,7 +40,7 @@ pub struct GenerateRequest {
 
 impl Default for GenerateRequest {
     fn default() -> Self {
-        Self { steps: 100, solver: Solver::ANCESTRAL, grid: Grid::Trailing, seed: 0, atoms: None }
+        Self { steps: 100, solver: Solver::ANCESTRAL, grid: Grid::Power { power: 1.5 }, seed: 0, atoms: None }
     }
 }
 

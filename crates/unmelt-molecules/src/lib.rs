@@ -1,4 +1,20 @@
 //! E(3)-equivariant diffusion of 3D molecules: formats, networks, data, metrics and pipelines.
+//!
+//! ```
+//! use burn::tensor::Device;
+//! use unmelt_molecules::format::write_sdf;
+//! use unmelt_molecules::{GenerateRequest, Generator, models};
+//!
+//! let generator = Generator::load(&models::find("qm9")?, &Device::flex())?;
+//! let request = GenerateRequest { steps: 10, seed: 7, atoms: Some(12), ..GenerateRequest::default() };
+//! let molecules = generator.generate(&request, 0..2, &mut || true)?;
+//! let mut sdf = Vec::new();
+//! for molecule in &molecules {
+//!     write_sdf(&mut sdf, molecule).expect("memory does not run out");
+//! }
+//! assert_eq!(molecules[1].len(), 12);
+//! # Ok::<(), unmelt_molecules::Error>(())
+//! ```
 
 mod element;
 mod error;
