@@ -82,10 +82,11 @@ fn observed_orders() {
             let fits = got > order - 0.3 && (order > 2.0 || got < order + 0.3);
             assert!(fits, "{name} on {family} states: observed order {got:.2}");
         }
-        // The last step is of first order, so the whole is of second, whatever the order of the others.
+        // The first and the last step are of first order, so the whole is of second, whatever the order of the others;
+        // their errors have opposite signs, so the order shows only with many steps.
         for (order, b) in [(2, UniPcB::Bh2), (2, UniPcB::Bh1), (3, UniPcB::Bh2)] {
-            let got = observed_order(Solver::UniPc { order, b }, &schedule, family, [512, 2048]);
-            assert!(got > 1.6, "unipc {order} on {family} states: observed order {got:.2}");
+            let got = observed_order(Solver::UniPc { order, b }, &schedule, family, [4096, 16384]);
+            assert!(got > 1.9, "unipc {order} on {family} states: observed order {got:.2}");
         }
     }
 }
