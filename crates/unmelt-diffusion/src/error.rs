@@ -55,6 +55,9 @@ pub enum Error {
         /// Where in the run.
         at: String,
     },
+    /// An error of a domain behind the core, as its sentence.
+    #[error("{0}")]
+    Domain(String),
     /// The caller asked to stop.
     #[error("stopped on request")]
     Stopped,

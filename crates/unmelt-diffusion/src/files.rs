@@ -85,3 +85,8 @@ pub fn write_whole(path: impl Into<PathBuf>, bytes: &[u8]) -> Result<()> {
 pub fn read_whole(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(Error::file("read", path))
 }
+
+/// Gives a temporary file that another library wrote its final name, whole or not at all.
+pub fn persist(file: tempfile::NamedTempFile, path: &Path) -> Result<()> {
+    AsideFile { file, path: path.into() }.finish()
+}

@@ -200,6 +200,26 @@ impl Weights {
         Ok(tensor.clone().reshape(shape))
     }
 
+    /// Whether there is a tensor of that name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// Checks that every tensor of a layout is there in its shape.
+    pub fn check(&self, layout: &Layout) -> Result<()> {
+        for entry in layout.entries() {
+            let fault = |fault: String| Error::Weights { name: entry.name.clone(), fault };
+            match self.tensors.get(&entry.name) {
+                None => return Err(fault("have no tensor".into())),
+                Some((shape, _)) if *shape != entry.shape => {
+                    return Err(fault(format!("have shape {shape:?} instead of {:?}", entry.shape)));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     /// The same tensors outside of the gradient graph.
     pub fn detached(&self) -> Self {
         let detach = |(name, (shape, tensor)): (&String, &(Vec<usize>, Tensor<1>))| {

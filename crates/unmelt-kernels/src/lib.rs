@@ -4,19 +4,23 @@
 //! runs on devices that have no fused implementation. On the Flex CPU backend a fused one takes its place,
 //! with run-time dispatch to AVX-512, AVX2 or portable code. This crate knows no diffusion.
 
+mod conv;
 mod mlp;
 mod norm;
 mod pair_layer;
 mod product;
 mod silu;
 mod simd;
+mod softmax;
 mod tensors;
 #[cfg(test)]
 mod test_numbers;
 
+pub use conv::{ConvNorm, ConvStep, ConvWeights, conv, conv_plain, group_norm, repeat_voxels};
 pub use mlp::{MlpWeights, mlp, mlp_plain};
 pub use pair_layer::{PairInputs, PairOutputs, PairWeights, pair_layer, pair_layer_plain};
 pub use silu::silu;
+pub use softmax::softmax_rows;
 
 use burn::backend::DispatchDevice;
 use burn::tensor::Device;

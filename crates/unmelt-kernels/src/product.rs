@@ -60,6 +60,82 @@ fn strided(
     }
 }
 
+/// Rows of a matrix that may overlap in memory: row k is `data[k·stride .. k·stride + width]`.
+#[derive(Clone, Copy)]
+pub(crate) struct Windows<'a> {
+    pub data: &'a [f32],
+    pub stride: usize,
+    pub width: usize,
+}
+
+impl Windows<'_> {
+    fn check(&self, rows: usize) {
+        assert!(rows == 0 || (rows - 1) * self.stride + self.width <= self.data.len(), "windows within data");
+    }
+}
+
+/// `out = windows·b (+ out)`: b `[width, n]`, out `[rows, n]`, row-major.
+pub(crate) fn window_product(out: &mut [f32], windows: Windows, b: &[f32], rows: usize, add: bool) {
+    let n = b.len() / windows.width;
+    windows.check(rows);
+    assert!(out.len() == rows * n, "product shapes");
+    // SAFETY: the reach of the windows and the lengths of the others have just been checked; `out` is exclusive.
+    unsafe {
+        gemm::gemm(
+            rows,
+            n,
+            windows.width,
+            out.as_mut_ptr(),
+            1,
+            n as isize,
+            add,
+            windows.data.as_ptr(),
+            1,
+            windows.stride as isize,
+            b.as_ptr(),
+            1,
+            n as isize,
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}
+
+/// `out += windowsᵀ·b`: b `[rows, n]`, out `[width, n]`, row-major.
+pub(crate) fn add_window_product_at(out: &mut [f32], windows: Windows, b: &[f32], rows: usize) {
+    let n = out.len() / windows.width;
+    windows.check(rows);
+    assert!(b.len() == rows * n && out.len() == windows.width * n, "product shapes");
+    // SAFETY: as in `window_product`.
+    unsafe {
+        gemm::gemm(
+            windows.width,
+            n,
+            rows,
+            out.as_mut_ptr(),
+            1,
+            n as isize,
+            true,
+            windows.data.as_ptr(),
+            windows.stride as isize,
+            1,
+            b.as_ptr(),
+            1,
+            n as isize,
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}
+
 /// Copies `row` into every row.
 pub(crate) fn fill_rows(rows: &mut [f32], row: &[f32]) {
     rows.chunks_exact_mut(row.len()).for_each(|r| r.copy_from_slice(row));

@@ -1,0 +1,142 @@
+//! What one thread works on: a padded, normalised copy of the input around some output rows.
+
+use super::group_norm::Affine;
+use super::shape::{ConvShape, TilePlace};
+use crate::simd::{self, multiversion};
+
+/// Memory of one thread.
+#[derive(Default)]
+pub(super) struct Scratch {
+    /// The padded input, `[kd, rows, pitch, C]`.
+    pub input: Vec<f32>,
+    /// Outputs or their gradients at the pitch of the input, `[windows, C']`.
+    pub output: Vec<f32>,
+    row: Vec<f32>,
+}
+
+/// Position of the windows of a tile in its scratch memory.
+#[derive(Clone, Copy)]
+pub(super) struct TileSize {
+    /// Padded rows per plane.
+    rows: usize,
+    pitch: usize,
+    /// Windows along the rows, those that hang over the end of a row included.
+    pub windows: usize,
+    /// Windows from one output row to the next.
+    pub window_pitch: usize,
+}
+
+impl TileSize {
+    pub fn new(shape: &ConvShape, place: TilePlace) -> Self {
+        let pitch = shape.pitch();
+        let window_pitch = shape.stride[1] * pitch / shape.stride[2];
+        Self {
+            rows: (place.rows - 1) * shape.stride[1] + shape.kernel[1],
+            pitch,
+            windows: (place.rows - 1) * window_pitch + shape.output[2],
+            window_pitch,
+        }
+    }
+
+    /// First element of the window matrix of kernel row (z, y).
+    pub fn offset(&self, z: usize, y: usize, channels: usize) -> usize {
+        (z * self.rows + y) * self.pitch * channels
+    }
+}
+
+/// Copies the input of a tile of `x`, normalised by `affine` of its sample, zero outside of the volume.
+pub(super) fn load(
+    shape: &ConvShape,
+    place: TilePlace,
+    x: &[f32],
+    affine: Option<Affine>,
+    scratch: &mut Scratch,
+) {
+    let size = TileSize::new(shape, place);
+    let c = shape.channels_in;
+    let row = size.pitch * c;
+    scratch.input.resize(shape.kernel[0] * size.rows * row, 0.0);
+    let padding = shape.kernel.map(|k| k / 2);
+    for (k, target) in scratch.input.chunks_exact_mut(row).enumerate() {
+        let (z, y) = (k / size.rows, k % size.rows);
+        let z = source_index(shape, 0, (place.plane * shape.stride[0] + z).wrapping_sub(padding[0]));
+        let y = source_index(shape, 1, (place.first * shape.stride[1] + y).wrapping_sub(padding[1]));
+        let (Some(z), Some(y)) = (z, y) else {
+            target.fill(0.0);
+            continue;
+        };
+        let length = shape.source[2] * c;
+        let start = ((place.sample * shape.source[0] + z) * shape.source[1] + y) * length;
+        let stored = &x[start..start + length];
+        let (left, rest) = target.split_at_mut(padding[2] * c);
+        left.fill(0.0);
+        if shape.upsample[2] == 1 && shape.dilate[2] == 1 {
+            let (middle, right) = rest.split_at_mut(length.min(rest.len()));
+            right.fill(0.0);
+            write_row(&stored[..middle.len()], affine, middle);
+        } else {
+            rest.fill(0.0);
+            scratch.row.resize(length, 0.0);
+            write_row(stored, affine, &mut scratch.row);
+            spread(shape, &scratch.row, rest);
+        }
+    }
+}
+
+/// The stored index behind position `at` of what the kernel sees; none in the padding and between dilated voxels.
+fn source_index(shape: &ConvShape, axis: usize, at: usize) -> Option<usize> {
+    let (up, dilate) = (shape.upsample[axis], shape.dilate[axis]);
+    (at < shape.input[axis] && at.is_multiple_of(dilate)).then_some(at / up / dilate)
+}
+
+/// Repeats or dilates the voxels of a row.
+fn spread(shape: &ConvShape, row: &[f32], target: &mut [f32]) {
+    let (up, dilate, c) = (shape.upsample[2], shape.dilate[2], shape.channels_in);
+    for (k, voxel) in row.chunks_exact(c).enumerate() {
+        for copy in 0..up {
+            let at = (k * up * dilate + copy) * c;
+            if let Some(target) = target.get_mut(at..at + c) {
+                target.copy_from_slice(voxel);
+            }
+        }
+    }
+}
+
+fn write_row(stored: &[f32], affine: Option<Affine>, target: &mut [f32]) {
+    match affine {
+        None => target.copy_from_slice(stored),
+        Some(Affine { gain, offset, silu: true }) => affine_silu(stored, gain, offset, target),
+        Some(Affine { gain, offset, silu: false }) => affine_rows(stored, gain, offset, target),
+    }
+}
+
+multiversion! {
+    /// `target = silu(x·gain + offset)` for each row of channels.
+    fn affine_silu(x: &[f32], gain: &[f32], offset: &[f32], target: &mut [f32]) = affine_silu_body
+}
+
+#[inline(always)]
+fn affine_silu_body(x: &[f32], gain: &[f32], offset: &[f32], target: &mut [f32]) {
+    let c = gain.len();
+    for (x, y) in x.chunks_exact(c).zip(target.chunks_exact_mut(c)) {
+        for (((y, x), g), o) in y.iter_mut().zip(x).zip(gain).zip(offset) {
+            let u = x * g + o;
+            *y = u * simd::sigmoid(u);
+        }
+    }
+}
+
+multiversion! {
+    /// `target = x·gain + offset` for each row of channels.
+    fn affine_rows(x: &[f32], gain: &[f32], offset: &[f32], target: &mut [f32]) = affine_rows_body
+}
+
+#[inline(always)]
+fn affine_rows_body(x: &[f32], gain: &[f32], offset: &[f32], target: &mut [f32]) {
+    let c = gain.len();
+    for (x, y) in x.chunks_exact(c).zip(target.chunks_exact_mut(c)) {
+        for (((y, x), g), o) in y.iter_mut().zip(x).zip(gain).zip(offset) {
+            *y = x * g + o;
+        }
+    }
+}
