@@ -21,6 +21,11 @@ pub enum Command {
         #[command(subcommand)]
         command: Molecules,
     },
+    /// Enhance, generate, convert and evaluate MRI and CT volumes
+    Volumes {
+        #[command(subcommand)]
+        command: crate::volumes::args::Volumes,
+    },
     /// List the models inside the program
     Models,
     /// List the devices that the program was built for

@@ -65,3 +65,12 @@ impl From<unmelt_molecules::Error> for Failure {
         }
     }
 }
+
+impl From<unmelt_volumes::Error> for Failure {
+    fn from(error: unmelt_volumes::Error) -> Self {
+        match error {
+            unmelt_volumes::Error::Core(core) => core.into(),
+            other => Self::usage(other.to_string()),
+        }
+    }
+}

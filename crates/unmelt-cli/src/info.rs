@@ -40,6 +40,9 @@ pub fn models() -> Result<(), Failure> {
     for name in models::names() {
         println!("{name:<10} {}", models::card(name)?.description);
     }
+    for name in unmelt_volumes::models::names() {
+        println!("{name:<10} {}", unmelt_volumes::models::card(name)?.description);
+    }
     Ok(())
 }
 

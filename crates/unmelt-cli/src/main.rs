@@ -7,8 +7,10 @@ mod failure;
 mod generate;
 mod info;
 mod interrupt;
+mod losses;
 mod progress;
 mod train;
+mod volumes;
 
 use clap::Parser;
 
@@ -43,6 +45,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Molecules::Evaluate(args) => evaluate::run(&args),
             Molecules::Info { model } => info::model(&model),
         },
+        Command::Volumes { command } => volumes::run(command),
         Command::Models => info::models(),
         Command::Devices => {
             info::devices();

@@ -33,6 +33,11 @@ impl Bar {
         self.bar.set_position(position);
     }
 
+    /// Changes what the bar runs to.
+    pub fn set_length(&self, total: u64) {
+        self.bar.set_length(total);
+    }
+
     /// Starts counting at `position`, so that the rate is that of this run.
     pub fn begin_at(&mut self, position: u64) {
         self.bar.set_position(position);

@@ -20,6 +20,8 @@ pub enum Init {
     Ones,
     /// Uniform in ±`bound`.
     Uniform(f64),
+    /// A kernel `[C', C, k…]` that looks at the middle alone: uniform in ±`bound` there, 0 around it.
+    Centre(f64),
 }
 
 /// One named tensor within the vector.
@@ -102,6 +104,13 @@ impl Layout {
                 Init::Uniform(bound) => {
                     noise.uniform(Stream::new(k as u64, u16::MAX, Stream::INITIAL), part);
                     part.iter_mut().for_each(|x| *x = (*x * 2.0 - 1.0) * bound as f32);
+                }
+                Init::Centre(bound) => {
+                    let places = entry.shape.iter().skip(2).product::<usize>();
+                    noise.uniform(Stream::new(k as u64, u16::MAX, Stream::INITIAL), part);
+                    part.iter_mut().enumerate().for_each(|(i, x)| {
+                        *x = if i % places == places / 2 { (*x * 2.0 - 1.0) * bound as f32 } else { 0.0 };
+                    });
                 }
             }
         }

@@ -1,0 +1,40 @@
+//! `unmelt volumes generate`.
+
+use std::time::Instant;
+
+use unmelt_volumes::enhance::{EnhanceSettings, Enhancer};
+use unmelt_volumes::{Derivation, Grid, models};
+
+use super::args::Generate;
+use super::enhance::on_progress;
+use super::files;
+use crate::failure::Failure;
+use crate::interrupt;
+use crate::progress::Bar;
+
+/// Draws a volume.
+pub fn run(args: &Generate) -> Result<(), Failure> {
+    let three = |what: &str| Failure::usage(format!("--{what} wants three numbers: x,y,z"));
+    let shape: [usize; 3] = args.shape.clone().try_into().map_err(|_| three("shape"))?;
+    let spacing: [f64; 3] = args.spacing.clone().try_into().map_err(|_| three("spacing"))?;
+    if shape.iter().any(|n| !(1..=1024).contains(n)) {
+        return Err(Failure::usage("--shape must be between 1 and 1024 voxels along each axis"));
+    }
+    if spacing.iter().any(|s| !(s.is_finite() && *s > 0.0)) {
+        return Err(Failure::usage("--spacing must be above 0 mm"));
+    }
+    files::check_output(&args.output, false)?;
+    let device = args.walk.device.open()?;
+    let enhancer = Enhancer::load(&models::find(&args.walk.model)?, &device)?;
+    let settings =
+        EnhanceSettings { steps: args.walk.steps, seed: args.walk.seed, ..EnhanceSettings::default() };
+    interrupt::listen();
+    let begin = Instant::now();
+    let mut bar = Bar::new(0, "evaluations");
+    let grid = Grid::centred(shape, spacing);
+    let volume = enhancer.generate(grid, &settings, &mut |p| on_progress(&mut bar, p))?;
+    bar.finish();
+    files::write(&volume, &args.output, &Derivation { task: "generate".into(), model: enhancer.name })?;
+    println!("Wrote {} in {:.1} s.", args.output.display(), begin.elapsed().as_secs_f64());
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! `unmelt volumes info`.
+
+use unmelt_volumes::intensity::percentiles;
+use unmelt_volumes::{Orientation, Source, Volume, rician};
+
+use super::args::Info;
+use super::files;
+use crate::failure::Failure;
+
+/// Prints what a volume is.
+pub fn run(args: &Info) -> Result<(), Failure> {
+    let volume = files::read(&args.input)?;
+    let [x, y, z] = volume.grid.shape;
+    let s = volume.grid.spacing();
+    println!("kind          {}", kind(&volume));
+    println!("voxels        {x} × {y} × {z} (right, front, top)");
+    println!("spacing       {:.3} × {:.3} × {:.3} mm", s[0], s[1], s[2]);
+    println!("stored as     {}", stored(&volume));
+    let middle = volume.grid.world([x, y, z].map(|n| 0.5 * (n as f64 - 1.0)));
+    println!("middle        {:.1}, {:.1}, {:.1} mm", middle[0], middle[1], middle[2]);
+    let (low, high) = percentiles(&volume.voxels, 0.5, 99.5).unwrap_or_default();
+    let min = volume.voxels.iter().copied().fold(f32::INFINITY, f32::min);
+    let max = volume.voxels.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    println!("intensities   {min:.3} to {max:.3}, 0.5 to 99.5 % within {low:.3} to {high:.3}");
+    let noise = rician::estimate(&volume.voxels, volume.grid.shape);
+    let kind = if noise.rician { "Rician" } else { "Gaussian" };
+    println!("noise         about {:.4} ({kind})", noise.sigma);
+    Ok(())
+}
+
+fn kind(volume: &Volume) -> String {
+    match &volume.source {
+        Source::Nifti(s) => {
+            format!("NIfTI, sform code {}, qform code {}", s.header.sform_code, s.header.qform_code)
+        }
+        Source::Dicom(s) => format!("DICOM {}, {} frames, series {}", s.modality, s.frames(), s.uid),
+        Source::None => "nothing".into(),
+    }
+}
+
+/// The three letters towards which the stored axes run.
+fn stored(volume: &Volume) -> String {
+    let orientation = match &volume.source {
+        Source::Nifti(s) => s.orientation,
+        Source::Dicom(s) => s.orientation,
+        Source::None => Orientation::RAS,
+    };
+    const LETTERS: [[char; 2]; 3] = [['R', 'L'], ['A', 'P'], ['S', 'I']];
+    let mut letters = [' '; 3];
+    for world in 0..3 {
+        letters[orientation.axes[world]] = LETTERS[world][usize::from(orientation.flips[world])];
+    }
+    letters.iter().collect()
+}

@@ -1,0 +1,27 @@
+//! `unmelt volumes …`.
+
+pub mod args;
+mod convert;
+mod enhance;
+mod evaluate;
+mod files;
+mod generate;
+mod info;
+mod synthesize;
+mod train;
+
+use crate::failure::Failure;
+use args::Volumes;
+
+/// Runs a command on volumes.
+pub fn run(command: Volumes) -> Result<(), Failure> {
+    match command {
+        Volumes::Enhance(args) => enhance::run(&args),
+        Volumes::Generate(args) => generate::run(&args),
+        Volumes::Info(args) => info::run(&args),
+        Volumes::Convert(args) => convert::run(&args),
+        Volumes::Synthesize(args) => synthesize::run(&args),
+        Volumes::Train(args) => train::run(args),
+        Volumes::Evaluate(args) => evaluate::run(&args),
+    }
+}

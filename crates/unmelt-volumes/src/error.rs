@@ -1,0 +1,66 @@
+//! The error of this crate.
+
+use std::path::{Path, PathBuf};
+
+/// What can go wrong with volumes; every message is a sentence that says what and where.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An error of the diffusion core.
+    #[error(transparent)]
+    Core(#[from] unmelt_diffusion::Error),
+    /// A file or folder whose content is not what it should be.
+    #[error("{path} is not a usable {kind}: {fault}", path = path.display())]
+    Format {
+        /// "NIfTI file", "DICOM file", …
+        kind: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// Several DICOM series where one is wanted.
+    #[error("{path} holds {} series; choose one with --series:{}", series.len(), list(series), path = path.display())]
+    SeveralSeries {
+        /// Which folder.
+        path: PathBuf,
+        /// One line for each series: its UID and what it is, without any identifying tag.
+        series: Vec<String>,
+    },
+    /// A request that cannot be fulfilled.
+    #[error("{0}")]
+    Request(String),
+}
+
+impl Error {
+    /// A file operation that failed, for `map_err`.
+    pub fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let wrap = unmelt_diffusion::Error::file(doing, path);
+        move |source| Self::Core(wrap(source))
+    }
+
+    /// A file that is not a usable `kind`.
+    pub(crate) fn format(kind: &'static str, path: &Path, fault: impl Into<String>) -> Self {
+        Self::Format { kind, path: path.into(), fault: fault.into() }
+    }
+
+    /// The error as one of the core, for what the core calls back.
+    pub(crate) fn into_core(self) -> unmelt_diffusion::Error {
+        match self {
+            Self::Core(core) => core,
+            other => unmelt_diffusion::Error::Domain(other.to_string()),
+        }
+    }
+
+    /// Whether the caller's own request ended the work.
+    pub fn is_stopped(&self) -> bool {
+        matches!(self, Self::Core(e) if e.is_stopped())
+    }
+}
+
+fn list(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("\n  {line}")).collect()
+}
+
+/// Result with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,176 @@
+//! k-space data from `.npy` files, as complex numbers.
+
+use std::path::Path;
+
+use npyz::NpyFile;
+use rustfft::num_complex::Complex32;
+use unmelt_diffusion::measurement::Measurement;
+
+use crate::measurement::Fourier;
+use crate::{Error, Result};
+
+/// Complex numbers with the shape of their file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ComplexArray {
+    /// Sizes, the last runs fastest.
+    pub shape: Vec<usize>,
+    /// The numbers in that order.
+    pub values: Vec<Complex32>,
+}
+
+/// Reads complex64 or complex128 numbers of a `.npy` file in C order.
+pub fn read_npy(path: &Path) -> Result<ComplexArray> {
+    let fault = |text: String| Error::format(".npy file of complex numbers", path, text);
+    let length = std::fs::metadata(path).map_err(Error::file("read", path))?.len();
+    let file = std::fs::File::open(path).map_err(Error::file("read", path))?;
+    let npy = NpyFile::new(std::io::BufReader::new(file)).map_err(|e| fault(e.to_string()))?;
+    let shape: Vec<usize> = npy.shape().iter().map(|n| *n as usize).collect();
+    if npy.order() != npyz::Order::C {
+        return Err(fault("its array is in Fortran order; save it with numpy.ascontiguousarray".into()));
+    }
+    let count = shape.iter().try_fold(1usize, |n, d| n.checked_mul(*d));
+    if count.is_none_or(|n| n as u64 > length / 8) {
+        return Err(fault("it is truncated: its header promises more numbers than the file holds".into()));
+    }
+    let kind = npy.dtype().descr();
+    let values: Vec<Complex32> = if kind.contains("c16") {
+        let wide = npy.into_vec::<rustfft::num_complex::Complex64>().map_err(|e| fault(e.to_string()))?;
+        wide.into_iter().map(|v| Complex32::new(v.re as f32, v.im as f32)).collect()
+    } else {
+        npy.into_vec().map_err(|_| fault(format!("its numbers are {kind}, not complex")))?
+    };
+    if values.iter().any(|v| !(v.re.is_finite() && v.im.is_finite())) {
+        return Err(fault("it holds numbers that are not finite".into()));
+    }
+    Ok(ComplexArray { shape, values })
+}
+
+/// k-space of slices seen by coils, `[coil, slice, y, x]`, the zero frequency in the middle as scanners store it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KSpace {
+    /// Number of coils.
+    pub coils: usize,
+    /// Voxels along x, y and slices.
+    pub shape: [usize; 3],
+    values: Vec<Complex32>,
+}
+
+impl KSpace {
+    /// From an array `[y, x]`, `[coil, y, x]` or `[coil, slice, y, x]`.
+    pub fn new(array: ComplexArray, path: &Path) -> Result<Self> {
+        let (coils, shape) = match array.shape[..] {
+            [y, x] => (1, [x, y, 1]),
+            [c, y, x] => (c, [x, y, 1]),
+            [c, z, y, x] => (c, [x, y, z]),
+            _ => {
+                let text = format!("its shape is {:?}, not [y, x], [coil, y, x] or [coil, slice, y, x]", array.shape);
+                return Err(Error::format("k-space file", path, text));
+            }
+        };
+        if array.values.is_empty() {
+            return Err(Error::format("k-space file", path, "it holds no number"));
+        }
+        Ok(Self { coils, shape, values: array.values })
+    }
+
+    /// The measurement behind the data, and the data. Sensitivities `[coil, slice, y, x]` come from a file or, if not
+    /// given, from the fully sampled middle of k-space, phase included, so that the volume is real.
+    pub fn measurement(&self, sensitivities: Option<&Self>) -> Result<(Fourier, Vec<f32>)> {
+        let [nx, ny, nz] = self.shape;
+        let plane = nx * ny;
+        let shifted = self.uncentred();
+        let sampled: Vec<bool> = (0..plane)
+            .map(|k| shifted.chunks_exact(plane).any(|p| p[k].norm_sqr() > 0.0))
+            .collect();
+        if !sampled.contains(&true) {
+            return Err(Error::Request("the k-space holds nothing but zeros".into()));
+        }
+        let maps = match sensitivities {
+            Some(maps) if maps.shape != self.shape || maps.coils != self.coils => {
+                return Err(Error::Request(format!(
+                    "the sensitivities are of {} coils and {:?} voxels, the k-space of {} and {:?}",
+                    maps.coils, maps.shape, self.coils, self.shape
+                )));
+            }
+            Some(maps) => maps.uncentred(),
+            None => self.estimate_sensitivities(&shifted, &sampled),
+        };
+        let maps = maps.chunks_exact(plane * nz).map(<[Complex32]>::to_vec).collect();
+        let data = shifted.iter().flat_map(|v| [v.re, v.im]).collect();
+        Ok((Fourier::new(self.shape, sampled, maps, 0.0), data))
+    }
+
+    /// Every plane with its middle moved to index 0.
+    fn uncentred(&self) -> Vec<Complex32> {
+        let [nx, ny, _] = self.shape;
+        let mut out = Vec::with_capacity(self.values.len());
+        for plane in self.values.chunks_exact(nx * ny) {
+            for y in 0..ny {
+                for x in 0..nx {
+                    out.push(plane[(y + ny / 2) % ny * nx + (x + nx / 2) % nx]);
+                }
+            }
+        }
+        out
+    }
+
+    /// Low-resolution images over their root sum of squares.
+    fn estimate_sensitivities(&self, data: &[Complex32], sampled: &[bool]) -> Vec<Complex32> {
+        let [nx, ny, nz] = self.shape;
+        let plane = nx * ny;
+        // The middle that is sampled without gaps, but at most a twelfth of each axis on either side.
+        let frequency = |k: usize, n: usize| k.min(n - k) as f64 / n as f64;
+        let full = |reach: f64| {
+            (0..plane).all(|k| {
+                let near = frequency(k % nx, nx) <= reach && frequency(k / nx, ny) <= reach;
+                !near || sampled[k]
+            })
+        };
+        let reach = (1..=8).map(|k| k as f64 / 96.0).take_while(|r| full(*r)).last().unwrap_or(1.0 / 96.0);
+        let window = |k: usize| {
+            let r = frequency(k % nx, nx).hypot(frequency(k / nx, ny)) / reach;
+            if r <= 1.0 { (0.5 + 0.5 * (std::f64::consts::PI * r).cos()) as f32 } else { 0.0 }
+        };
+        let low: Vec<Complex32> = data.iter().enumerate().map(|(k, v)| v * window(k % plane)).collect();
+        let images = Fourier::new(self.shape, vec![true; plane], Vec::new(), 0.0).inverse_planes(low);
+        let count = plane * nz;
+        let mut maps = images;
+        for k in 0..count {
+            let power: f32 = (0..self.coils).map(|c| maps[c * count + k].norm_sqr()).sum();
+            let root = power.sqrt().max(1e-20);
+            (0..self.coils).for_each(|c| maps[c * count + k] /= root);
+        }
+        maps
+    }
+
+    /// A volume with index 0 in the middle, from one as the measurement has it.
+    pub fn centred(&self, voxels: &[f32]) -> Vec<f32> {
+        let [nx, ny, _] = self.shape;
+        let mut out = Vec::with_capacity(voxels.len());
+        for plane in voxels.chunks_exact(nx * ny) {
+            for y in 0..ny {
+                for x in 0..nx {
+                    out.push(plane[(y + ny - ny / 2) % ny * nx + (x + nx - nx / 2) % nx]);
+                }
+            }
+        }
+        out
+    }
+}
+
+/// The measurement and data of an image whose k-space was zero outside of `sampled` `[y, x]`, the zero frequency in the
+/// middle.
+pub fn of_zero_filled(voxels: &[f32], shape: [usize; 3], sampled: &[bool]) -> Result<(Fourier, Vec<f32>)> {
+    let [nx, ny, _] = shape;
+    if sampled.len() != nx * ny {
+        return Err(Error::Request("the sampling mask is not of the size of a slice".into()));
+    }
+    let at = |k: usize| (k / nx + ny / 2) % ny * nx + (k % nx + nx / 2) % nx;
+    let sampled: Vec<bool> = (0..nx * ny).map(|k| sampled[at(k)]).collect();
+    if !sampled.contains(&true) {
+        return Err(Error::Request("the sampling mask is empty".into()));
+    }
+    let measurement = Fourier::new(shape, sampled, Vec::new(), 0.0);
+    let data = measurement.forward(voxels);
+    Ok((measurement, data))
+}

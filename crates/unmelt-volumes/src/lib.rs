@@ -1,0 +1,30 @@
+//! A diffusion prior of MRI and CT volumes, and every enhancement from it.
+
+mod derivation;
+pub mod dicom;
+pub mod enhance;
+mod error;
+mod grid;
+pub mod intensity;
+mod interpolate;
+pub mod kspace;
+pub mod metrics;
+pub mod models;
+pub mod network;
+pub mod nifti;
+pub mod measurement;
+mod objective;
+pub mod patches;
+pub mod prior;
+pub mod rician;
+pub mod synthesize;
+mod training;
+mod volume;
+
+pub use derivation::Derivation;
+pub use error::{Error, Result};
+pub use grid::{Grid, Orientation};
+pub use objective::{PatchObjective, PatchSampling};
+pub use prior::VolumeModel;
+pub use training::{TrainingConfig, TrainingRun, TrainingSummary, nifti_files};
+pub use volume::{Choice, Reading, Source, Volume};

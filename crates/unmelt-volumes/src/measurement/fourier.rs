@@ -1,0 +1,134 @@
+//! Cartesian k-space, undersampled, seen by one coil or by several with known sensitivities.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use rustfft::num_complex::Complex32;
+use rustfft::{Fft, FftPlanner};
+use unmelt_diffusion::measurement::Measurement;
+use unmelt_diffusion::{Noise, Stream};
+
+/// The 2D Fourier transform of every slice (planes of the first two axes), unitary, with the zero frequency at
+/// index 0; only the sampled positions count. The signal is real; data are real and imaginary parts in turn, zero
+/// where nothing was sampled, `[coil, slice, y, x]`.
+#[derive(Clone)]
+pub struct Fourier {
+    shape: [usize; 3],
+    sampled: Vec<bool>,
+    sensitivities: Vec<Vec<Complex32>>,
+    noise: f64,
+    forward: [Arc<dyn Fft<f32>>; 2],
+    inverse: [Arc<dyn Fft<f32>>; 2],
+}
+
+impl Fourier {
+    /// For volumes of `shape`: which positions `[y, x]` of k-space were sampled, in every slice alike; sensitivities
+    /// `[slice, y, x]` of each coil, none for a single uniform one; noise of each real and imaginary part.
+    ///
+    /// # Panics
+    /// If a length does not fit the shape.
+    pub fn new(
+        shape: [usize; 3],
+        sampled: Vec<bool>,
+        sensitivities: Vec<Vec<Complex32>>,
+        noise: f64,
+    ) -> Self {
+        assert_eq!(sampled.len(), shape[0] * shape[1], "one mark per position of k-space");
+        assert!(sensitivities.iter().all(|s| s.len() == shape.iter().product::<usize>()), "one sensitivity per voxel");
+        let mut planner = FftPlanner::new();
+        let forward = [planner.plan_fft_forward(shape[0]), planner.plan_fft_forward(shape[1])];
+        let inverse = [planner.plan_fft_inverse(shape[0]), planner.plan_fft_inverse(shape[1])];
+        Self { shape, sampled, sensitivities, noise, forward, inverse }
+    }
+
+    fn coils(&self) -> usize {
+        self.sensitivities.len().max(1)
+    }
+
+    /// Unitary transform of a plane.
+    fn transform(&self, plane: &mut [Complex32], along: &[Arc<dyn Fft<f32>>; 2]) {
+        let [nx, ny, _] = self.shape;
+        plane.chunks_exact_mut(nx).for_each(|row| along[0].process(row));
+        let mut column = vec![Complex32::default(); ny];
+        for x in 0..nx {
+            column.iter_mut().enumerate().for_each(|(y, c)| *c = plane[y * nx + x]);
+            along[1].process(&mut column);
+            column.iter().enumerate().for_each(|(y, c)| plane[y * nx + x] = *c);
+        }
+        let scale = 1.0 / (plane.len() as f32).sqrt();
+        plane.iter_mut().for_each(|v| *v *= scale);
+    }
+
+    /// The unitary inverse transform of every plane.
+    pub(crate) fn inverse_planes(&self, mut planes: Vec<Complex32>) -> Vec<Complex32> {
+        let plane = self.shape[0] * self.shape[1];
+        planes.par_chunks_mut(plane).for_each(|p| self.transform(p, &self.inverse));
+        planes
+    }
+
+    fn sensitivity(&self, coil: usize, voxel: usize) -> Complex32 {
+        self.sensitivities.get(coil).map_or(Complex32::new(1.0, 0.0), |s| s[voxel])
+    }
+}
+
+impl Measurement<f32> for Fourier {
+    fn forward(&self, x: &[f32]) -> Vec<f32> {
+        let plane = self.shape[0] * self.shape[1];
+        let mut out = vec![0.0f32; self.coils() * x.len() * 2];
+        out.par_chunks_mut(2 * plane).enumerate().for_each(|(k, out)| {
+            let (coil, slice) = (k / self.shape[2], k % self.shape[2]);
+            let start = slice * plane;
+            let mut image: Vec<Complex32> =
+                (0..plane).map(|i| self.sensitivity(coil, start + i) * x[start + i]).collect();
+            self.transform(&mut image, &self.forward);
+            for ((out, v), sampled) in out.chunks_exact_mut(2).zip(image).zip(&self.sampled) {
+                if *sampled {
+                    out.copy_from_slice(&[v.re, v.im]);
+                }
+            }
+        });
+        out
+    }
+
+    fn adjoint(&self, y: &[f32]) -> Vec<f32> {
+        let plane = self.shape[0] * self.shape[1];
+        let mut out = vec![0.0f32; plane * self.shape[2]];
+        out.par_chunks_mut(plane).enumerate().for_each(|(slice, out)| {
+            for coil in 0..self.coils() {
+                let start = 2 * plane * (coil * self.shape[2] + slice);
+                let data = y[start..start + 2 * plane].chunks_exact(2).zip(&self.sampled);
+                let mut image: Vec<Complex32> = data
+                    .map(|(v, s)| if *s { Complex32::new(v[0], v[1]) } else { Complex32::default() })
+                    .collect();
+                self.transform(&mut image, &self.inverse);
+                for (i, (out, v)) in out.iter_mut().zip(image).enumerate() {
+                    *out += (self.sensitivity(coil, slice * plane + i).conj() * v).re;
+                }
+            }
+        });
+        out
+    }
+
+    fn noise(&self) -> f64 {
+        self.noise
+    }
+}
+
+/// Marks of a random 1-D Cartesian pattern over `count` lines, zero frequency at index 0: the middle `centre` part in
+/// full, others at random so that one in `acceleration` is sampled.
+pub fn random_cartesian_lines(count: usize, acceleration: f64, centre: f64, seed: u64) -> Vec<bool> {
+    let middle = ((count as f64 * centre).round() as usize).clamp(1, count);
+    let wanted = ((count as f64 / acceleration).round() as usize).clamp(middle, count);
+    let mut lines = vec![false; count];
+    // Frequencies −⌊m/2⌋ … around zero.
+    (0..middle).for_each(|k| lines[(k + count - middle / 2) % count] = true);
+    let order = Noise::new(seed).permutation(Stream::new(0, 400, 0), count);
+    let mut left = wanted - middle;
+    for k in order {
+        if left > 0 && !lines[k] {
+            lines[k] = true;
+            left -= 1;
+        }
+    }
+    lines
+}

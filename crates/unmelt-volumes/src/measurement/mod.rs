@@ -1,0 +1,11 @@
+//! What scanners, masks and sampling keep of a volume, as linear maps with adjoints.
+
+mod fourier;
+mod identity;
+mod mask;
+mod slices;
+
+pub use fourier::{Fourier, random_cartesian_lines};
+pub use identity::Identity;
+pub use mask::Mask;
+pub use slices::{Profile, Slices};

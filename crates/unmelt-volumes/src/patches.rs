@@ -1,0 +1,289 @@
+//! The prior of whole volumes, a patch at a time: memory for one patch, whatever the volume.
+//!
+//! The partition's offset is drawn afresh at every step of a walk (Hu et al. 2024, "Learning image priors through
+//! patch-based diffusion models"), so that edges of patches never lie in the same place twice. Each patch also sees
+//! a halo around the voxels that it answers for, and the volume reflected behind its edges.
+
+use burn::tensor::Device;
+use unmelt_diffusion::posterior::Prior;
+use unmelt_diffusion::{Noise, Stream, Weights};
+
+use crate::synthesize::convolve_axis;
+use crate::prior::{PatchPlace, VolumeModel, patches_tensor, tensor_patches};
+use crate::{Grid, Result};
+
+/// Purpose of the noise that offsets come from.
+const OFFSET: u16 = 310;
+
+/// Where volumes of one grid lie, and how they are taken apart.
+#[derive(Clone, Debug)]
+pub struct Partition {
+    grid: Grid,
+    centre: [f64; 3],
+    known: bool,
+    halo: usize,
+    noise: Noise,
+    number: u64,
+}
+
+impl Partition {
+    /// For a grid whose foreground has its middle at index `centre` (none: places unknown); `halo` voxels are seen on
+    /// every side; offsets depend on seed and sample number.
+    pub fn new(grid: Grid, centre: Option<[f64; 3]>, halo: usize, seed: u64, number: u64) -> Self {
+        Self {
+            grid,
+            centre: centre.unwrap_or_default(),
+            known: centre.is_some(),
+            halo,
+            noise: Noise::new(seed),
+            number,
+        }
+    }
+
+    /// Starts and ends of the parts along an axis, and the length of a patch there.
+    fn cuts(&self, axis: usize, model: &VolumeModel, step: usize) -> (Vec<[usize; 2]>, usize) {
+        let (n, grain) = (self.grid.shape[axis], model.granularity());
+        let whole = n.next_multiple_of(grain);
+        if whole <= model.patch {
+            return (vec![[0, n]], whole);
+        }
+        let core = model.patch - 2 * self.halo;
+        let stream = Stream::new(self.number, OFFSET, (3 * step + axis) as u32);
+        let offset = (self.noise.uniform_one(stream) * core as f64) as usize;
+        let mut cuts = Vec::new();
+        let mut from = 0;
+        let mut to = if offset == 0 { core } else { offset };
+        while from < n {
+            cuts.push([from, to.min(n)]);
+            (from, to) = (to, to + core);
+        }
+        (cuts, model.patch)
+    }
+
+    /// All parts of a step.
+    fn parts(&self, model: &VolumeModel, step: usize) -> Vec<Part> {
+        let axes: [_; 3] = std::array::from_fn(|a| self.cuts(a, model, step));
+        let mut parts = Vec::new();
+        for z in &axes[2].0 {
+            for y in &axes[1].0 {
+                for x in &axes[0].0 {
+                    let core = [*x, *y, *z];
+                    let shape = std::array::from_fn(|a| axes[a].1);
+                    let start = std::array::from_fn(|a| {
+                        let alone = axes[a].0.len() == 1 && core[a] == [0, self.grid.shape[a]];
+                        // The core in the middle of what is seen; a lone patch begins with the volume.
+                        let slack = shape[a] as i64 - (core[a][1] - core[a][0]) as i64;
+                        if alone { 0 } else { core[a][0] as i64 - slack / 2 }
+                    });
+                    parts.push(Part { core, start, shape });
+                }
+            }
+        }
+        parts
+    }
+
+    fn place(&self, part: &Part) -> PatchPlace {
+        if !self.known {
+            return PatchPlace::UNKNOWN;
+        }
+        let step = self.grid.spacing();
+        let origin = std::array::from_fn(|a| (part.start[a] as f64 - self.centre[a]) * step[a]);
+        PatchPlace { origin, step, known: true }
+    }
+}
+
+/// A patch: what it sees, and which voxels it answers for.
+struct Part {
+    core: [[usize; 2]; 3],
+    start: [i64; 3],
+    shape: [usize; 3],
+}
+
+impl Part {
+    /// The index in the volume, reflected at its edges, of each position along an axis.
+    fn indices(&self, axis: usize, n: usize) -> Vec<usize> {
+        (0..self.shape[axis] as i64).map(|k| reflect(self.start[axis] + k, n)).collect()
+    }
+
+    /// Visits (position in the patch, index in the volume) of everything seen.
+    fn seen(&self, shape: [usize; 3], mut visit: impl FnMut(usize, usize)) {
+        let [xs, ys, zs]: [Vec<usize>; 3] = std::array::from_fn(|a| self.indices(a, shape[a]));
+        let mut k = 0;
+        for z in &zs {
+            for y in &ys {
+                let row = (z * shape[1] + y) * shape[0];
+                for x in &xs {
+                    visit(k, row + x);
+                    k += 1;
+                }
+            }
+        }
+    }
+
+    /// Visits (position in the patch, index in the volume) of the core.
+    fn answered(&self, shape: [usize; 3], mut visit: impl FnMut(usize, usize)) {
+        let from: [usize; 3] = std::array::from_fn(|a| (self.core[a][0] as i64 - self.start[a]) as usize);
+        for z in self.core[2][0]..self.core[2][1] {
+            for y in self.core[1][0]..self.core[1][1] {
+                let k = ((z - self.core[2][0] + from[2]) * self.shape[1] + y - self.core[1][0] + from[1])
+                    * self.shape[0];
+                let row = (z * shape[1] + y) * shape[0];
+                for x in self.core[0][0]..self.core[0][1] {
+                    visit(k + x - self.core[0][0] + from[0], row + x);
+                }
+            }
+        }
+    }
+}
+
+/// Index within 0 … n−1 of a position, mirrored at both ends with the end voxels repeated.
+fn reflect(k: i64, n: usize) -> usize {
+    let n = n as i64;
+    let k = k.rem_euclid(2 * n);
+    (if k < n { k } else { 2 * n - 1 - k }) as usize
+}
+
+/// The prior of volumes on one grid.
+pub struct PatchPrior<'a> {
+    /// What the network is.
+    pub model: &'a VolumeModel,
+    /// Its weights.
+    pub weights: &'a Weights,
+    /// Where it runs.
+    pub device: &'a Device,
+    /// How volumes are taken apart.
+    pub partition: Partition,
+    /// Where nothing is to be seen, if anywhere.
+    pub quiet: Option<&'a Quiet>,
+}
+
+/// Empty surroundings: patches that lie in them whole are taken as they are known to be.
+#[derive(Clone, Debug)]
+pub struct Quiet {
+    loud: Vec<bool>,
+    values: Vec<f32>,
+}
+
+/// Voxels around anything to be seen that are not empty yet.
+const SURROUNDINGS: usize = 6;
+
+impl Quiet {
+    /// Everything further than a few voxels from what stands out of the first guess or is `unknown`.
+    pub fn of(guess: &[f32], unknown: Option<&[bool]>, shape: [usize; 3]) -> Self {
+        let stands_out = |k: usize| guess[k].abs() > 0.02 || unknown.is_some_and(|u| u[k]);
+        let mut near: Vec<f32> = (0..guess.len()).map(|k| f32::from(u8::from(stands_out(k)))).collect();
+        for axis in 0..3 {
+            convolve_axis(&mut near, shape, axis, &[1.0; 2 * SURROUNDINGS + 1]);
+        }
+        Self { loud: near.into_iter().map(|v| v > 0.5).collect(), values: guess.to_vec() }
+    }
+}
+
+impl PatchPrior<'_> {
+    /// Whether nothing is to be seen where a part answers.
+    fn is_quiet(&self, part: &Part) -> bool {
+        let Some(quiet) = self.quiet else { return false };
+        let mut loud = false;
+        part.answered(self.partition.grid.shape, |_, at| loud |= quiet.loud[at]);
+        !loud
+    }
+
+    fn denoise_volume(&self, x: &[f32], sigma: f64, step: usize) -> Result<Vec<f32>> {
+        let shape = self.partition.grid.shape;
+        let mut out = x.to_vec();
+        for part in self.partition.parts(self.model, step) {
+            if let Some(quiet) = self.quiet.filter(|_| self.is_quiet(&part)) {
+                part.answered(shape, |_, at| out[at] = quiet.values[at]);
+                continue;
+            }
+            let mut patch = vec![0.0f32; part.shape.iter().product()];
+            part.seen(shape, |k, at| patch[k] = x[at]);
+            if patch.iter().all(|v| *v == patch[0]) {
+                // Nothing was measured here: padding that a scanner or a brain extraction left.
+                continue;
+            }
+            let noisy = patches_tensor(&[patch], part.shape, self.device);
+            let place = [self.partition.place(&part)];
+            let clean = self.model.denoise_patches(self.weights, noisy, &place, sigma)?;
+            let clean = tensor_patches(clean).concat();
+            part.answered(shape, |k, at| out[at] = clean[k]);
+        }
+        Ok(out)
+    }
+
+    fn pull_back_volume(&self, x: &[f32], sigma: f64, step: usize, cotangent: &[f32]) -> Result<Vec<f32>> {
+        let shape = self.partition.grid.shape;
+        let mut out = vec![0.0f32; x.len()];
+        for part in self.partition.parts(self.model, step) {
+            if self.is_quiet(&part) {
+                continue;
+            }
+            let count = part.shape.iter().product();
+            let (mut patch, mut weight) = (vec![0.0f32; count], vec![0.0f32; count]);
+            part.seen(shape, |k, at| patch[k] = x[at]);
+            part.answered(shape, |k, at| weight[k] = cotangent[at]);
+            if patch.iter().all(|v| *v == patch[0]) {
+                part.answered(shape, |k, at| out[at] += weight[k]);
+                continue;
+            }
+            let noisy = patches_tensor(&[patch], part.shape, self.device).autodiff().require_grad();
+            let place = [self.partition.place(&part)];
+            let clean = self.model.denoise_patches(self.weights, noisy.clone(), &place, sigma)?;
+            let weight = patches_tensor(&[weight], part.shape, self.device);
+            let gradients = (clean * weight).sum().backward();
+            if let Some(slope) = noisy.grad(&gradients) {
+                let slope = tensor_patches(slope).concat();
+                part.seen(shape, |k, at| out[at] += slope[k]);
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl Prior<f32> for PatchPrior<'_> {
+    fn denoise(&self, x: &[f32], sigma: f64, step: usize) -> unmelt_diffusion::Result<Vec<f32>> {
+        self.denoise_volume(x, sigma, step).map_err(|e| e.into_core())
+    }
+
+    fn pull_back(
+        &self,
+        x: &[f32],
+        sigma: f64,
+        step: usize,
+        cotangent: &[f32],
+    ) -> unmelt_diffusion::Result<Vec<f32>> {
+        self.pull_back_volume(x, sigma, step, cotangent).map_err(|e| e.into_core())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn cores_cover_every_voxel_once(n in prop::array::uniform3(1usize..130), halo in 0usize..6, step in 0usize..4) {
+            let model = VolumeModel::new(vec![16, 16], vec![1, 1]).expect("a model");
+            let partition = Partition::new(Grid::centred(n, [1.0; 3]), None, halo, 7, 0);
+            let mut seen = vec![0u8; n.iter().product()];
+            for part in partition.parts(&model, step) {
+                let count: usize = part.shape.iter().product();
+                let mut places = vec![usize::MAX; count];
+                part.seen(n, |k, at| places[k] = at);
+                part.answered(n, |k, at| {
+                    assert_eq!(places[k], at, "the core is seen where it lies");
+                    seen[at] += 1;
+                });
+            }
+            prop_assert!(seen.iter().all(|c| *c == 1));
+        }
+    }
+
+    #[test]
+    fn reflection_repeats_the_ends() {
+        let all: Vec<usize> = (-4..8).map(|k| reflect(k, 3)).collect();
+        assert_eq!(all, [2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0, 1]);
+        assert_eq!(reflect(-100, 1), 0);
+    }
+}

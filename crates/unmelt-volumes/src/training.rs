@@ -1,0 +1,166 @@
+//! Training a prior on folders of volumes and label maps.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use unmelt_diffusion::checkpoint::{CARD_FORMAT, Card, Precision, Provenance, WeightsRecord, write_model};
+use unmelt_diffusion::train::{LearningRate, TrainConfig, Trainer, Watcher};
+
+use crate::objective::{PatchObjective, PatchSampling};
+use crate::synthesize::LabelMap;
+use crate::volume::Choice;
+use crate::{Error, Result, Volume, VolumeModel};
+
+/// Settings of a training run, as in its configuration file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainingConfig {
+    /// Name of the model.
+    pub name: String,
+    /// What the data is, with source and licence, for the card.
+    pub data_source: String,
+    /// What the model is for, for the card.
+    pub description: String,
+    /// Channels of each level of the U-Net; the first works on 2×2×2 voxels.
+    pub channels: Vec<usize>,
+    /// Residual blocks of each level.
+    pub blocks: Vec<usize>,
+    /// Patches and noise levels.
+    pub sampling: PatchSampling,
+    /// Optimiser, steps, checkpoints.
+    pub training: TrainConfig,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        Self {
+            name: "custom".into(),
+            data_source: String::new(),
+            description: "Prior of 3D patches of scans, for denoising and for every measurement of a scan.".into(),
+            channels: vec![64, 64],
+            blocks: vec![2, 2],
+            sampling: PatchSampling::default(),
+            training: TrainConfig {
+                steps: 10_000,
+                learning_rate: LearningRate { warmup_steps: 200, ..LearningRate::default() },
+                ..TrainConfig::default()
+            },
+        }
+    }
+}
+
+/// What to train on, and where to.
+#[derive(Clone, Debug)]
+pub struct TrainingRun {
+    /// Files or folders of real NIfTI volumes.
+    pub volumes: Vec<PathBuf>,
+    /// Files or folders of label maps.
+    pub labels: Vec<PathBuf>,
+    /// Files whose name contains one of these are left out.
+    pub exclude: Vec<String>,
+    /// The folder of the run.
+    pub output: PathBuf,
+    /// Settings.
+    pub config: TrainingConfig,
+    /// Whether to go on from the folder's checkpoint.
+    pub resume: bool,
+    /// Time limit of this run.
+    pub limit: Option<Duration>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainingSummary {
+    /// Steps done.
+    pub steps: u64,
+    /// Steps wanted.
+    pub of_steps: u64,
+    /// Real volumes and label maps.
+    pub volumes: (usize, usize),
+    /// What was left out or corrected, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+impl TrainingRun {
+    /// Trains; the folder holds a usable model and a checkpoint at any time after the first save.
+    pub fn run(&self, device: &Device, watcher: &mut dyn Watcher) -> Result<TrainingSummary> {
+        std::fs::create_dir_all(&self.output).map_err(Error::file("create", &self.output))?;
+        let model = VolumeModel::new(self.config.channels.clone(), self.config.blocks.clone())?;
+        let mut warnings = Vec::new();
+        let scans = self.read_all(&self.volumes, &mut warnings)?;
+        let maps: Vec<LabelMap> =
+            self.read_all(&self.labels, &mut warnings)?.iter().map(LabelMap::of).collect();
+        let counts = (scans.len(), maps.len());
+        let config = self.config.training.clone();
+        let steps = config.steps;
+        let objective =
+            PatchObjective::new(&model, &scans, maps, self.config.sampling.clone(), config.seed)?;
+        drop(scans);
+        let mut trainer = if self.resume {
+            Trainer::resume(&objective, config, device, &self.output)?
+        } else {
+            Trainer::new(&objective, config, device)
+        };
+        trainer.run(&self.output, self.limit, watcher, |t| self.write(&model, t))?;
+        Ok(TrainingSummary { steps: trainer.step(), of_steps: steps, volumes: counts, warnings })
+    }
+
+    fn read_all(&self, paths: &[PathBuf], warnings: &mut Vec<String>) -> Result<Vec<Volume>> {
+        let mut volumes = Vec::new();
+        for path in paths.iter().map(|p| nifti_files(p)).collect::<Result<Vec<_>>>()?.concat() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if self.exclude.iter().any(|e| name.contains(e.as_str())) {
+                continue;
+            }
+            match crate::nifti::read(&path, Choice::default().index) {
+                Ok(reading) => {
+                    warnings.extend(reading.warnings);
+                    volumes.push(reading.volume);
+                }
+                Err(e) => warnings.push(format!("{e}; it is left out")),
+            }
+        }
+        Ok(volumes)
+    }
+
+    fn write(&self, model: &VolumeModel, trainer: &Trainer<PatchObjective>) -> unmelt_diffusion::Result<()> {
+        let card = Card {
+            format: CARD_FORMAT,
+            name: self.config.name.clone(),
+            description: self.config.description.clone(),
+            model: model.clone(),
+            provenance: Provenance {
+                trained_by: concat!("unmelt ", env!("CARGO_PKG_VERSION")).into(),
+                data: self.config.data_source.clone(),
+                samples_seen: trainer.samples(),
+                steps: trainer.step(),
+                minutes: trainer.elapsed().as_secs_f64() / 60.0,
+                ..Provenance::default()
+            },
+            weights: WeightsRecord::default(),
+        };
+        write_model(&self.output, &card, trainer.layout(), &trainer.averaged_values(), Precision::Half)
+    }
+}
+
+/// The NIfTI files of a folder, sorted, or the file itself.
+pub fn nifti_files(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.into()]);
+    }
+    let entries = std::fs::read_dir(path).map_err(Error::file("read", path))?;
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|e| e.ok().map(|e| e.path()))
+        .filter(|p| {
+            let name = p.file_name().unwrap_or_default().to_string_lossy();
+            [".nii", ".nii.gz", ".hdr"].iter().any(|e| name.ends_with(e))
+        })
+        .collect();
+    files.sort();
+    if files.is_empty() {
+        return Err(Error::format("folder of volumes", path, "it holds no NIfTI file"));
+    }
+    Ok(files)
+}

@@ -1,0 +1,92 @@
+//! A scalar volume in the world, with where it came from.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::dicom::DicomSeries;
+use crate::nifti::NiftiSource;
+use crate::{Error, Grid, Result};
+
+/// A scalar volume, its axes put in RAS order.
+#[derive(Clone, Debug)]
+pub struct Volume {
+    /// Values; the axis to the right of the patient runs fastest. Always finite.
+    pub voxels: Vec<f32>,
+    /// Where they lie.
+    pub grid: Grid,
+    /// What the file said besides.
+    pub source: Source,
+}
+
+/// Where a volume came from; writing goes back to its orientation and keeps its header.
+#[derive(Clone, Debug, Default)]
+pub enum Source {
+    /// Nowhere.
+    #[default]
+    None,
+    /// A NIfTI file.
+    Nifti(Arc<NiftiSource>),
+    /// A DICOM series.
+    Dicom(Arc<DicomSeries>),
+}
+
+/// A volume that was read, and what had to be corrected on the way.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The volume.
+    pub volume: Volume,
+    /// One sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Which volume of a file or folder with several.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    /// Index along the fourth dimension of a NIfTI file, from 0.
+    pub index: Option<usize>,
+    /// SeriesInstanceUID within a DICOM folder.
+    pub series: Option<String>,
+}
+
+impl Volume {
+    /// A volume from nowhere.
+    ///
+    /// # Panics
+    /// If the number of voxels is not the grid's.
+    pub fn new(voxels: Vec<f32>, grid: Grid) -> Self {
+        assert_eq!(voxels.len(), grid.voxels(), "one value per voxel");
+        Self { voxels, grid, source: Source::None }
+    }
+
+    /// The same place and source with other values.
+    pub fn with_voxels(&self, voxels: Vec<f32>) -> Self {
+        assert_eq!(voxels.len(), self.grid.voxels(), "one value per voxel");
+        Self { voxels, ..self.clone() }
+    }
+
+    /// Whether the values are Hounsfield units: the source says CT.
+    pub fn is_ct(&self) -> bool {
+        matches!(&self.source, Source::Dicom(series) if series.modality == "CT")
+    }
+
+    /// Reads a NIfTI file (.nii, .nii.gz, .hdr, .img) or a DICOM file or folder.
+    pub fn read(path: &Path, choice: &Choice) -> Result<Reading> {
+        let metadata = std::fs::metadata(path).map_err(Error::file("read", path))?;
+        if metadata.is_dir() || crate::dicom::is_dicom(path) {
+            return crate::dicom::read(path, choice.series.as_deref());
+        }
+        crate::nifti::read(path, choice.index)
+    }
+}
+
+/// Makes values finite; how many were not.
+pub(crate) fn make_finite(voxels: &mut [f32]) -> usize {
+    let mut count = 0;
+    for v in voxels {
+        if !v.is_finite() {
+            *v = 0.0;
+            count += 1;
+        }
+    }
+    count
+}
