@@ -4,11 +4,11 @@
 //! α to get one). Every solver walks σ from high to low: denoise, make the estimate agree with the data, add noise
 //! of the next level.
 
+use crate::Real;
 use crate::error::{Error, Result, check};
 use crate::grid::karras_sigmas;
 use crate::measurement::{Measurement, conjugate_gradients};
 use crate::noise::{Noise, Stream};
-use crate::Real;
 
 /// A denoiser: E[x₀ | x₀ + σ·n = x].
 pub trait Prior<T: Real> {
@@ -23,25 +23,30 @@ pub trait Prior<T: Real> {
 
 /// How estimate and data are brought together.
 ///
-/// What is said of each about a Gaussian prior, where the exact posterior is known, is what its test observes.
+/// What is said of each about a Gaussian prior, where the exact posterior is known, is what its test observes with
+/// 100 steps (mean in standard deviations of the prior, spread as a part of the posterior's).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PosteriorSolver {
     /// Wang et al. 2023: the range of A from the data, its null space from the prior; with noise on the data by the
-    /// scaling of their DDNM+. Gaussian prior: the mean is right to a few percent where the prior couples range and
-    /// null space weakly; coupled, the null space is drawn as if the estimate were exact, and its spread is too small.
+    /// scaling of their DDNM+. Gaussian prior, noisy data: the mean is off by 0.05, but the spread is a quarter of what
+    /// it should be: samples agree with each other more than they ought to.
     Ddnm,
     /// Zhu et al. 2023: a proximal step of weight λ·s²/σ² (s the noise on the data), then noise of which a part ζ
-    /// is new. Gaussian prior: with ζ = 1 the mean is right to a few percent; the spread is too small, by up to a
-    /// half with few steps. ζ = 0 is deterministic and near the mean: the choice for a single best estimate.
+    /// is new. Gaussian prior: with ζ = 1 the mean is off by 0.005, the spread is two thirds of what it should be.
     DiffPir {
         /// Weight of the prior; 1 is the posterior's own.
         lambda: f64,
         /// Part of new noise, 0 to 1.
         zeta: f64,
     },
+    /// Zhang et al. 2021 (plug-and-play by half-quadratic splitting, DPIR): the same proximal steps without any noise,
+    /// which is no sampler but a search for one estimate. Gaussian prior: the mean is off by 0.001; no spread.
+    Hqs {
+        /// Weight of the prior; 1 is the posterior's own.
+        lambda: f64,
+    },
     /// Chung et al. 2024 (decomposed diffusion sampling): some conjugate-gradient iterations on the proximal problem
-    /// from the estimate, then a DDIM step with the noise that the prior saw. Gaussian prior: as DiffPir, the mean a
-    /// little further off as the iterations stop early.
+    /// from the estimate, then a DDIM step with the noise that the prior saw. Gaussian prior: as DiffPir.
     Dds {
         /// Conjugate-gradient iterations.
         iterations: usize,
@@ -49,15 +54,16 @@ pub enum PosteriorSolver {
         eta: f64,
     },
     /// Chung et al. 2023 (diffusion posterior sampling): a step along the gradient of ‖y − A·D(x)‖ through the
-    /// network. Gaussian prior: mean and spread depend on `scale`; with 1 the mean is within a third of its
-    /// prior spread, and the data are fitted worse than by the others.
+    /// network. Gaussian prior, 200 steps of scale 0.3: the mean is off by 0.06, the spread 0.94 of what it should be; both
+    /// depend on the scale, and the data are fitted no better than the prior's noise allows.
     Dps {
         /// Length of the step.
         scale: f64,
     },
     /// Lugmayr et al. 2022: known elements are overwritten with the data at the noise level of each step, and every
     /// step is walked several times so that the unknown ones agree. For measurements that keep elements, exact data.
-    /// Gaussian prior: the mean comes as close as the resamples allow; kept elements are exact.
+    /// Gaussian prior, 50 steps of 8 walks: the mean is off by 0.02, the spread 0.7 of what it should be; kept elements are
+    /// exact.
     RePaint {
         /// Times that each step is walked.
         resamples: usize,
@@ -66,16 +72,17 @@ pub enum PosteriorSolver {
 
 impl PosteriorSolver {
     /// The names on a command line.
-    pub const NAMES: [&'static str; 5] = ["diffpir", "ddnm", "dds", "dps", "repaint"];
+    pub const NAMES: [&'static str; 6] = ["diffpir", "hqs", "ddnm", "dds", "dps", "repaint"];
 
     /// The solver of that name with its usual settings; deterministic where a single estimate is wanted.
     pub fn from_name(name: &str, single: bool) -> Option<Self> {
         let part = if single { 0.0 } else { 1.0 };
         Some(match name {
             "diffpir" => Self::DiffPir { lambda: 1.0, zeta: part },
+            "hqs" => Self::Hqs { lambda: 1.0 },
             "ddnm" => Self::Ddnm,
             "dds" => Self::Dds { iterations: 5, eta: part },
-            "dps" => Self::Dps { scale: 1.0 },
+            "dps" => Self::Dps { scale: 0.3 },
             "repaint" => Self::RePaint { resamples: 4 },
             _ => return None,
         })
@@ -137,7 +144,9 @@ impl Posterior {
         }
         let mut walk = PosteriorWalk { of: self, prior, measurement, data, number };
         let mut x = start.to_vec();
-        walk.add_noise(&mut x, self.sigmas[0], 0);
+        if !matches!(self.solver, PosteriorSolver::Hqs { .. }) {
+            walk.add_noise(&mut x, self.sigmas[0], 0);
+        }
         for step in 0..self.sigmas.len() - 1 {
             for round in 0..self.solver.evaluations_per_step() {
                 x = walk.step(x, step, round)?;
@@ -184,7 +193,11 @@ impl<T: Real> PosteriorWalk<'_, T> {
                 let projected = self.measurement.project(&clean, self.data);
                 // The data's own noise must fit into that of the next level.
                 let share = if noise > 0.0 { (next / noise).min(1.0) } else { 1.0 };
-                let share = if next == 0.0 && noise > 0.0 { sigma * sigma / (sigma * sigma + noise * noise) } else { share };
+                let share = if next == 0.0 && noise > 0.0 {
+                    sigma * sigma / (sigma * sigma + noise * noise)
+                } else {
+                    share
+                };
                 let mut y = blend(&clean, &projected, share);
                 let left = (next * next - (share * noise).powi(2)).max(0.0).sqrt();
                 self.add_noise(&mut y, if next == 0.0 { 0.0 } else { left }, draw);
@@ -195,6 +208,10 @@ impl<T: Real> PosteriorWalk<'_, T> {
                 let fitted = self.measurement.prox(&clean, self.data, rho);
                 drop(clean);
                 self.renoised(x, fitted, [sigma, next, zeta], draw)
+            }
+            PosteriorSolver::Hqs { lambda } => {
+                let rho = lambda * (noise.max(MIN_NOISE) / sigma).powi(2);
+                self.measurement.prox(&clean, self.data, rho)
             }
             PosteriorSolver::Dds { iterations, eta } => {
                 let rho = (noise.max(MIN_NOISE) / sigma).powi(2);

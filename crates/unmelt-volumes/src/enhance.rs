@@ -68,11 +68,13 @@ impl Task {
             Self::Denoise { .. } => 0.1,
             Self::SuperResolve { spacing, .. } => {
                 let old = grid.spacing();
+                // About what cubic interpolation gets wrong.
                 let ratio = (0..3).map(|a| old[a] / spacing[a]).fold(1.0, f64::max);
-                (0.05 * ratio).clamp(0.05, 0.4)
+                (0.01 * (ratio - 1.0).powi(2)).clamp(0.02, 0.25)
             }
-            Self::Inpaint { .. } | Self::Outpaint { .. } => 1.0,
-            Self::KSpace { .. } => 0.3,
+            Self::Inpaint { .. } => 0.02,
+            Self::Outpaint { .. } => 1.0,
+            Self::KSpace { .. } => 0.6,
         }
     }
 }
@@ -80,8 +82,8 @@ impl Task {
 /// How to do it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EnhanceSettings {
-    /// Solver: one of [`PosteriorSolver::NAMES`].
-    pub solver: String,
+    /// Solver: one of [`PosteriorSolver::NAMES`]; if not given hqs for a single estimate, diffpir for samples.
+    pub solver: Option<String>,
     /// Steps of the walk.
     pub steps: usize,
     /// Seed of the noise and of the partition into patches.
@@ -98,15 +100,7 @@ pub struct EnhanceSettings {
 
 impl Default for EnhanceSettings {
     fn default() -> Self {
-        Self {
-            solver: "diffpir".into(),
-            steps: 20,
-            seed: 0,
-            samples: 1,
-            sigma_max: None,
-            sigma_min: 0.01,
-            halo: 4,
-        }
+        Self { solver: None, steps: 20, seed: 0, samples: 1, sigma_max: None, sigma_min: 0.01, halo: 4 }
     }
 }
 
@@ -183,12 +177,11 @@ impl Enhancer {
             partition: problem.partition(settings, number),
             quiet: quiet.as_ref(),
         };
-        let solver = PosteriorSolver::from_name(&settings.solver, settings.samples == 1).ok_or_else(|| {
-            Error::Request(format!(
-                "\"{}\" is no solver; use one of: {}",
-                settings.solver,
-                PosteriorSolver::NAMES.join(", ")
-            ))
+        let single = settings.samples == 1;
+        let name = settings.solver.as_deref().unwrap_or(if single { "hqs" } else { "diffpir" });
+        let solver = PosteriorSolver::from_name(name, single).ok_or_else(|| {
+            let known = PosteriorSolver::NAMES.join(", ");
+            Error::Request(format!("\"{name}\" is no solver; use one of: {known}"))
         })?;
         let top = settings.sigma_max.unwrap_or_else(|| problem.sigma_max(task, volume));
         let range = [settings.sigma_min.min(top), top];
@@ -230,7 +223,13 @@ impl Enhancer {
             partition: problem.partition(settings, 0),
             quiet: None,
         };
-        let steps = if noise.sigma == 0.0 { 0 } else if noise.rician { 2 } else { 1 };
+        let steps = if noise.sigma == 0.0 {
+            0
+        } else if noise.rician {
+            2
+        } else {
+            1
+        };
         let mut x = problem.data.clone();
         let mut bias: Option<BiasTable> = None;
         for step in 0..steps {
@@ -378,13 +377,7 @@ impl Problem {
         }
     }
 
-    fn finish(
-        &self,
-        task: &Task,
-        mean: Vec<f32>,
-        deviation: Option<Vec<f32>>,
-        factor: f64,
-    ) -> Enhanced {
+    fn finish(&self, task: &Task, mean: Vec<f32>, deviation: Option<Vec<f32>>, factor: f64) -> Enhanced {
         let range = self.scaling.range();
         let mut voxels = self.scaling.invert(&mean);
         let mut deviation: Option<Vec<f32>> =
@@ -464,7 +457,12 @@ fn denoising(volume: &Volume, scaling: Scaling, sigma: Option<f64>, rician: Opti
     })
 }
 
-fn super_resolution(volume: &Volume, scaling: Scaling, spacing: [f64; 3], profile: Profile) -> Result<Problem> {
+fn super_resolution(
+    volume: &Volume,
+    scaling: Scaling,
+    spacing: [f64; 3],
+    profile: Profile,
+) -> Result<Problem> {
     let old = volume.grid.spacing();
     for a in 0..3 {
         if !(spacing[a].is_finite() && spacing[a] > 0.0) {
@@ -489,8 +487,7 @@ fn super_resolution(volume: &Volume, scaling: Scaling, spacing: [f64; 3], profil
     }
     let measurement = Slices::new(grid.shape, volume.grid.shape, profile, 0.0);
     let data = scaling.apply(&volume.voxels);
-    let rough = crate::interpolate::resample(&data, volume.grid.shape, grid.shape);
-    let start = measurement.project(&rough, &data);
+    let start = back_projected(&measurement, &data, volume.grid.shape, grid.shape);
     let target = Volume { voxels: vec![0.0; grid.voxels()], grid, source: volume.source.clone() };
     Ok(Problem {
         target,
@@ -502,6 +499,20 @@ fn super_resolution(volume: &Volume, scaling: Scaling, spacing: [f64; 3], profil
         noise: None,
         kept: None,
     })
+}
+
+/// Iterations of back-projection.
+const BACK_PROJECTIONS: usize = 10;
+
+/// Cubic interpolation whose averages are brought to the data (Irani & Peleg 1991).
+fn back_projected(measurement: &Slices, data: &[f32], coarse: [usize; 3], fine: [usize; 3]) -> Vec<f32> {
+    let up = |x: &[f32]| crate::interpolate::resample(x, coarse, fine);
+    let mut x = up(data);
+    for _ in 0..BACK_PROJECTIONS {
+        let missing: Vec<f32> = measurement.forward(&x).iter().zip(data).map(|(a, y)| y - a).collect();
+        x.iter_mut().zip(up(&missing)).for_each(|(x, m)| *x += m);
+    }
+    x
 }
 
 fn inpainting(volume: Volume, scaling: Scaling, known: Vec<bool>) -> Problem {

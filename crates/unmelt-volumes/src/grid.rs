@@ -48,9 +48,8 @@ impl Grid {
     /// The grid of every `step`-th part: `spacing` in mm along the same axes, covering the same edges.
     pub fn with_spacing(&self, spacing: [f64; 3]) -> Self {
         let old = self.spacing();
-        let shape: [usize; 3] = std::array::from_fn(|a| {
-            ((self.shape[a] as f64 * old[a] / spacing[a]).round() as usize).max(1)
-        });
+        let shape: [usize; 3] =
+            std::array::from_fn(|a| ((self.shape[a] as f64 * old[a] / spacing[a]).round() as usize).max(1));
         let mut affine = self.affine;
         for a in 0..3 {
             // Edges stay: the first centre moves by half the difference of the voxels.

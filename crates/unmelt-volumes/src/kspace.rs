@@ -63,7 +63,10 @@ impl KSpace {
             [c, y, x] => (c, [x, y, 1]),
             [c, z, y, x] => (c, [x, y, z]),
             _ => {
-                let text = format!("its shape is {:?}, not [y, x], [coil, y, x] or [coil, slice, y, x]", array.shape);
+                let text = format!(
+                    "its shape is {:?}, not [y, x], [coil, y, x] or [coil, slice, y, x]",
+                    array.shape
+                );
                 return Err(Error::format("k-space file", path, text));
             }
         };
@@ -79,9 +82,8 @@ impl KSpace {
         let [nx, ny, nz] = self.shape;
         let plane = nx * ny;
         let shifted = self.uncentred();
-        let sampled: Vec<bool> = (0..plane)
-            .map(|k| shifted.chunks_exact(plane).any(|p| p[k].norm_sqr() > 0.0))
-            .collect();
+        let sampled: Vec<bool> =
+            (0..plane).map(|k| shifted.chunks_exact(plane).any(|p| p[k].norm_sqr() > 0.0)).collect();
         if !sampled.contains(&true) {
             return Err(Error::Request("the k-space holds nothing but zeros".into()));
         }
@@ -158,19 +160,28 @@ impl KSpace {
     }
 }
 
-/// The measurement and data of an image whose k-space was zero outside of `sampled` `[y, x]`, the zero frequency in the
-/// middle.
+/// The measurement and data of a real image whose k-space was zero outside of `sampled` `[y, x]`, the zero frequency in
+/// the middle. A frequency and its negative hold the same of a real image, so one of them is enough.
 pub fn of_zero_filled(voxels: &[f32], shape: [usize; 3], sampled: &[bool]) -> Result<(Fourier, Vec<f32>)> {
     let [nx, ny, _] = shape;
     if sampled.len() != nx * ny {
         return Err(Error::Request("the sampling mask is not of the size of a slice".into()));
     }
     let at = |k: usize| (k / nx + ny / 2) % ny * nx + (k % nx + nx / 2) % nx;
-    let sampled: Vec<bool> = (0..nx * ny).map(|k| sampled[at(k)]).collect();
-    if !sampled.contains(&true) {
+    let negative = |k: usize| (ny - k / nx) % ny * nx + (nx - k % nx) % nx;
+    let shifted: Vec<bool> = (0..nx * ny).map(|k| sampled[at(k)]).collect();
+    if !shifted.contains(&true) {
         return Err(Error::Request("the sampling mask is empty".into()));
     }
-    let measurement = Fourier::new(shape, sampled, Vec::new(), 0.0);
-    let data = measurement.forward(voxels);
+    let both: Vec<bool> = (0..nx * ny).map(|k| shifted[k] || shifted[negative(k)]).collect();
+    let measurement = Fourier::new(shape, both, Vec::new(), 0.0);
+    let mut data = measurement.forward(voxels);
+    for (k, pair) in data.chunks_exact_mut(2).enumerate() {
+        let k = k % (nx * ny);
+        // The real part of a zero-filled image has half of what was sampled at one of the two alone.
+        if shifted[k] != shifted[negative(k)] {
+            pair.iter_mut().for_each(|v| *v *= 2.0);
+        }
+    }
     Ok((measurement, data))
 }

@@ -42,7 +42,8 @@ pub fn compare(truth: &[f32], out: &[f32], shape: [usize; 3], marked: &[bool]) -
     let similarity = ssim_map(truth, out, shape, data_range);
     let (a, b) = (laplacian_of_gaussian(truth, shape), laplacian_of_gaussian(out, shape));
     let quality = |chosen: &dyn Fn(usize) -> bool| {
-        let (mut count, mut error, mut power, mut ssim, mut fine, mut finest) = (0usize, 0.0, 0.0, 0.0, 0.0, 0.0);
+        let (mut count, mut error, mut power, mut ssim, mut fine, mut finest) =
+            (0usize, 0.0, 0.0, 0.0, 0.0, 0.0);
         for k in (0..truth.len()).filter(|k| chosen(*k)) {
             let (t, o) = (f64::from(truth[k]), f64::from(out[k]));
             count += 1;

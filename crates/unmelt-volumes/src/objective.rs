@@ -220,10 +220,7 @@ impl Objective for PatchObjective {
         let places: Vec<PatchPlace> = patches.iter().map(|p| p.place).collect();
         let on_device = device.clone().inner();
         let x = patches_tensor(&noisy, [size; 3], &on_device);
-        let output = self
-            .model
-            .network_output(weights, x, &places, &sigmas)
-            .map_err(Error::into_core)?;
+        let output = self.model.network_output(weights, x, &places, &sigmas).map_err(Error::into_core)?;
         let target = patches_tensor(&targets, [size; 3], &on_device);
         let square = (output - target).powi_scalar(2);
         let per_patch: Tensor<1> = square.reshape([batch, size.pow(3)]).mean_dim(1).reshape([batch]);

@@ -8,8 +8,8 @@ use burn::tensor::Device;
 use unmelt_diffusion::posterior::Prior;
 use unmelt_diffusion::{Noise, Stream, Weights};
 
-use crate::synthesize::convolve_axis;
 use crate::prior::{PatchPlace, VolumeModel, patches_tensor, tensor_patches};
+use crate::synthesize::convolve_axis;
 use crate::{Grid, Result};
 
 /// Purpose of the noise that offsets come from.

@@ -171,7 +171,8 @@ const BAND_GAINS: [f32; 2] = [0.353_553_4, 2.0];
 /// The orthonormal Haar transform of a 2×2×2 block, `[voxel, band]`, each band times its gain; band 0 is the mean.
 fn haar([of_mean, of_difference]: [f32; 2]) -> Vec<f32> {
     let count = FOLD.pow(3);
-    let sign = |voxel: usize, band: usize| if (voxel & band).count_ones() % 2 == 0 { 1.0 } else { -1.0 };
+    let sign =
+        |voxel: usize, band: usize| if (voxel & band).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
     let gain = |band: usize| if band == 0 { of_mean } else { of_difference };
     let scale = 1.0 / (count as f32).sqrt();
     (0..count * count).map(|k| sign(k / count, k % count) * scale * gain(k % count)).collect()

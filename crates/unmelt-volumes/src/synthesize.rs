@@ -125,10 +125,7 @@ pub struct Window {
 
 impl Window {
     fn grown(self, margin: usize) -> Self {
-        Self {
-            start: self.start.map(|s| s - margin as i64),
-            shape: self.shape.map(|n| n + 2 * margin),
-        }
+        Self { start: self.start.map(|s| s - margin as i64), shape: self.shape.map(|n| n + 2 * margin) }
     }
 }
 
@@ -167,8 +164,14 @@ impl<'a> Synthesis<'a> {
         let amplitude = draw.between(0.0, 4.0);
         let field = CoarseField::new(noise, sample, purpose::FIELD, map.grid.shape, spacing, amplitude);
         let strength = draw.between(0.0, 0.25);
-        let shading =
-            CoarseField::new(noise, sample, purpose::SHADING, map.grid.shape, draw.between(50.0, 90.0), strength);
+        let shading = CoarseField::new(
+            noise,
+            sample,
+            purpose::SHADING,
+            map.grid.shape,
+            draw.between(50.0, 90.0),
+            strength,
+        );
         let blur = draw.between(0.35, 0.9);
         let slice = (draw.unit() < 0.12)
             .then(|| ((draw.unit() * 3.0) as usize % 3, 2 + (draw.unit() * 3.0) as usize));
@@ -329,8 +332,7 @@ impl<const C: usize> CoarseField<C> {
         let mut sum = [0.0; C];
         for corner in 0..8 {
             let bit = [corner & 1, corner >> 1 & 1, corner >> 2 & 1];
-            let weight: f64 =
-                (0..3).map(|a| if bit[a] == 1 { part[a] } else { 1.0 - part[a] }).product();
+            let weight: f64 = (0..3).map(|a| if bit[a] == 1 { part[a] } else { 1.0 - part[a] }).product();
             let i: [usize; 3] = std::array::from_fn(|a| cell[a] + bit[a]);
             let value = &self.values[(i[2] * self.shape[1] + i[1]) * self.shape[0] + i[0]];
             sum.iter_mut().zip(value).for_each(|(s, v)| *s += weight * v);

@@ -38,7 +38,8 @@ impl Default for TrainingConfig {
         Self {
             name: "custom".into(),
             data_source: String::new(),
-            description: "Prior of 3D patches of scans, for denoising and for every measurement of a scan.".into(),
+            description: "Prior of 3D patches of scans, for denoising and for every measurement of a scan."
+                .into(),
             channels: vec![64, 64],
             blocks: vec![2, 2],
             sampling: PatchSampling::default(),
@@ -95,8 +96,7 @@ impl TrainingRun {
         let counts = (scans.len(), maps.len());
         let config = self.config.training.clone();
         let steps = config.steps;
-        let objective =
-            PatchObjective::new(&model, &scans, maps, self.config.sampling.clone(), config.seed)?;
+        let objective = PatchObjective::new(&model, &scans, maps, self.config.sampling.clone(), config.seed)?;
         drop(scans);
         let mut trainer = if self.resume {
             Trainer::resume(&objective, config, device, &self.output)?

@@ -28,7 +28,8 @@ fn config(bytes: &[u8]) -> UNetConfig {
         let text = text.trim_matches(|c| "[]() ".contains(c)).to_lowercase();
         text.split(',').map(|w| w.trim().to_string()).filter(|w| !w.is_empty() && w != "none").collect()
     };
-    let numbers = |key: &str| -> Vec<usize> { words(key).iter().map(|w| w.parse().expect("a number")).collect() };
+    let numbers =
+        |key: &str| -> Vec<usize> { words(key).iter().map(|w| w.parse().expect("a number")).collect() };
     let number = |key: &str, default: usize| numbers(key).first().copied().unwrap_or(default);
     let flag = |key: &str| words(key).first().is_some_and(|w| w == "true");
     let channels = numbers("channels");

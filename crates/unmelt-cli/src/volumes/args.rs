@@ -9,7 +9,7 @@ use crate::device::DeviceName;
 #[derive(Debug, Subcommand)]
 pub enum Volumes {
     /// Denoise, super-resolve, inpaint, extend or reconstruct a scan
-    Enhance(Enhance),
+    Enhance(Box<Enhance>),
     /// Draw a volume from the prior alone
     Generate(Generate),
     /// Say what a file or folder holds: grid, spacing, orientation, intensities; no identifying tag
@@ -156,9 +156,9 @@ pub struct Enhance {
     /// Files for the lower and the upper end of the 90 % interval: LOW.nii.gz,HIGH.nii.gz
     #[arg(long, value_delimiter = ',')]
     pub interval: Vec<PathBuf>,
-    /// Posterior solver
-    #[arg(long, default_value = "diffpir", value_parser = clap::builder::PossibleValuesParser::new(unmelt_diffusion::posterior::PosteriorSolver::NAMES))]
-    pub solver: String,
+    /// Posterior solver [default: hqs for one estimate, diffpir for samples]
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(unmelt_diffusion::posterior::PosteriorSolver::NAMES))]
+    pub solver: Option<String>,
     /// Highest noise level of the walk, in units of the robust range [default: by task]
     #[arg(long)]
     pub sigma_max: Option<f64>,

@@ -71,7 +71,9 @@ pub fn on_progress(bar: &mut Bar, p: Progress) -> bool {
 fn check_outputs(args: &Enhance, dicom: bool) -> Result<(), Failure> {
     files::check_output(&args.output, dicom)?;
     if args.samples < 2 && (args.std.is_some() || !args.interval.is_empty()) {
-        return Err(Failure::usage("--std and --interval need several posterior samples").hint("add --samples 8"));
+        return Err(
+            Failure::usage("--std and --interval need several posterior samples").hint("add --samples 8")
+        );
     }
     if !args.interval.is_empty() && args.interval.len() != 2 {
         return Err(Failure::usage("--interval wants two files: LOW.nii.gz,HIGH.nii.gz"));
@@ -145,7 +147,8 @@ fn task(args: &Enhance, volume: &Volume) -> Result<Task, Failure> {
 }
 
 fn mask_volume(args: &Enhance) -> Result<Volume, Failure> {
-    let path = args.mask.as_ref().ok_or_else(|| Failure::usage("this task wants a mask: add --mask M.nii.gz"))?;
+    let path =
+        args.mask.as_ref().ok_or_else(|| Failure::usage("this task wants a mask: add --mask M.nii.gz"))?;
     files::read_only(path)
 }
 

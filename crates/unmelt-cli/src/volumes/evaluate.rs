@@ -41,7 +41,8 @@ pub fn run(args: &Evaluate) -> Result<(), Failure> {
         reports.push(Report { volume: path.display().to_string(), comparison, coverage: covered });
     }
     if let Some(path) = &args.table {
-        let rows: Vec<Row> = reports.iter().map(|r| Row { name: r.volume.clone(), comparison: r.comparison }).collect();
+        let rows: Vec<Row> =
+            reports.iter().map(|r| Row { name: r.volume.clone(), comparison: r.comparison }).collect();
         write_table(&rows, path)?;
     }
     if args.json {

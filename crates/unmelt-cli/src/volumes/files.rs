@@ -39,10 +39,13 @@ pub fn check_output(path: &Path, dicom_came_in: bool) -> Result<(), Failure> {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         return match folder.is_dir() && !path.is_dir() {
             true => Ok(()),
-            false => Err(Failure::usage(format!("could not write {}: there is no such folder", path.display()))),
+            false => {
+                Err(Failure::usage(format!("could not write {}: there is no such folder", path.display())))
+            }
         };
     }
-    if path.is_file() || path.extension().is_some_and(|e| e == "hdr" || e == "img" || e == "dcm" || e == "gz") {
+    if path.is_file() || path.extension().is_some_and(|e| e == "hdr" || e == "img" || e == "dcm" || e == "gz")
+    {
         return Err(Failure::usage(format!("{} is no name to write to", path.display()))
             .hint("use a name ending in .nii or .nii.gz, or a folder for DICOM"));
     }

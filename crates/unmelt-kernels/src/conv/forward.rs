@@ -24,7 +24,14 @@ impl Operands {
     pub fn new(t: ConvTensors<Flex>, norm: NormSetting, step: ConvStep) -> Self {
         let tensors = [t.x, t.scale, t.shift, t.kernel, t.bias].map(in_order);
         let dims = |k: usize| -> [usize; 5] {
-            tensors[k].layout().shape().iter().copied().collect::<Vec<_>>().try_into().expect("five dimensions")
+            tensors[k]
+                .layout()
+                .shape()
+                .iter()
+                .copied()
+                .collect::<Vec<_>>()
+                .try_into()
+                .expect("five dimensions")
         };
         let shape = ConvShape::new(dims(0), dims(3), step);
         if norm.groups > 0 {

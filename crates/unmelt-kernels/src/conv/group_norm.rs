@@ -86,11 +86,7 @@ impl Moments {
     /// The normalisation of a sample.
     pub fn affine(&self, sample: usize) -> Affine<'_> {
         let range = sample * self.channels..(sample + 1) * self.channels;
-        Affine {
-            gain: &self.gain[range.clone()],
-            offset: &self.offset[range],
-            silu: self.setting.silu,
-        }
+        Affine { gain: &self.gain[range.clone()], offset: &self.offset[range], silu: self.setting.silu }
     }
 
     /// Turns `grad` `[N, voxels, C]`, the gradient behind norm and activation, into that of `x`; returns the

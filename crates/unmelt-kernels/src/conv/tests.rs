@@ -67,23 +67,25 @@ fn cases() -> impl Strategy<Value = Case> {
     let sizes = (1usize..3, 1usize..8, 1usize..9, 1usize..12);
     let kinds = (1usize..4, any::<bool>(), 0usize..3, any::<bool>(), any::<bool>());
     let channels = (0usize..4, 1usize..5, prop::sample::select(vec![1usize, 2, 5, 16, 17]));
-    (sizes, kinds, channels).prop_map(|((n, d, h, w), (dims, wide, kind, silu, per_sample), (g, per, out))| {
-        let x = [n, if dims > 2 { d } else { 1 }, if dims > 1 { h } else { 1 }, w, g.max(1) * per];
-        let of = |yes: bool, value: usize| if yes { value } else { 1 };
-        let along = |value: usize| [of(dims > 2, value), of(dims > 1, value), value];
-        Case {
-            x,
-            out,
-            kernel: along(if wide { 3 } else { 1 }),
-            step: ConvStep {
-                stride: along(if kind == 1 && wide { 2 } else { 1 }),
-                upsample: along(if kind == 2 { 2 } else { 1 }),
-            },
-            groups: g,
-            silu,
-            bias_per_sample: per_sample,
-        }
-    })
+    (sizes, kinds, channels).prop_map(
+        |((n, d, h, w), (dims, wide, kind, silu, per_sample), (g, per, out))| {
+            let x = [n, if dims > 2 { d } else { 1 }, if dims > 1 { h } else { 1 }, w, g.max(1) * per];
+            let of = |yes: bool, value: usize| if yes { value } else { 1 };
+            let along = |value: usize| [of(dims > 2, value), of(dims > 1, value), value];
+            Case {
+                x,
+                out,
+                kernel: along(if wide { 3 } else { 1 }),
+                step: ConvStep {
+                    stride: along(if kind == 1 && wide { 2 } else { 1 }),
+                    upsample: along(if kind == 2 { 2 } else { 1 }),
+                },
+                groups: g,
+                silu,
+                bias_per_sample: per_sample,
+            }
+        },
+    )
 }
 
 proptest! {
@@ -113,7 +115,8 @@ fn several_tiles_and_a_view_agree() {
 
     let device = Device::flex();
     let x = tensor(1, [2, 8, 4, 5, 6], &device).permute([0, 2, 3, 4, 1]);
-    let weights = ConvWeights { kernel: tensor(2, [3, 8, 3, 3, 3], &device), bias: tensor(3, [1, 3], &device) };
+    let weights =
+        ConvWeights { kernel: tensor(2, [3, 8, 3, 3, 3], &device), bias: tensor(3, [1, 3], &device) };
     let (a, b) = (conv(x.clone(), None, &weights, step), conv_plain(x, None, &weights, step));
     assert!((a - b).abs().max().into_scalar::<f32>() < 1e-4);
 }

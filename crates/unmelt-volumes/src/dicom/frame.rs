@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dicom_object::{DefaultDicomObject, InMemDicomObject};
-use dicom_pixeldata::{DecodedPixelData, PixelDecoder, PixelRepresentation, PhotometricInterpretation};
+use dicom_pixeldata::{DecodedPixelData, PhotometricInterpretation, PixelDecoder, PixelRepresentation};
 use nalgebra::Vector3;
 
 use super::tags::{array, item, name_unknown, number, text};
@@ -52,8 +52,10 @@ pub(super) fn frames(object: &DefaultDicomObject, path: &Path) -> Result<Vec<Fra
         return Err(fault(path, "its pixels are colours; scalar images are what can be read"));
     }
     let instance = [
-        text(object, tags::SOP_CLASS_UID).unwrap_or_else(|| clean(object.meta().media_storage_sop_class_uid())),
-        text(object, tags::SOP_INSTANCE_UID).unwrap_or_else(|| clean(object.meta().media_storage_sop_instance_uid())),
+        text(object, tags::SOP_CLASS_UID)
+            .unwrap_or_else(|| clean(object.meta().media_storage_sop_class_uid())),
+        text(object, tags::SOP_INSTANCE_UID)
+            .unwrap_or_else(|| clean(object.meta().media_storage_sop_instance_uid())),
     ];
     let count = get(tags::NUMBER_OF_FRAMES)?.unwrap_or(1.0).max(1.0) as usize;
     let shared = item(object, tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE, 0);
@@ -61,7 +63,8 @@ pub(super) fn frames(object: &DefaultDicomObject, path: &Path) -> Result<Vec<Fra
     for index in 0..count.min(100_000) {
         let own = item(object, tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, index);
         let groups = Groups { own, shared, root: object };
-        let missing = |what: &str| fault(path, format!("it has no {what}, so its place in the patient is unknown"));
+        let missing =
+            |what: &str| fault(path, format!("it has no {what}, so its place in the patient is unknown"));
         let position = groups
             .array::<3>(tags::PLANE_POSITION_SEQUENCE, tags::IMAGE_POSITION_PATIENT)
             .map_err(fail)?
@@ -97,7 +100,9 @@ pub(super) fn frames(object: &DefaultDicomObject, path: &Path) -> Result<Vec<Fra
         });
     }
     match mosaic_images(object) {
-        Some(images) if all.len() == 1 => tiles(all.remove(0), images, get(tags::SPACING_BETWEEN_SLICES)?, path),
+        Some(images) if all.len() == 1 => {
+            tiles(all.remove(0), images, get(tags::SPACING_BETWEEN_SLICES)?, path)
+        }
         _ => Ok(all),
     }
 }
@@ -150,7 +155,11 @@ impl Groups<'_> {
         inner.filter_map(move |g| item(g, sequence, 0)).chain([self.root])
     }
 
-    fn array<const N: usize>(&self, sequence: Tag, tag: Tag) -> std::result::Result<Option<[f64; N]>, String> {
+    fn array<const N: usize>(
+        &self,
+        sequence: Tag,
+        tag: Tag,
+    ) -> std::result::Result<Option<[f64; N]>, String> {
         for place in self.places(sequence) {
             if let Some(found) = array(place, tag)? {
                 return Ok(Some(found));
@@ -204,14 +213,21 @@ impl Samples {
             other => return Err(fault(path, format!("its samples take {other} bits, not 8, 16 or 32"))),
         };
         if stored == 0 || stored > 32 || high + 1 < stored || high > 31 {
-            return Err(fault(path, format!("its BitsStored {stored} and HighBit {high} do not go together")));
+            return Err(fault(
+                path,
+                format!("its BitsStored {stored} and HighBit {high} do not go together"),
+            ));
         }
         let signed = decoded.pixel_representation() == PixelRepresentation::Signed;
         let inverted = *decoded.photometric_interpretation() == PhotometricInterpretation::Monochrome1;
         let number = |word: u32| {
             let word = word >> (high + 1 - stored);
             let left = 32 - stored;
-            let value = if signed { f64::from((word << left) as i32 >> left) } else { f64::from(word << left >> left) };
+            let value = if signed {
+                f64::from((word << left) as i32 >> left)
+            } else {
+                f64::from(word << left >> left)
+            };
             let top = if signed { -1.0 } else { (2.0f64).powi(stored as i32) - 1.0 };
             (if inverted { top - value } else { value }) as f32
         };
@@ -223,9 +239,10 @@ impl Samples {
     pub fn frame(&self, frame: &Frame) -> Result<Vec<f32>> {
         let [columns, rows] = self.size;
         let start = frame.index as usize * columns * rows;
-        let image = self.values.get(start..start + columns * rows).ok_or_else(|| {
-            fault(&frame.path, "its pixel data are shorter than its header says")
-        })?;
+        let image = self
+            .values
+            .get(start..start + columns * rows)
+            .ok_or_else(|| fault(&frame.path, "its pixel data are shorter than its header says"))?;
         let rescale = |v: &f32| (f64::from(*v) * frame.slope + frame.intercept) as f32;
         let Some((x, y)) = frame.tile else { return Ok(image.iter().map(rescale).collect()) };
         let row = |r: usize| image[(y + r) * columns + x..][..frame.size[0]].iter();

@@ -55,7 +55,10 @@ pub(super) fn stack(mut frames: Vec<Frame>, path: &Path) -> Result<Stack> {
     let inclined = tilt(&frames, &normal);
     let mut grid = Grid {
         shape: [first.size[0], first.size[1], frames.len()],
-        affine: affine(origin, [first.axes[0] * first.spacing[0], first.axes[1] * first.spacing[1], normal * step]),
+        affine: affine(
+            origin,
+            [first.axes[0] * first.spacing[0], first.axes[1] * first.spacing[1], normal * step],
+        ),
     };
     if !uneven && inclined < 0.2 {
         return Ok(Stack { frames, grid, blends: None, warnings });
@@ -100,7 +103,9 @@ fn gap_warning(gaps: &[f64], step: f64) -> String {
         return format!("{missing:.0} slices are missing: filled by interpolation between their neighbours");
     }
     let (low, high) = gaps.iter().fold((f64::INFINITY, 0.0f64), |(l, h), g| (l.min(*g), h.max(*g)));
-    format!("the slices are unevenly spaced ({low:.2} to {high:.2} mm): resampled to {step:.2} mm by interpolation")
+    format!(
+        "the slices are unevenly spaced ({low:.2} to {high:.2} mm): resampled to {step:.2} mm by interpolation"
+    )
 }
 
 fn median(values: &[f64]) -> Option<f64> {

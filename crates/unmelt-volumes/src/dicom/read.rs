@@ -46,21 +46,25 @@ pub fn read(path: &Path, series: Option<&str>) -> Result<Reading> {
     }
     let Stack { frames, grid, blends, warnings: more } = stack(chosen.frames, path)?;
     if skipped > 0 {
-        warnings.push(format!("{skipped} files of the series have no usable place or pixels and are left out"));
+        warnings
+            .push(format!("{skipped} files of the series have no usable place or pixels and are left out"));
     }
     warnings.extend(more);
     let (images, inverted) = decode(&frames)?;
     if inverted {
-        warnings.push("the images are MONOCHROME1: dark and bright are exchanged, so that more signal is brighter".into());
+        warnings.push(
+            "the images are MONOCHROME1: dark and bright are exchanged, so that more signal is brighter"
+                .into(),
+        );
     }
     let mut voxels = match blends {
         None => images.concat(),
         Some(blends) => {
             let outside = images.iter().flatten().copied().fold(f32::INFINITY, f32::min);
             let shape = [grid.shape[0], grid.shape[1]];
-            let slices = blends.iter().map(|b| {
-                b.slice(b.frames.map(|k| images[k].as_slice()), frames[0].size, shape, outside)
-            });
+            let slices = blends
+                .iter()
+                .map(|b| b.slice(b.frames.map(|k| images[k].as_slice()), frames[0].size, shape, outside));
             slices.collect::<Vec<_>>().concat()
         }
     };

@@ -57,14 +57,18 @@ pub(super) fn name_unknown(object: &mut InMemDicomObject) {
     let unknown: Vec<Tag> = object.iter().filter(|e| e.vr() == VR::UN).map(|e| e.header().tag).collect();
     for tag in unknown {
         let Some(vr) = StandardDataDictionary.by_tag(tag).map(|entry| entry.vr().relaxed()) else { continue };
-        let Some(bytes) = object.get(tag).and_then(|e| e.to_bytes().ok()).map(|b| b.to_vec()) else { continue };
+        let Some(bytes) = object.get(tag).and_then(|e| e.to_bytes().ok()).map(|b| b.to_vec()) else {
+            continue;
+        };
         let value = match vr {
-            VR::US => PrimitiveValue::U16(
-                bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect(),
-            ),
+            VR::US => {
+                PrimitiveValue::U16(bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect())
+            }
             VR::UI | VR::CS | VR::DS | VR::IS | VR::LO | VR::SH | VR::DA | VR::TM | VR::PN | VR::AS => {
                 let text = String::from_utf8_lossy(&bytes);
-                PrimitiveValue::Strs(text.trim_end_matches(['\0', ' ']).split('\\').map(str::to_string).collect())
+                PrimitiveValue::Strs(
+                    text.trim_end_matches(['\0', ' ']).split('\\').map(str::to_string).collect(),
+                )
             }
             _ => continue,
         };
@@ -82,7 +86,8 @@ pub(super) fn text(object: &InMemDicomObject, tag: Tag) -> Option<String> {
 /// Numbers of a tag; an error if there is text where numbers belong.
 pub(super) fn numbers(object: &InMemDicomObject, tag: Tag) -> Result<Option<Vec<f64>>, String> {
     let Some(element) = object.get(tag).filter(|e| !e.is_empty()) else { return Ok(None) };
-    let numbers = element.to_multi_float64().map_err(|_| format!("{tag} holds no number where one belongs"))?;
+    let numbers =
+        element.to_multi_float64().map_err(|_| format!("{tag} holds no number where one belongs"))?;
     match numbers.iter().all(|v| v.is_finite()) {
         true => Ok(Some(numbers)),
         false => Err(format!("{tag} holds a number that is not finite")),
@@ -98,9 +103,11 @@ pub(super) fn number(object: &InMemDicomObject, tag: Tag) -> Result<Option<f64>,
 pub(super) fn array<const N: usize>(object: &InMemDicomObject, tag: Tag) -> Result<Option<[f64; N]>, String> {
     match numbers(object, tag)? {
         None => Ok(None),
-        Some(list) => {
-            list.as_slice().try_into().map(Some).map_err(|_| format!("{tag} holds {} numbers, not {N}", list.len()))
-        }
+        Some(list) => list
+            .as_slice()
+            .try_into()
+            .map(Some)
+            .map_err(|_| format!("{tag} holds {} numbers, not {N}", list.len())),
     }
 }
 

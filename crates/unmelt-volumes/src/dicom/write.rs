@@ -19,7 +19,9 @@ const IMPLEMENTATION: &str = "2.25.147829330188234907186233109483758261243";
 /// Writes a volume that came from a DICOM series as a derived one, a file for each slice, into a new or empty folder.
 pub fn write(volume: &Volume, derivation: &Derivation, folder: &Path) -> Result<()> {
     let Source::Dicom(series) = &volume.source else {
-        return Err(Error::Request("only what came from a DICOM series can become one: its patient is not known".into()));
+        return Err(Error::Request(
+            "only what came from a DICOM series can become one: its patient is not known".into(),
+        ));
     };
     let occupied = folder.is_file() || std::fs::read_dir(folder).is_ok_and(|mut d| d.next().is_some());
     if occupied {
@@ -146,6 +148,7 @@ impl<'a> Derived<'a> {
             (tags::ACCESSION_NUMBER, VR::SH),
             (tags::REFERRING_PHYSICIAN_NAME, VR::PN),
             (tags::POSITION_REFERENCE_INDICATOR, VR::LO),
+            (tags::LATERALITY, VR::CS),
             (tags::MANUFACTURER, VR::LO),
             (tags::ACQUISITION_NUMBER, VR::IS),
         ] {
@@ -153,7 +156,8 @@ impl<'a> Derived<'a> {
         }
         // A number that a person chose stays; a UID that is missing has to be made.
         let study = text(&o.object, tags::STUDY_INSTANCE_UID).unwrap_or_else(|| self.made_uid("study"));
-        let frame = text(&o.object, tags::FRAME_OF_REFERENCE_UID).unwrap_or_else(|| self.made_uid("frame of reference"));
+        let frame = text(&o.object, tags::FRAME_OF_REFERENCE_UID)
+            .unwrap_or_else(|| self.made_uid("frame of reference"));
         o.text(tags::STUDY_INSTANCE_UID, VR::UI, &study);
         o.text(tags::FRAME_OF_REFERENCE_UID, VR::UI, &frame);
         o.text(tags::SERIES_INSTANCE_UID, VR::UI, &self.uid("series"));
@@ -171,11 +175,22 @@ impl<'a> Derived<'a> {
     fn provenance(&self, o: &mut Writer, slice: usize) {
         let d = self.derivation;
         let converted = d.task == "convert";
-        o.text(tags::IMAGE_TYPE, VR::CS, "DERIVED\\SECONDARY");
+        // The third value is asked for where there is an image of a scanner.
+        let kind = match self.class.as_str() {
+            uids::CT_IMAGE_STORAGE => "DERIVED\\SECONDARY\\AXIAL",
+            uids::MR_IMAGE_STORAGE => "DERIVED\\SECONDARY\\OTHER",
+            _ => "DERIVED\\SECONDARY",
+        };
+        o.text(tags::IMAGE_TYPE, VR::CS, kind);
         let what = if converted {
             format!("converted by unmelt {}", env!("CARGO_PKG_VERSION"))
         } else {
-            format!("{} by unmelt {} with the generative model {}", d.task, env!("CARGO_PKG_VERSION"), d.model)
+            format!(
+                "{} by unmelt {} with the generative model {}",
+                d.task,
+                env!("CARGO_PKG_VERSION"),
+                d.model
+            )
         };
         o.text(tags::DERIVATION_DESCRIPTION, VR::ST, &what);
         let description = text(&o.object, tags::SERIES_DESCRIPTION).unwrap_or_default();

@@ -34,7 +34,10 @@ impl Fourier {
         noise: f64,
     ) -> Self {
         assert_eq!(sampled.len(), shape[0] * shape[1], "one mark per position of k-space");
-        assert!(sensitivities.iter().all(|s| s.len() == shape.iter().product::<usize>()), "one sensitivity per voxel");
+        assert!(
+            sensitivities.iter().all(|s| s.len() == shape.iter().product::<usize>()),
+            "one sensitivity per voxel"
+        );
         let mut planner = FftPlanner::new();
         let forward = [planner.plan_fft_forward(shape[0]), planner.plan_fft_forward(shape[1])];
         let inverse = [planner.plan_fft_inverse(shape[0]), planner.plan_fft_inverse(shape[1])];

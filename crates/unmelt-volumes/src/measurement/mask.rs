@@ -36,7 +36,9 @@ impl Measurement<f32> for Mask {
     fn prox(&self, z: &[f32], y: &[f32], rho: f64) -> Vec<f32> {
         let share = 1.0 / (1.0 + rho);
         let known = z.iter().zip(y).zip(&self.known);
-        known.map(|((z, y), k)| if *k { (f64::from(*z) + share * f64::from(y - z)) as f32 } else { *z }).collect()
+        known
+            .map(|((z, y), k)| if *k { (f64::from(*z) + share * f64::from(y - z)) as f32 } else { *z })
+            .collect()
     }
 
     fn project(&self, z: &[f32], y: &[f32]) -> Vec<f32> {

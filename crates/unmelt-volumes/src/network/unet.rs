@@ -86,7 +86,10 @@ impl UNetConfig {
         }
         for (level, &c) in self.channels.iter().enumerate() {
             if c == 0 || !c.is_multiple_of(self.norm_num_groups) {
-                return fault(format!("channels {c} are no multiple of {} norm groups", self.norm_num_groups));
+                return fault(format!(
+                    "channels {c} are no multiple of {} norm groups",
+                    self.norm_num_groups
+                ));
             }
             let attends = self.attention_levels[level] || level + 1 == levels;
             if attends && !c.is_multiple_of(self.head(level)) {
@@ -301,7 +304,8 @@ impl<'a> UNet<'a> {
 
     fn resnet(&self, part: &Part, x: Tensor<5>, emb: &Tensor<2>, resample: Resample) -> Result<Tensor<5>> {
         let (groups, epsilon) = (self.config.norm_num_groups, self.config.norm_eps);
-        let (norm1, norm2) = (part.at("norm1").norm(groups, epsilon, true)?, part.at("norm2").norm(groups, epsilon, true)?);
+        let (norm1, norm2) =
+            (part.at("norm1").norm(groups, epsilon, true)?, part.at("norm2").norm(groups, epsilon, true)?);
         let of_time = Some(part.at("time_emb_proj").linear(emb.clone())?);
         let conv1 = part.at("conv1.conv");
         let (x, h) = match resample {

@@ -160,7 +160,10 @@ pub(super) fn grid(header: &NiftiHeader, shape: [usize; 3], path: &Path) -> Resu
     let linear = affine.fixed_view::<3, 3>(0, 0).into_owned();
     let size = linear.column_iter().map(|c| c.norm()).product::<f64>();
     if !affine.iter().all(|v| v.is_finite()) || linear.determinant().abs() <= 1e-6 * size.max(1e-30) {
-        return Err(fault(path, "its affine is singular or not finite, so voxels have no place in the world"));
+        return Err(fault(
+            path,
+            "its affine is singular or not finite, so voxels have no place in the world",
+        ));
     }
     Ok(Grid { shape, affine })
 }
@@ -224,6 +227,5 @@ pub(super) fn set_grid(header: &mut NiftiHeader, grid: &Grid) {
         q = -q;
     }
     (header.quatern_b, header.quatern_c, header.quatern_d) = (q.i as f32, q.j as f32, q.k as f32);
-    (header.quatern_x, header.quatern_y, header.quatern_z) =
-        (row(0)[3], row(1)[3], row(2)[3]);
+    (header.quatern_x, header.quatern_y, header.quatern_z) = (row(0)[3], row(1)[3], row(2)[3]);
 }

@@ -23,7 +23,8 @@ pub fn read(path: &Path, index: Option<usize>) -> Result<Reading> {
     let mut start = Vec::new();
     take(&mut input, SIZE_1, &mut start, &header_path)?;
     if [start.first_chunk(), start.first_chunk()] != [Some(&(SIZE_1 as i32).to_le_bytes()); 2]
-        && [&(SIZE_2 as i32).to_le_bytes(), &(SIZE_2 as i32).to_be_bytes()].contains(&start.first_chunk().unwrap_or(&[0; 4]))
+        && [&(SIZE_2 as i32).to_le_bytes(), &(SIZE_2 as i32).to_be_bytes()]
+            .contains(&start.first_chunk().unwrap_or(&[0; 4]))
     {
         take(&mut input, SIZE_2 - SIZE_1, &mut start, &header_path)?;
     }
@@ -187,7 +188,10 @@ impl Kind {
                     NiftiType::Complex64 | NiftiType::Complex128 | NiftiType::Complex256 => "complex numbers",
                     _ => "128-bit floats",
                 };
-                return Err(fault(path, format!("its voxels are {name}; scalar volumes are what can be read")));
+                return Err(fault(
+                    path,
+                    format!("its voxels are {name}; scalar volumes are what can be read"),
+                ));
             }
         })
     }
@@ -232,7 +236,9 @@ fn decode(
     path: &Path,
 ) -> Result<Vec<f32>> {
     let (slope, inter) = match (f64::from(header.scl_slope), f64::from(header.scl_inter)) {
-        (slope, inter) if slope != 0.0 && slope.is_finite() => (slope, if inter.is_finite() { inter } else { 0.0 }),
+        (slope, inter) if slope != 0.0 && slope.is_finite() => {
+            (slope, if inter.is_finite() { inter } else { 0.0 })
+        }
         _ => (1.0, 0.0),
     };
     let size = kind.size();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ::nifti::writer::WriterOptions;
-use ::nifti::{Endianness, Extension, ExtensionSequence, Extender, NiftiHeader};
+use ::nifti::{Endianness, Extender, Extension, ExtensionSequence, NiftiHeader};
 use ndarray::{ArrayView3, ShapeBuilder};
 
 use super::header::set_grid;

@@ -1,0 +1,247 @@
+//! `unmelt volumes` as a person meets it, on small volumes made here.
+
+use std::path::Path;
+
+use assert_cmd::Command;
+use unmelt_volumes::nifti::{self, Element};
+use unmelt_volumes::{Grid, Volume};
+
+fn unmelt() -> Command {
+    Command::cargo_bin("unmelt").expect("the binary")
+}
+
+/// A ball of 20 voxels in a cube of 24, brighter inside, in empty space.
+fn ball() -> Volume {
+    let n = 24;
+    let voxels = (0..n * n * n)
+        .map(|k| {
+            let r2: f32 = [k % n, k / n % n, k / (n * n)].iter().map(|i| (*i as f32 - 11.5).powi(2)).sum();
+            if r2 < 25.0 {
+                900.0
+            } else if r2 < 100.0 {
+                500.0
+            } else {
+                0.0
+            }
+        })
+        .collect();
+    Volume::new(voxels, Grid::centred([n; 3], [1.0; 3]))
+}
+
+fn save(volume: &Volume, folder: &Path, name: &str) -> String {
+    let path = folder.join(name);
+    nifti::write(volume, Element::Float32, &path).expect("written");
+    path.to_string_lossy().into_owned()
+}
+
+fn load(path: &str) -> Volume {
+    nifti::read(Path::new(path), None).expect("readable").volume
+}
+
+fn complaint(arguments: &[&str]) -> String {
+    let output = unmelt().arg("volumes").args(arguments).assert().code(2).get_output().stderr.clone();
+    String::from_utf8(output).expect("text")
+}
+
+#[test]
+fn inpainting_keeps_known_voxels_bit_for_bit_and_the_seed_decides() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let ball = ball();
+    let truth = save(&ball, dir.path(), "truth.nii.gz");
+    let marked = (0..24 * 24 * 24).map(|k| if k % 24 > 15 && (200..6000).contains(&k) { 1.0 } else { 0.0 });
+    let mask = ball.with_voxels(marked.collect());
+    let mask_path = save(&mask, dir.path(), "mask.nii.gz");
+    let out = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
+    for name in ["a.nii.gz", "b.nii.gz"] {
+        unmelt()
+            .args(["volumes", "enhance", &truth, "--task", "inpaint", "--mask", &mask_path, "--steps", "2"])
+            .args(["--output", &out(name)])
+            .assert()
+            .success();
+    }
+    let (a, b) = (load(&out("a.nii.gz")), load(&out("b.nii.gz")));
+    assert_eq!(a.voxels, b.voxels);
+    for k in 0..a.voxels.len() {
+        assert!(mask.voxels[k] == 1.0 || a.voxels[k].to_bits() == ball.voxels[k].to_bits());
+    }
+    assert!(a.grid.same_as(&ball.grid));
+    let left = std::fs::read_dir(dir.path()).expect("a folder").count();
+    assert_eq!(left, 4, "no temporary file stays");
+}
+
+#[test]
+fn samples_give_deviation_and_interval_and_super_resolution_a_new_grid() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let coarse = Volume::new(
+        (0..24 * 24 * 12).map(|k| ball().voxels[k % 576 + k / 576 * 1152]).collect(),
+        Grid::centred([24, 24, 12], [1.0, 1.0, 2.0]),
+    );
+    let input = save(&coarse, dir.path(), "thick.nii.gz");
+    let name = |n: &str| dir.path().join(n).to_string_lossy().into_owned();
+    unmelt()
+        .args(["volumes", "enhance", &input, "--task", "super-resolve", "--spacing", "1", "--steps", "2"])
+        .args(["--samples", "3", "--std", &name("std.nii.gz"), "--output", &name("out.nii.gz")])
+        .args(["--interval", &format!("{},{}", name("low.nii.gz"), name("high.nii.gz"))])
+        .assert()
+        .success();
+    let out = load(&name("out.nii.gz"));
+    assert_eq!(out.grid.shape, [24; 3]);
+    assert!(out.grid.spacing().iter().all(|s| (s - 1.0).abs() < 1e-6));
+    let (low, high, std) = (load(&name("low.nii.gz")), load(&name("high.nii.gz")), load(&name("std.nii.gz")));
+    assert!(std.voxels.iter().all(|s| *s >= 0.0) && std.voxels.iter().any(|s| *s > 0.0));
+    assert!((0..out.voxels.len()).all(|k| low.voxels[k] <= out.voxels[k] && out.voxels[k] <= high.voxels[k]));
+}
+
+#[test]
+fn evaluate_prints_and_writes_tables() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let truth = save(&ball(), dir.path(), "truth.nii.gz");
+    let off = ball().with_voxels(ball().voxels.iter().map(|v| v + 9.0).collect());
+    let out = save(&off, dir.path(), "out.nii.gz");
+    let table = dir.path().join("table.csv");
+    let output = unmelt()
+        .args(["volumes", "evaluate", &truth, &out, "--json", "--table", &table.to_string_lossy()])
+        .assert()
+        .success();
+    let json: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).expect("JSON");
+    let psnr = json[0]["whole"]["psnr"].as_f64().expect("a number");
+    assert!((psnr - 40.0).abs() < 0.01, "range 900, off by 9: {psnr}");
+    let text = std::fs::read_to_string(table).expect("a table");
+    assert!(text.starts_with("volume,data_range,foreground_psnr,") && text.lines().count() == 2);
+}
+
+#[test]
+fn denoising_takes_noise_away_and_leaves_what_has_none() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let name = |n: &str| dir.path().join(n).to_string_lossy().into_owned();
+    let mut noise = vec![0.0f32; 24 * 24 * 24];
+    unmelt_diffusion::Noise::new(5).normal(unmelt_diffusion::Stream::new(0, 0, 0), &mut noise);
+    let noisy = ball().with_voxels(ball().voxels.iter().zip(noise).map(|(v, n)| v + 60.0 * n).collect());
+    let input = save(&noisy, dir.path(), "noisy.nii.gz");
+    let enhance = |input: &str, extra: &[&str], out: &str| {
+        unmelt()
+            .args(["volumes", "enhance", input, "--task", "denoise", "--output", &name(out)])
+            .args(extra)
+            .assert()
+            .success();
+        load(&name(out))
+    };
+    let error = |v: &Volume| {
+        let square: f32 = v.voxels.iter().zip(&ball().voxels).map(|(a, b)| (a - b).powi(2)).sum();
+        (square / v.voxels.len() as f32).sqrt()
+    };
+    let out = enhance(&input, &["--sigma", "60", "--noise", "gaussian"], "out.nii.gz");
+    assert!(error(&out) < 0.6 * error(&noisy), "{} of {}", error(&out), error(&noisy));
+    let clean = save(&ball(), dir.path(), "clean.nii.gz");
+    let same = enhance(&clean, &["--sigma", "0"], "same.nii.gz");
+    assert!(error(&same) < 1e-2);
+}
+
+#[test]
+fn bad_requests_get_one_sentence() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let at = dir.path();
+    let name = |n: &str| at.join(n).to_string_lossy().into_owned();
+    let scan = save(&ball(), at, "scan.nii.gz");
+    let flat = save(&ball().with_voxels(vec![3.0; 24 * 24 * 24]), at, "flat.nii.gz");
+    let none = save(&ball().with_voxels(vec![0.0; 24 * 24 * 24]), at, "none.nii.gz");
+    let all = save(&ball().with_voxels(vec![1.0; 24 * 24 * 24]), at, "all.nii.gz");
+    let other = save(&Volume::new(vec![1.0; 8], Grid::centred([2; 3], [1.0; 3])), at, "other.nii.gz");
+    let out = name("out.nii.gz");
+    let enhance = |input: &str, task: &str, extra: &[&str]| {
+        let first = ["enhance", input, "--task", task, "--output", &out];
+        complaint(&[&first[..], extra].concat())
+    };
+    for (got, want) in [
+        (enhance(&name("nothing.nii"), "denoise", &[]), "could not read"),
+        (enhance(&flat, "denoise", &[]), "the volume is constant"),
+        (enhance(&scan, "denoise", &["--sigma=-1"]), "must be a number of at least 0"),
+        (enhance(&scan, "inpaint", &[]), "wants a mask"),
+        (enhance(&scan, "inpaint", &["--mask", &none]), "the mask is empty"),
+        (enhance(&scan, "inpaint", &["--mask", &all]), "the mask marks every voxel"),
+        (enhance(&scan, "inpaint", &["--mask", &other]), "the mask lies on another grid"),
+        (enhance(&scan, "super-resolve", &["--spacing", "0"]), "must be above 0 mm"),
+        (enhance(&scan, "super-resolve", &["--spacing", "2"]), "no coarser than the spacing wanted"),
+        (enhance(&scan, "outpaint", &["--extend", "up=3"]), "is no extension"),
+        (enhance(&scan, "denoise", &["--std", &name("s.nii.gz")]), "need several posterior samples"),
+        (complaint(&["convert", &scan, &name("folder")]), "only a DICOM series can become"),
+        (complaint(&["convert", &scan, &name("no/where.nii.gz")]), "there is no such folder"),
+    ] {
+        assert!(got.starts_with("error: ") && got.contains(want), "{got}");
+        assert!(got.lines().count() <= 2, "{got}");
+    }
+}
+
+#[test]
+fn single_slices_and_voxels_are_results_too() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let slice = Volume::new(ball().voxels[576 * 12..576 * 13].to_vec(), Grid::centred([24, 24, 1], [1.0; 3]));
+    let input = save(&slice, dir.path(), "slice.nii.gz");
+    let out = dir.path().join("out.nii.gz").to_string_lossy().into_owned();
+    unmelt()
+        .args(["volumes", "enhance", &input, "--task", "denoise", "--sigma", "20", "--output", &out])
+        .assert()
+        .success();
+    assert_eq!(load(&out).grid.shape, [24, 24, 1]);
+    let voxel = save(&Volume::new(vec![7.0], Grid::centred([1; 3], [1.0; 3])), dir.path(), "voxel.nii.gz");
+    assert!(complaint(&["enhance", &voxel, "--task", "denoise", "--output", &out]).contains("constant"));
+}
+
+#[test]
+fn synthesis_is_reproducible_and_training_learns_from_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let labels = ball().with_voxels(
+        ball()
+            .voxels
+            .iter()
+            .map(|v| {
+                if *v > 800.0 {
+                    2.0
+                } else if *v > 0.0 {
+                    3.0
+                } else {
+                    0.0
+                }
+            })
+            .collect(),
+    );
+    save(&labels, dir.path(), "labels.nii.gz");
+    let maps = dir.path().join("labels.nii.gz").to_string_lossy().into_owned();
+    let run = |out: &str| {
+        let folder = dir.path().join(out);
+        unmelt()
+            .args(["volumes", "synthesize", "--labels", &maps, "--count", "2", "--seed", "3", "--output"])
+            .arg(&folder)
+            .assert()
+            .success();
+        load(&folder.join("scan_000001.nii.gz").to_string_lossy()).voxels
+    };
+    let scan = run("a");
+    assert_eq!(scan, run("b"));
+    assert!(scan.iter().any(|v| *v > 0.1) && scan.iter().all(|v| v.is_finite() && *v >= 0.0));
+
+    let config = dir.path().join("small.toml");
+    let text = "channels = [16, 16]\nblocks = [1, 1]\n[sampling]\nsizes = [16]\nvoxels = 8192\n[training]\nsteps = 6\nreport_every = 1\n";
+    std::fs::write(&config, text).expect("written");
+    let run_folder = dir.path().join("run");
+    unmelt()
+        .args(["volumes", "train", "--labels", &maps, "--volumes"])
+        .arg(dir.path().join("a"))
+        .arg("--config")
+        .arg(&config)
+        .arg("--output")
+        .arg(&run_folder)
+        .assert()
+        .success();
+    let losses = std::fs::read_to_string(run_folder.join("losses.csv")).expect("a table");
+    assert_eq!(losses.lines().count(), 7);
+    let out = dir.path().join("g.nii.gz");
+    unmelt()
+        .args(["volumes", "generate", "--shape", "16,16,16", "--steps", "2", "--model"])
+        .arg(&run_folder)
+        .arg("--output")
+        .arg(&out)
+        .assert()
+        .success();
+    assert_eq!(load(&out.to_string_lossy()).grid.shape, [16; 3]);
+}

@@ -1,0 +1,119 @@
+//! DICOM in and out, on public series where they lie in `shared/` beside the checkout (or in `UNMELT_DATA`).
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use dicom_dictionary_std::tags;
+use unmelt_volumes::{Choice, Derivation, Source, Volume, dicom, nifti};
+
+fn data() -> Option<PathBuf> {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/volumes");
+    let folder = std::env::var_os("UNMELT_DATA").map_or_else(|| PathBuf::from(beside), PathBuf::from);
+    let folder = folder.join("dicom");
+    folder.is_dir().then_some(folder)
+}
+
+fn read(path: &Path) -> Volume {
+    Volume::read(path, &Choice::default()).expect("readable").volume
+}
+
+#[test]
+fn transfer_syntaxes_equal_their_reference() {
+    let Some(data) = data() else { return };
+    for k in 1..=9 {
+        let path = data.join(format!("transfer_syntaxes/{k}.dcm"));
+        if (7..=8).contains(&k) && !cfg!(feature = "jpeg-ls") {
+            let error =
+                Volume::read(&path, &Choice::default()).expect_err("JPEG-LS is a feature").to_string();
+            assert!(error.contains("--features jpeg-ls"), "{error}");
+            continue;
+        }
+        let got = read(&path);
+        let want = nifti::read(&data.join(format!("transfer_syntaxes/reference_{k}.nii")), None)
+            .expect("readable")
+            .volume;
+        assert_eq!(got.voxels, want.voxels, "file {k}");
+        let off = (got.grid.affine - want.grid.affine).abs().max();
+        assert!(off < 1e-3, "file {k}: the affine is off by {off}");
+    }
+}
+
+#[test]
+fn tilt_and_gaps_are_named_and_mended() {
+    let Some(data) = data() else { return };
+    let reading = Volume::read(&data.join("ct_gantry_tilt"), &Choice::default()).expect("readable");
+    assert!(reading.warnings.iter().any(|w| w.contains("unevenly spaced")), "{:?}", reading.warnings);
+    assert!(reading.warnings.iter().any(|w| w.contains("gantry tilt")), "{:?}", reading.warnings);
+    let grid = reading.volume.grid;
+    let columns = grid.affine.fixed_view::<3, 3>(0, 0).into_owned();
+    assert!(columns.column(1).normalize().dot(&columns.column(2).normalize()).abs() < 1e-6);
+}
+
+#[test]
+fn several_series_are_listed_and_chosen() {
+    let Some(data) = data() else { return };
+    let folder = data.join("enhanced_and_odd");
+    let error = Volume::read(&folder, &Choice::default()).expect_err("several series").to_string();
+    assert!(error.contains("4 series; choose one with --series:"), "{error}");
+    let uid = "1.3.6.1.4.1.5962.1.3.10.3.1166562673.14401".to_string();
+    assert!(error.contains(&uid), "{error}");
+    let choice = Choice { series: Some(uid), ..Choice::default() };
+    let volume = Volume::read(&folder, &choice).expect("readable").volume;
+    assert_eq!(volume.grid.shape, [512, 512, 2]);
+    assert!(volume.is_ct());
+    assert!(volume.voxels.iter().copied().fold(f32::INFINITY, f32::min) < -900.0, "Hounsfield units");
+}
+
+#[test]
+fn a_derived_series_is_whole_and_honest() {
+    let Some(data) = data() else { return };
+    let dir = tempfile::tempdir().expect("a folder");
+    for (name, count) in [("ct_jpeg2000", 20), ("transfer_syntaxes/1.dcm", 35)] {
+        let volume = read(&data.join(name));
+        let out = dir.path().join(name.replace('/', "_"));
+        let derivation = Derivation { task: "denoise".into(), model: "brain-mri".into() };
+        dicom::write(&volume, &derivation, &out).expect("written");
+        assert!(dicom::write(&volume, &derivation, &out).is_err(), "nothing is overwritten");
+        let back = read(&out);
+        assert_eq!(back.voxels, volume.voxels);
+        assert!(back.grid.same_as(&volume.grid));
+        let (Source::Dicom(a), Source::Dicom(b)) = (&volume.source, &back.source) else { panic!("DICOM") };
+        assert_ne!(a.uid, b.uid);
+        assert_eq!(b.frames(), count);
+        let first = dicom_object::open_file(out.join("00001.dcm")).expect("readable");
+        let text = |tag| first.element(tag).expect("there").to_str().expect("text").into_owned();
+        assert!(text(tags::IMAGE_TYPE).starts_with("DERIVED\\SECONDARY"));
+        assert!(text(tags::SERIES_DESCRIPTION).contains("machine-enhanced"));
+        assert!(text(tags::DERIVATION_DESCRIPTION).contains("brain-mri"));
+        assert!(!text(tags::STUDY_INSTANCE_UID).is_empty());
+        for stale in [tags::WINDOW_CENTER, tags::SMALLEST_IMAGE_PIXEL_VALUE, tags::INSTITUTION_NAME] {
+            assert!(first.get(stale).is_none(), "{stale}");
+        }
+        let source = first.element(tags::SOURCE_IMAGE_SEQUENCE).expect("there").items().expect("items");
+        assert_eq!(source.len(), 1);
+        accepted_by_dciodvfy(&out.join("00001.dcm"));
+    }
+}
+
+/// dicom3tools' verdict, where it is installed: no error.
+fn accepted_by_dciodvfy(path: &Path) {
+    let Ok(output) = Command::new("dciodvfy").arg(path).output() else { return };
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    let errors: Vec<&str> = text.lines().filter(|l| l.starts_with("Error")).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+#[test]
+fn bad_files_get_a_sentence() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let error = Volume::read(dir.path(), &Choice::default()).expect_err("empty").to_string();
+    assert!(error.ends_with("it holds no DICOM image"), "{error}");
+    let path = dir.path().join("a.dcm");
+    std::fs::write(&path, "no scan").expect("written");
+    let error = Volume::read(&path, &Choice::default()).expect_err("text").to_string();
+    assert!(error.contains("is not a usable DICOM file") && !error.contains('\n'), "{error}");
+    let Some(data) = data() else { return };
+    let error = Volume::read(&data.join("enhanced_and_odd/emri_small.dcm"), &Choice::default());
+    assert!(error.expect_err("no place").to_string().contains("no ImagePositionPatient"));
+}
