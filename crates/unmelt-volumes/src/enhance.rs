@@ -63,7 +63,7 @@ impl Task {
     }
 
     /// Where the walk begins, in units of the robust range: high enough for what the data leave open.
-    fn sigma_max(&self, grid: &Grid) -> f64 {
+    fn sigma_max(&self, grid: &Grid, samples: usize) -> f64 {
         match self {
             Self::Denoise { .. } => 0.1,
             Self::SuperResolve { spacing, .. } => {
@@ -72,7 +72,9 @@ impl Task {
                 let ratio = (0..3).map(|a| old[a] / spacing[a]).fold(1.0, f64::max);
                 (0.01 * (ratio - 1.0).powi(2)).clamp(0.02, 0.25)
             }
-            Self::Inpaint { .. } => 0.02,
+            // The biharmonic filling is refined; samples must forget it.
+            Self::Inpaint { .. } if samples == 1 => 0.02,
+            Self::Inpaint { .. } => 1.0,
             Self::Outpaint { .. } => 1.0,
             Self::KSpace { .. } => 0.6,
         }
@@ -183,7 +185,7 @@ impl Enhancer {
             let known = PosteriorSolver::NAMES.join(", ");
             Error::Request(format!("\"{name}\" is no solver; use one of: {known}"))
         })?;
-        let top = settings.sigma_max.unwrap_or_else(|| problem.sigma_max(task, volume));
+        let top = settings.sigma_max.unwrap_or_else(|| problem.sigma_max(task, volume, settings.samples));
         let range = [settings.sigma_min.min(top), top];
         let walk = Posterior::new(solver, settings.steps, range, settings.seed)?;
         let mut moments = Moments::default();
@@ -370,10 +372,10 @@ impl Problem {
         Some(Quiet::of(&self.start, unknown.as_deref(), self.target.grid.shape))
     }
 
-    fn sigma_max(&self, task: &Task, volume: &Volume) -> f64 {
+    fn sigma_max(&self, task: &Task, volume: &Volume, samples: usize) -> f64 {
         match self.noise {
             Some(noise) => (3.0 * noise.sigma / self.scaling.range()).max(0.02),
-            None => task.sigma_max(&volume.grid),
+            None => task.sigma_max(&volume.grid, samples),
         }
     }
 

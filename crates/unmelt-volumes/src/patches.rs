@@ -15,6 +15,9 @@ use crate::{Grid, Result};
 /// Purpose of the noise that offsets come from.
 const OFFSET: u16 = 310;
 
+/// Shortest edge of a patch where the volume is longer: the network was trained on this size and above.
+const LEAST_PATCH: usize = 32;
+
 /// Where volumes of one grid lie, and how they are taken apart.
 #[derive(Clone, Debug)]
 pub struct Partition {
@@ -60,6 +63,12 @@ impl Partition {
         (cuts, model.patch)
     }
 
+    /// Edge of the patch for a core: short cores at the ends of the volume need no whole patch.
+    fn length(&self, core: [usize; 2], whole: usize, model: &VolumeModel) -> usize {
+        let wanted = (core[1] - core[0] + 2 * self.halo).max(LEAST_PATCH);
+        wanted.next_multiple_of(model.granularity()).min(whole)
+    }
+
     /// All parts of a step.
     fn parts(&self, model: &VolumeModel, step: usize) -> Vec<Part> {
         let axes: [_; 3] = std::array::from_fn(|a| self.cuts(a, model, step));
@@ -68,7 +77,7 @@ impl Partition {
             for y in &axes[1].0 {
                 for x in &axes[0].0 {
                     let core = [*x, *y, *z];
-                    let shape = std::array::from_fn(|a| axes[a].1);
+                    let shape = std::array::from_fn(|a| self.length(core[a], axes[a].1, model));
                     let start = std::array::from_fn(|a| {
                         let alone = axes[a].0.len() == 1 && core[a] == [0, self.grid.shape[a]];
                         // The core in the middle of what is seen; a lone patch begins with the volume.
