@@ -344,7 +344,7 @@ impl Problem {
                 Self {
                     target: volume.clone(),
                     scaling: Scaling { low: 0.0, high: scaling.range() },
-                    measurement: Box::new(measurement.clone()),
+                    measurement: Box::new(measurement.in_units_of(scaling.range())),
                     data,
                     start,
                     centre: None,

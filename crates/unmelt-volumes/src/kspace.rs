@@ -99,7 +99,19 @@ impl KSpace {
         };
         let maps = maps.chunks_exact(plane * nz).map(<[Complex32]>::to_vec).collect();
         let data = shifted.iter().flat_map(|v| [v.re, v.im]).collect();
-        Ok((Fourier::new(self.shape, sampled, maps, 0.0), data))
+        let noise = self.noise(&shifted);
+        Ok((Fourier::new(self.shape, sampled, maps, noise), data))
+    }
+
+    /// Noise of real and imaginary parts: the median magnitude of what was sampled at high frequencies, where a head has
+    /// next to no signal, over that of a Rayleigh distribution.
+    fn noise(&self, data: &[Complex32]) -> f64 {
+        let [nx, ny, _] = self.shape;
+        let frequency = |k: usize, n: usize| k.min(n - k) as f64 / n as f64;
+        let far = |k: usize| frequency(k % nx, nx).hypot(frequency(k / nx % ny, ny)) > 0.4;
+        let high = data.iter().enumerate().filter(|(k, v)| far(*k) && v.norm_sqr() > 0.0);
+        let magnitudes: Vec<f32> = high.map(|(_, v)| v.norm()).collect();
+        crate::intensity::percentiles(&magnitudes, 50.0, 50.0).map_or(0.0, |(median, _)| median / 1.177_41)
     }
 
     /// Every plane with its middle moved to index 0.

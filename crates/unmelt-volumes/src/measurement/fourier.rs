@@ -44,6 +44,11 @@ impl Fourier {
         Self { shape, sampled, sensitivities, noise, forward, inverse }
     }
 
+    /// The same for data and signals divided by `unit`.
+    pub(crate) fn in_units_of(&self, unit: f64) -> Self {
+        Self { noise: self.noise / unit, ..self.clone() }
+    }
+
     fn coils(&self) -> usize {
         self.sensitivities.len().max(1)
     }
