@@ -45,7 +45,7 @@ fn moments(x: &[f32]) -> (f32, f32) {
 
 /// Σ f(x), in sixteen lanes so that it vectorises.
 #[inline(always)]
-fn lane_sum(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+pub(crate) fn lane_sum(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     let mut lanes = [0.0f32; LANES];
     let blocks = x.chunks_exact(LANES);
     let rest: f32 = blocks.remainder().iter().map(|&v| f(v)).sum();

@@ -34,7 +34,33 @@ fn strided(
         return;
     }
     assert!(out.len() == m * n && a.len() == m * k && b.len() == k * n, "product shapes");
-    // SAFETY: the three slices hold exactly the elements that the strides reach, and `out` is exclusive.
+    let (a, b) =
+        (View { data: a, row: a_row, column: a_column }, View { data: b, row: b_row, column: b_column });
+    multiply(out, a, b, [m, k, n], add);
+}
+
+/// A matrix by its strides; its elements may be used more than once.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    data: &'a [f32],
+    row: usize,
+    column: usize,
+}
+
+impl View<'_> {
+    /// Panics if a matrix of this shape reaches beyond the data.
+    fn check(&self, rows: usize, columns: usize) {
+        let reach = || (rows - 1) * self.row + (columns - 1) * self.column;
+        assert!(rows == 0 || columns == 0 || reach() < self.data.len(), "a matrix within its data");
+    }
+}
+
+/// `out = a·b (+ out)`: a `[m, k]`, b `[k, n]`, out `[m, n]` row-major.
+fn multiply(out: &mut [f32], a: View, b: View, [m, k, n]: [usize; 3], add: bool) {
+    assert!(out.len() == m * n, "product shapes");
+    a.check(m, k);
+    b.check(k, n);
+    // SAFETY: the reach of both strided matrices and the length of `out` have just been checked; `out` is exclusive.
     unsafe {
         gemm::gemm(
             m,
@@ -44,12 +70,12 @@ fn strided(
             1,
             n as isize,
             add,
-            a.as_ptr(),
-            a_column as isize,
-            a_row as isize,
-            b.as_ptr(),
-            b_column as isize,
-            b_row as isize,
+            a.data.as_ptr(),
+            a.column as isize,
+            a.row as isize,
+            b.data.as_ptr(),
+            b.column as isize,
+            b.row as isize,
             1.0,
             1.0,
             false,
@@ -68,72 +94,19 @@ pub(crate) struct Windows<'a> {
     pub width: usize,
 }
 
-impl Windows<'_> {
-    fn check(&self, rows: usize) {
-        assert!(rows == 0 || (rows - 1) * self.stride + self.width <= self.data.len(), "windows within data");
-    }
-}
-
 /// `out = windows·b (+ out)`: b `[width, n]`, out `[rows, n]`, row-major.
 pub(crate) fn window_product(out: &mut [f32], windows: Windows, b: &[f32], rows: usize, add: bool) {
     let n = b.len() / windows.width;
-    windows.check(rows);
-    assert!(out.len() == rows * n, "product shapes");
-    // SAFETY: the reach of the windows and the lengths of the others have just been checked; `out` is exclusive.
-    unsafe {
-        gemm::gemm(
-            rows,
-            n,
-            windows.width,
-            out.as_mut_ptr(),
-            1,
-            n as isize,
-            add,
-            windows.data.as_ptr(),
-            1,
-            windows.stride as isize,
-            b.as_ptr(),
-            1,
-            n as isize,
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
-    }
+    let a = View { data: windows.data, row: windows.stride, column: 1 };
+    multiply(out, a, View { data: b, row: n, column: 1 }, [rows, windows.width, n], add);
 }
 
 /// `out += windowsᵀ·b`: b `[rows, n]`, out `[width, n]`, row-major.
 pub(crate) fn add_window_product_at(out: &mut [f32], windows: Windows, b: &[f32], rows: usize) {
     let n = out.len() / windows.width;
-    windows.check(rows);
-    assert!(b.len() == rows * n && out.len() == windows.width * n, "product shapes");
-    // SAFETY: as in `window_product`.
-    unsafe {
-        gemm::gemm(
-            windows.width,
-            n,
-            rows,
-            out.as_mut_ptr(),
-            1,
-            n as isize,
-            true,
-            windows.data.as_ptr(),
-            windows.stride as isize,
-            1,
-            b.as_ptr(),
-            1,
-            n as isize,
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
-    }
+    assert!(b.len() == rows * n, "product shapes");
+    let a = View { data: windows.data, row: 1, column: windows.stride };
+    multiply(out, a, View { data: b, row: n, column: 1 }, [windows.width, rows, n], true);
 }
 
 /// Copies `row` into every row.

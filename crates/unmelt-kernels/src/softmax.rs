@@ -10,7 +10,7 @@ use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::{Tensor, TensorData, activation};
 use rayon::prelude::*;
 
-use crate::norm::dot;
+use crate::norm::{dot, lane_sum};
 use crate::simd::{self, multiversion};
 use crate::tensors::{in_order, values};
 
@@ -53,20 +53,8 @@ fn softmax_body(x: &[f32], y: &mut [f32]) {
     for (y, x) in y.iter_mut().zip(x) {
         *y = simd::exp(x - largest);
     }
-    let scale = 1.0 / lane_sum(y);
+    let scale = 1.0 / lane_sum(y, |v| v);
     y.iter_mut().for_each(|y| *y *= scale);
-}
-
-/// Σ y in sixteen lanes, so that it vectorises.
-#[inline(always)]
-fn lane_sum(y: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; 16];
-    let blocks = y.chunks_exact(16);
-    let rest: f32 = blocks.remainder().iter().sum();
-    for block in blocks {
-        lanes.iter_mut().zip(block).for_each(|(a, b)| *a += b);
-    }
-    lanes.iter().sum::<f32>() + rest
 }
 
 multiversion! {
