@@ -5,6 +5,7 @@
 //! with run-time dispatch to AVX-512, AVX2 or portable code. This crate knows no diffusion.
 
 mod conv;
+mod messages;
 mod mlp;
 mod norm;
 mod pair_layer;
@@ -17,6 +18,7 @@ mod tensors;
 mod test_numbers;
 
 pub use conv::{ConvNorm, ConvStep, ConvWeights, conv, conv_plain, group_norm, repeat_voxels};
+pub use messages::{EdgeGraph, MessageInputs, MessageWeights, Reduction, messages, messages_plain};
 pub use mlp::{MlpWeights, mlp, mlp_plain};
 pub use pair_layer::{PairInputs, PairOutputs, PairWeights, pair_layer, pair_layer_plain};
 pub use silu::silu;

@@ -3,10 +3,12 @@
 //! Tensors are `dynamics.egnn.…` as in EDM's checkpoints, linear weights `[out, in]` as PyTorch stores them. The
 //! first edge layer is factored: W·[h_i, h_j, d², d₀²] = W₁h_i + W₂h_j + w₃d² + w₄d₀², the first two per atom.
 
-use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData, activation};
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use unmelt_diffusion::{Init, Layout, Result, Weights};
-use unmelt_kernels::silu;
+use unmelt_kernels::{EdgeGraph, MessageInputs, MessageWeights, MlpWeights, Reduction, messages, mlp};
 
 /// Size and settings of the network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -115,18 +117,13 @@ pub struct Egnn {
 #[derive(Clone, Debug)]
 struct Block {
     messages: Vec<Gcl>,
-    coord_first: EdgeLinear,
-    coord_second: Linear,
-    coord_out: Tensor<2>,
+    coordinates: Edges,
 }
 
 #[derive(Clone, Debug)]
 struct Gcl {
-    edge_first: EdgeLinear,
-    edge_second: Linear,
-    gate: Option<Linear>,
-    node_first: Linear,
-    node_second: Linear,
+    edges: Edges,
+    node: MlpWeights,
 }
 
 /// x·Wᵀ + b.
@@ -134,14 +131,6 @@ struct Gcl {
 struct Linear {
     weight: Tensor<2>,
     bias: Tensor<1>,
-}
-
-/// A linear layer on [h_i, h_j, d², d₀²], in its four parts.
-#[derive(Clone, Debug)]
-struct EdgeLinear {
-    source: Linear,
-    target: Tensor<2>,
-    distances: Tensor<2>,
 }
 
 impl Linear {
@@ -155,58 +144,53 @@ impl Linear {
     }
 }
 
-impl EdgeLinear {
-    fn bind(weights: &Weights, name: &str, h: usize) -> Result<Self> {
-        let all = Linear::bind(weights, name)?;
-        let rows = |from: usize, to: usize| all.weight.clone().slice([from..to, 0..h]);
-        Ok(Self {
-            source: Linear { weight: rows(0, h), bias: all.bias.clone() },
-            target: rows(h, 2 * h),
-            distances: rows(2 * h, 2 * h + 2),
-        })
-    }
-
-    fn forward(&self, nodes: &Tensor<2>, distances: &Tensor<2>, edges: &Edges) -> Tensor<2> {
-        let source = self.source.forward(nodes.clone()).select(0, edges.first.clone());
-        let target = nodes.clone().matmul(self.target.clone()).select(0, edges.second.clone());
-        source + target + distances.clone().matmul(self.distances.clone())
-    }
+/// Two layers on [h_i, h_j, d², d₀²] and a score of what comes out; the first in its parts.
+#[derive(Clone, Debug)]
+struct Edges {
+    source: Linear,
+    target: Tensor<2>,
+    weights: MessageWeights,
 }
 
-/// Ordered pairs of different atoms of one molecule.
-struct Edges {
-    first: Tensor<1, Int>,
-    second: Tensor<1, Int>,
+/// Where the atoms are, where they were at first, and who sends to whom.
+struct Places<'a> {
+    positions: Tensor<2>,
+    reference: &'a Tensor<2>,
+    graph: &'a Arc<EdgeGraph>,
 }
 
 impl Edges {
-    fn complete(sizes: &[usize], device: &Device) -> Self {
-        let (mut first, mut second, mut start) = (Vec::new(), Vec::new(), 0);
-        for &n in sizes {
-            for i in 0..n {
-                for j in (0..n).filter(|&j| j != i) {
-                    first.push((start + i) as i32);
-                    second.push((start + j) as i32);
-                }
-            }
-            start += n;
-        }
-        let tensor = |values: Vec<i32>| {
-            let count = values.len();
-            Tensor::<1, Int>::from_data(TensorData::new(values, [count]), device)
+    /// From the two layers of these names, and the weight and bias of the score.
+    fn bind(
+        weights: &Weights,
+        [first, second]: [&str; 2],
+        h: usize,
+        (head, head_bias): (Tensor<2>, Tensor<1>),
+    ) -> Result<Self> {
+        let all = Linear::bind(weights, first)?;
+        let rows = |from: usize, to: usize| all.weight.clone().slice([from..to, 0..h]);
+        let second = Linear::bind(weights, second)?;
+        Ok(Self {
+            source: Linear { weight: rows(0, h), bias: all.bias.clone() },
+            target: rows(h, 2 * h),
+            weights: MessageWeights {
+                distance: rows(2 * h, 2 * h + 2),
+                message: second.weight,
+                message_bias: second.bias,
+                head,
+                head_bias,
+            },
+        })
+    }
+
+    fn reduced(&self, nodes: &Tensor<2>, places: &Places, reduction: Reduction) -> Tensor<2> {
+        let inputs = MessageInputs {
+            source: self.source.forward(nodes.clone()),
+            target: nodes.clone().matmul(self.target.clone()),
+            positions: places.positions.clone(),
+            reference: places.reference.clone(),
         };
-        Self { first: tensor(first), second: tensor(second) }
-    }
-
-    /// x_i − x_j.
-    fn differences(&self, x: &Tensor<2>) -> Tensor<2> {
-        x.clone().select(0, self.first.clone()) - x.clone().select(0, self.second.clone())
-    }
-
-    /// Sums of edge rows over the first atom.
-    fn sum(&self, rows: Tensor<2>, atoms: usize) -> Tensor<2> {
-        let zeros = Tensor::<2>::zeros([atoms, rows.dims()[1]], &rows.device());
-        zeros.select_assign(0, self.first.clone(), rows, IndexingUpdateOp::Add)
+        messages(inputs, self.weights.clone(), places.graph, reduction)
     }
 }
 
@@ -218,13 +202,12 @@ impl Egnn {
             let messages = (0..config.sublayers)
                 .map(|s| Gcl::bind(config, weights, &format!("{name}.gcl_{s}")))
                 .collect::<Result<_>>()?;
-            let coord = format!("{name}.gcl_equiv.coord_mlp");
-            Ok(Block {
-                messages,
-                coord_first: EdgeLinear::bind(weights, &format!("{coord}.0"), config.hidden)?,
-                coord_second: Linear::bind(weights, &format!("{coord}.2"))?,
-                coord_out: weights.get::<2>(&format!("{coord}.4.weight"))?.transpose(),
-            })
+            let coord = |part: &str| format!("{name}.gcl_equiv.coord_mlp.{part}");
+            let head = weights.get::<2>(&coord("4.weight"))?.transpose();
+            let no_bias = Tensor::zeros([1], &head.device());
+            let layers = [&*coord("0"), &*coord("2")];
+            let coordinates = Edges::bind(weights, layers, config.hidden, (head, no_bias))?;
+            Ok(Block { messages, coordinates })
         };
         Ok(Self {
             config: config.clone(),
@@ -236,29 +219,18 @@ impl Egnn {
 
     /// The velocity of the positions without centre of mass `[N, 3]`, and the features `[N, features]`.
     pub fn forward(&self, input: &EgnnInput) -> (Tensor<2>, Tensor<2>) {
-        let edges = Edges::complete(&input.sizes, &input.positions.device());
+        let graph = Arc::new(EdgeGraph::complete(&input.sizes));
         let mut positions = input.positions.clone();
-        let first = squares(&edges.differences(&positions));
         let mut nodes = self.embedding.forward(input.features.clone());
-        if edges.first.dims()[0] > 0 {
-            for block in &self.blocks {
-                (nodes, positions) = block.forward(&self.config, nodes, positions, &first, &edges);
-            }
-        } else {
-            // Single atoms have no messages; only their own features pass.
-            for block in &self.blocks {
-                nodes = block.without_edges(nodes);
-            }
+        for block in &self.blocks {
+            let places = Places { positions, reference: &input.positions, graph: &graph };
+            (nodes, positions) = block.forward(&self.config, nodes, places);
         }
         let velocity = centred(positions - input.positions.clone(), &input.sizes);
         let out = self.embedding_out.forward(nodes);
         let atoms = out.dims()[0];
         (velocity, out.slice([0..atoms, 0..self.config.features]))
     }
-}
-
-fn squares(differences: &Tensor<2>) -> Tensor<2> {
-    differences.clone().powi_scalar(2).sum_dim(1)
 }
 
 /// Subtracts each molecule's mean.
@@ -273,66 +245,48 @@ fn centred(x: Tensor<2>, sizes: &[usize]) -> Tensor<2> {
 }
 
 impl Block {
-    fn forward(
-        &self,
-        config: &EgnnConfig,
-        mut nodes: Tensor<2>,
-        positions: Tensor<2>,
-        first: &Tensor<2>,
-        edges: &Edges,
-    ) -> (Tensor<2>, Tensor<2>) {
-        let differences = edges.differences(&positions);
-        let square = squares(&differences);
-        let length = (square.clone() + 1e-8).sqrt() + config.norm_constant;
-        let distances = Tensor::cat(vec![square, first.clone()], 1);
+    fn forward(&self, config: &EgnnConfig, mut nodes: Tensor<2>, places: Places) -> (Tensor<2>, Tensor<2>) {
         for layer in &self.messages {
-            nodes = layer.forward(config, nodes, &distances, edges);
+            nodes = layer.forward(config, nodes, &places);
         }
-        let hidden = silu(self.coord_first.forward(&nodes, &distances, edges));
-        let weight = silu(self.coord_second.forward(hidden)).matmul(self.coord_out.clone());
-        let weight = match config.tanh {
-            true => weight.tanh() * config.coords_range,
-            false => weight,
+        let reduction = Reduction::Moves {
+            bound: config.tanh.then_some(config.coords_range as f32),
+            offset: config.norm_constant as f32,
         };
-        let moved = edges.sum(differences / length * weight, nodes.dims()[0]);
-        (nodes, positions + moved / config.normalization_factor)
-    }
-
-    fn without_edges(&self, nodes: Tensor<2>) -> Tensor<2> {
-        self.messages.iter().fold(nodes, |nodes, layer| layer.update(nodes.clone(), nodes.zeros_like()))
+        let moved = self.coordinates.reduced(&nodes, &places, reduction);
+        (nodes, places.positions + moved / config.normalization_factor)
     }
 }
 
 impl Gcl {
     fn bind(config: &EgnnConfig, weights: &Weights, name: &str) -> Result<Self> {
-        let linear = |part: &str| Linear::bind(weights, &format!("{name}.{part}"));
+        let part = |part: &str| format!("{name}.{part}");
+        let layers = [&*part("edge_mlp.0"), &*part("edge_mlp.2")];
+        let (first, second) =
+            (Linear::bind(weights, &part("node_mlp.0"))?, Linear::bind(weights, &part("node_mlp.2"))?);
+        let device = first.bias.device();
+        let gate = match config.attention {
+            true => Linear::bind(weights, &part("att_mlp.0"))?,
+            false => Linear {
+                weight: Tensor::zeros([config.hidden, 1], &device),
+                bias: Tensor::zeros([1], &device),
+            },
+        };
         Ok(Self {
-            edge_first: EdgeLinear::bind(weights, &format!("{name}.edge_mlp.0"), config.hidden)?,
-            edge_second: linear("edge_mlp.2")?,
-            gate: config.attention.then(|| linear("att_mlp.0")).transpose()?,
-            node_first: linear("node_mlp.0")?,
-            node_second: linear("node_mlp.2")?,
+            edges: Edges::bind(weights, layers, config.hidden, (gate.weight, gate.bias))?,
+            node: MlpWeights {
+                norm: None,
+                first: first.weight,
+                first_bias: first.bias,
+                second: second.weight,
+                second_bias: second.bias,
+            },
         })
     }
 
-    fn forward(
-        &self,
-        config: &EgnnConfig,
-        nodes: Tensor<2>,
-        distances: &Tensor<2>,
-        edges: &Edges,
-    ) -> Tensor<2> {
-        let hidden = silu(self.edge_first.forward(&nodes, distances, edges));
-        let mut message = silu(self.edge_second.forward(hidden));
-        if let Some(gate) = &self.gate {
-            message = message.clone() * activation::sigmoid(gate.forward(message));
-        }
-        let sums = edges.sum(message, nodes.dims()[0]) / config.normalization_factor;
-        self.update(nodes, sums)
-    }
-
-    fn update(&self, nodes: Tensor<2>, sums: Tensor<2>) -> Tensor<2> {
-        let hidden = silu(self.node_first.forward(Tensor::cat(vec![nodes.clone(), sums], 1)));
-        nodes + self.node_second.forward(hidden)
+    fn forward(&self, config: &EgnnConfig, nodes: Tensor<2>, places: &Places) -> Tensor<2> {
+        let reduction = if config.attention { Reduction::Gated } else { Reduction::Sum };
+        let sums = self.edges.reduced(&nodes, places, reduction) / config.normalization_factor;
+        nodes.clone() + mlp(Tensor::cat(vec![nodes, sums], 1), &self.node)
     }
 }
