@@ -22,6 +22,8 @@ use failure::Failure;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
+    // A reader that has seen enough (`unmelt models | head -1`) ends the program without a word, as it does others.
+    sigpipe::reset();
     keep_freed_memory();
     match run(Args::parse()) {
         Ok(()) => std::process::ExitCode::SUCCESS,

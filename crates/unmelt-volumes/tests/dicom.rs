@@ -92,6 +92,7 @@ fn a_derived_series_is_whole_and_honest() {
         let source = first.element(tags::SOURCE_IMAGE_SEQUENCE).expect("there").items().expect("items");
         assert_eq!(source.len(), 1);
         accepted_by_dciodvfy(&out.join("00001.dcm"));
+        read_by_pydicom(&out);
     }
 }
 
@@ -102,6 +103,30 @@ fn accepted_by_dciodvfy(path: &Path) {
     let text = String::from_utf8_lossy(&text);
     let errors: Vec<&str> = text.lines().filter(|l| l.starts_with("Error")).collect();
     assert!(errors.is_empty(), "{errors:#?}");
+}
+
+/// What pydicom 3 says of a derived series, where it is installed: one series, pixels that decode, no warning.
+fn read_by_pydicom(folder: &Path) {
+    let script = r"
+import pathlib, sys, warnings
+import pydicom
+warnings.simplefilter('error')
+files = [pydicom.dcmread(p) for p in sorted(pathlib.Path(sys.argv[1]).iterdir())]
+assert len({f.SeriesInstanceUID for f in files}) == 1
+assert len({f.SOPInstanceUID for f in files}) == len(files)
+for f in files:
+    assert f.pixel_array.shape == (f.Rows, f.Columns)
+    assert list(f.ImageType)[:2] == ['DERIVED', 'SECONDARY']
+    for e in f.iterall():
+        e.value
+";
+    let python = |arguments: &[&str]| Command::new("python3").args(arguments).output();
+    match python(&["-c", "import pydicom, numpy"]) {
+        Ok(found) if found.status.success() => {}
+        _ => return,
+    }
+    let output = python(&["-c", script, &folder.to_string_lossy()]).expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
