@@ -173,6 +173,70 @@ fn bad_requests_get_one_sentence() {
 }
 
 #[test]
+fn every_solver_answers_and_repaint_wants_a_mask() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let input = save(&ball(), dir.path(), "thin.nii.gz");
+    let out = dir.path().join("out.nii.gz").to_string_lossy().into_owned();
+    let task = ["enhance", &input, "--task", "super-resolve", "--spacing", "1,1,0.5", "--steps", "2"];
+    for solver in ["diffpir", "hqs", "ddnm", "dds", "dps"] {
+        unmelt().arg("volumes").args(task).args(["--solver", solver, "--output", &out]).assert().success();
+        let fine = load(&out);
+        assert_eq!(fine.grid.shape, [24, 24, 48], "{solver}");
+        assert!(fine.voxels.iter().all(|v| v.is_finite()), "{solver}");
+    }
+    let complain = |solver: &str| complaint(&[&task[..], &["--solver", solver, "--output", &out]].concat());
+    assert!(complain("repaint").contains("masks"));
+    assert!(complain("magic").contains("[possible values: diffpir"));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let input = save(&ball(), dir.path(), "scan.nii.gz");
+    let out = dir.path().join("out.nii.gz");
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("unmelt"))
+        .args([
+            "volumes",
+            "enhance",
+            &input,
+            "--task",
+            "super-resolve",
+            "--spacing",
+            "0.5",
+            "--solver",
+            "hqs",
+        ])
+        .args(["--steps", "100000", "--output"])
+        .arg(&out)
+        .spawn()
+        .expect("it runs");
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.expect("kill runs").success());
+    let begin = std::time::Instant::now();
+    assert!(!child.wait().expect("it ends").success());
+    assert!(begin.elapsed().as_secs() < 20);
+    assert_eq!(std::fs::read_dir(dir.path()).expect("a folder").count(), 1, "only the input is left");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_closed_pipe_is_no_panic() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let input = save(&ball(), dir.path(), "scan.nii.gz");
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("unmelt"))
+        .args(["volumes", "info", &input])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn single_slices_and_voxels_are_results_too() {
     let dir = tempfile::tempdir().expect("a folder");
     let slice = Volume::new(ball().voxels[576 * 12..576 * 13].to_vec(), Grid::centred([24, 24, 1], [1.0; 3]));

@@ -30,9 +30,9 @@ pub trait Measurement<T: Real> {
 }
 
 /// Most iterations of a prox without formula.
-const ITERATIONS: usize = 50;
+pub const ITERATIONS: usize = 50;
 /// Relative residual at which they end.
-const TOLERANCE: f64 = 1e-5;
+pub const TOLERANCE: f64 = 1e-5;
 
 /// Conjugate gradients on (AᵀA + ρ)·d = Aᵀ(y − A·z) from d = 0; z + d. With ρ = 0 the least change of z that
 /// explains the data best.

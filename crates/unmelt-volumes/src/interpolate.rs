@@ -1,8 +1,12 @@
 //! First guesses: cubic interpolation between grids, and smooth filling of holes.
 
 use rayon::prelude::*;
+use unmelt_diffusion::measurement::Measurement;
 
-/// Cubic resampling (Keys 1981, a = −1/2) between two shapes that cover the same edges, one axis after another.
+use crate::measurement::Slices;
+
+/// Interpolation by cubic B-splines between two shapes that cover the same edges, one axis after another; the volume
+/// is mirrored at its edges (Unser, Aldroubi & Eden 1993).
 pub(crate) fn resample(x: &[f32], from: [usize; 3], to: [usize; 3]) -> Vec<f32> {
     let (mut x, mut shape) = (x.to_vec(), from);
     for axis in 0..3 {
@@ -20,12 +24,14 @@ fn resample_axis(x: &[f32], shape: [usize; 3], axis: usize, length: usize) -> Ve
     let ratio = n as f64 / length as f64;
     let mut out = vec![0.0f32; x.len() / n * length];
     out.par_chunks_mut(stride * length).zip(x.par_chunks(stride * n)).for_each(|(out, x)| {
+        let mut weights = x.to_vec();
+        spline_weights(&mut weights, stride);
         for (k, to) in out.chunks_exact_mut(stride).enumerate() {
             let place = (k as f64 + 0.5) * ratio - 0.5;
             let low = place.floor();
-            for (tap, weight) in keys(place - low).into_iter().enumerate() {
-                let from = (low as i64 + tap as i64 - 1).clamp(0, n as i64 - 1) as usize;
-                let row = &x[from * stride..(from + 1) * stride];
+            for (tap, weight) in b_spline(place - low).into_iter().enumerate() {
+                let from = mirrored(low as i64 + tap as i64 - 1, n);
+                let row = &weights[from * stride..(from + 1) * stride];
                 to.iter_mut().zip(row).for_each(|(t, r)| *t += weight * r);
             }
         }
@@ -33,11 +39,60 @@ fn resample_axis(x: &[f32], shape: [usize; 3], axis: usize, length: usize) -> Ve
     out
 }
 
-/// Weights of the four neighbours of a position, `t` behind the second.
-fn keys(t: f64) -> [f32; 4] {
-    let (t2, t3) = (t * t, t * t * t);
-    [-0.5 * t3 + t2 - 0.5 * t, 1.5 * t3 - 2.5 * t2 + 1.0, -1.5 * t3 + 2.0 * t2 + 0.5 * t, 0.5 * t3 - 0.5 * t2]
-        .map(|w| w as f32)
+/// Turns samples, in rows of `stride`, into the weights of the splines through them: two recursive filters.
+fn spline_weights(x: &mut [f32], stride: usize) {
+    const POLE: f32 = -0.267_949_2; // √3 − 2
+    let n = x.len() / stride;
+    // What comes before the first row is the volume mirrored, over and over.
+    let mut first = x[..stride].to_vec();
+    let period = 1.0 / (1.0 - POLE.powi(2 * n as i32));
+    for k in 0..n {
+        let weight = period * (POLE.powi(k as i32 + 1) + POLE.powi((2 * n - k) as i32));
+        first.iter_mut().zip(&x[k * stride..(k + 1) * stride]).for_each(|(f, v)| *f += weight * v);
+    }
+    x[..stride].copy_from_slice(&first);
+    for k in 1..n {
+        let (before, row) = x.split_at_mut(k * stride);
+        row[..stride].iter_mut().zip(&before[(k - 1) * stride..]).for_each(|(v, b)| *v += POLE * b);
+    }
+    x[(n - 1) * stride..].iter_mut().for_each(|v| *v *= POLE / (POLE - 1.0));
+    for k in (0..n - 1).rev() {
+        let (row, after) = x.split_at_mut((k + 1) * stride);
+        row[k * stride..].iter_mut().zip(&after[..stride]).for_each(|(v, a)| *v = POLE * (a - *v));
+    }
+    x.iter_mut().for_each(|v| *v *= 6.0);
+}
+
+/// Weights of the four splines around a position, `t` behind the second.
+fn b_spline(t: f64) -> [f32; 4] {
+    let (t2, t3, u) = (t * t, t * t * t, 1.0 - t);
+    [u * u * u, 3.0 * t3 - 6.0 * t2 + 4.0, -3.0 * t3 + 3.0 * t2 + 3.0 * t + 1.0, t3].map(|w| (w / 6.0) as f32)
+}
+
+/// Index within 0 … n−1 of a position, mirrored at both ends with the end voxels repeated.
+pub(crate) fn mirrored(k: i64, n: usize) -> usize {
+    let n = n as i64;
+    let k = k.rem_euclid(2 * n);
+    (if k < n { k } else { 2 * n - 1 - k }) as usize
+}
+
+/// Iterations of back-projection.
+const BACK_PROJECTIONS: usize = 10;
+
+/// Cubic interpolation whose averages are brought to the data (Irani & Peleg 1991).
+pub(crate) fn back_projected(
+    measurement: &Slices,
+    data: &[f32],
+    coarse: [usize; 3],
+    fine: [usize; 3],
+) -> Vec<f32> {
+    let up = |x: &[f32]| resample(x, coarse, fine);
+    let mut x = up(data);
+    for _ in 0..BACK_PROJECTIONS {
+        let missing: Vec<f32> = measurement.forward(&x).iter().zip(data).map(|(a, y)| y - a).collect();
+        x.iter_mut().zip(up(&missing)).for_each(|(x, m)| *x += m);
+    }
+    x
 }
 
 /// Fills what is not known: means of known voxels over blocks of growing size, coarse ones interpolated into fine.
@@ -50,12 +105,20 @@ pub(crate) fn fill(x: &[f32], known: &[bool], shape: [usize; 3]) -> Vec<f32> {
 /// Iterations of the search for the smoothest filling.
 const ITERATIONS: usize = 300;
 
-/// The filling with the least squared Laplacian that agrees with what is known: the biharmonic one, by conjugate
-/// gradients from a guess.
+/// Tension of a filling, per square voxel: over more than seven voxels it is pulled straight.
+const TENSION: f32 = 0.02;
+
+/// The filling that agrees with what is known and solves Δ²u = τ·Δu (a spline in tension, Smith & Wessel 1990), by
+/// conjugate gradients from a guess: biharmonic in small holes; in large ones harmonic, which runs away nowhere.
 fn smoothest(guess: Vec<f32>, known: &[bool], shape: [usize; 3]) -> Vec<f32> {
     // Only what lies near a hole takes part.
     let free = |v: &mut [f32]| v.iter_mut().zip(known).for_each(|(v, k)| *v = if *k { 0.0 } else { *v });
-    let operator = |v: &[f32]| laplacian(&laplacian(v, shape), shape);
+    let operator = |v: &[f32]| {
+        let once = laplacian(v, shape);
+        let mut twice = laplacian(&once, shape);
+        twice.par_iter_mut().zip(&once).for_each(|(t, o)| *t -= TENSION * o);
+        twice
+    };
     let mut x = guess;
     let mut residual: Vec<f32> = operator(&x).into_iter().map(|v| -v).collect();
     free(&mut residual);
@@ -161,6 +224,20 @@ mod tests {
         // a plane has no Laplacian, so it is what the smoothest filling finds
         assert!(filled.iter().zip(&x).all(|(a, b)| (a - b).abs() < 0.02));
         assert!((0..512).filter(|k| known[*k]).all(|k| filled[k] == x[k]));
+    }
+
+    #[test]
+    fn splines_go_through_the_samples_and_follow_a_wave() {
+        let x: Vec<f32> = (0..40).map(|k| (0.5 * k as f32).sin()).collect();
+        let fine = resample(&x, [40, 1, 1], [120, 1, 1]);
+        // far enough from the edges, where mirroring bends the wave
+        for k in 24..96 {
+            let place = (k as f32 + 0.5) / 3.0 - 0.5;
+            assert!((fine[k] - (0.5 * place).sin()).abs() < 2e-3, "{k}");
+        }
+        // the middle of three new voxels is the old one
+        assert!((0..40).all(|k| (fine[3 * k + 1] - x[k]).abs() < 1e-5));
+        assert!(resample(&[3.0], [1; 3], [4, 1, 1]).iter().all(|v| (v - 3.0).abs() < 1e-5));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A diffusion prior of MRI and CT volumes, and every enhancement from it.
 
+mod denoise;
 mod derivation;
 pub mod dicom;
 pub mod enhance;
@@ -16,6 +17,7 @@ pub mod nifti;
 mod objective;
 pub mod patches;
 pub mod prior;
+mod problem;
 pub mod rician;
 pub mod synthesize;
 mod training;

@@ -8,6 +8,7 @@ use burn::tensor::Device;
 use unmelt_diffusion::posterior::Prior;
 use unmelt_diffusion::{Noise, Stream, Weights};
 
+use crate::interpolate::mirrored;
 use crate::prior::{PatchPlace, VolumeModel, patches_tensor, tensor_patches};
 use crate::synthesize::convolve_axis;
 use crate::{Grid, Result};
@@ -111,7 +112,7 @@ struct Part {
 impl Part {
     /// The index in the volume, reflected at its edges, of each position along an axis.
     fn indices(&self, axis: usize, n: usize) -> Vec<usize> {
-        (0..self.shape[axis] as i64).map(|k| reflect(self.start[axis] + k, n)).collect()
+        (0..self.shape[axis] as i64).map(|k| mirrored(self.start[axis] + k, n)).collect()
     }
 
     /// Visits (position in the patch, index in the volume) of everything seen.
@@ -127,6 +128,13 @@ impl Part {
                 }
             }
         }
+    }
+
+    /// What is seen of a volume.
+    fn gathered(&self, volume: &[f32], shape: [usize; 3]) -> Vec<f32> {
+        let mut patch = vec![0.0f32; self.shape.iter().product()];
+        self.seen(shape, |k, at| patch[k] = volume[at]);
+        patch
     }
 
     /// Visits (position in the patch, index in the volume) of the core.
@@ -145,11 +153,17 @@ impl Part {
     }
 }
 
-/// Index within 0 … n−1 of a position, mirrored at both ends with the end voxels repeated.
-fn reflect(k: i64, n: usize) -> usize {
-    let n = n as i64;
-    let k = k.rem_euclid(2 * n);
-    (if k < n { k } else { 2 * n - 1 - k }) as usize
+/// Turns every row of a patch around.
+fn mirror(patch: &mut [f32], row: usize) {
+    patch.chunks_exact_mut(row).for_each(<[f32]>::reverse);
+}
+
+impl PatchPlace {
+    /// Of a patch with its rows turned around: a mirrored head is a head.
+    fn mirrored(mut self, row: usize) -> Self {
+        self.origin[0] = -(self.origin[0] + (row as f64 - 1.0) * self.step[0]);
+        self
+    }
 }
 
 /// The prior of volumes on one grid.
@@ -177,14 +191,19 @@ pub struct Quiet {
 const SURROUNDINGS: usize = 6;
 
 impl Quiet {
-    /// Everything further than a few voxels from what stands out of the first guess or is `unknown`.
-    pub fn of(guess: &[f32], unknown: Option<&[bool]>, shape: [usize; 3]) -> Self {
-        let stands_out = |k: usize| guess[k].abs() > 0.02 || unknown.is_some_and(|u| u[k]);
+    /// Everything further than a few voxels from what stands out of the first guess.
+    pub fn around(guess: &[f32], shape: [usize; 3]) -> Self {
+        let stands_out = |k: usize| guess[k].abs() > 0.02;
         let mut near: Vec<f32> = (0..guess.len()).map(|k| f32::from(u8::from(stands_out(k)))).collect();
         for axis in 0..3 {
             convolve_axis(&mut near, shape, axis, &[1.0; 2 * SURROUNDINGS + 1]);
         }
         Self { loud: near.into_iter().map(|v| v > 0.5).collect(), values: guess.to_vec() }
+    }
+
+    /// Everything that is known.
+    pub fn known(guess: &[f32], known: &[bool]) -> Self {
+        Self { loud: known.iter().map(|k| !k).collect(), values: guess.to_vec() }
     }
 }
 
@@ -197,7 +216,9 @@ impl PatchPrior<'_> {
         !loud
     }
 
-    fn denoise_volume(&self, x: &[f32], sigma: f64, step: usize) -> Result<Vec<f32>> {
+    /// The clean volume behind a noisy one, a patch at a time; `step` numbers the evaluations of a walk. A mirrored
+    /// evaluation sees the left as the right.
+    pub fn denoise_volume(&self, x: &[f32], sigma: f64, step: usize, mirrored: bool) -> Result<Vec<f32>> {
         let shape = self.partition.grid.shape;
         let mut out = x.to_vec();
         for part in self.partition.parts(self.model, step) {
@@ -205,16 +226,22 @@ impl PatchPrior<'_> {
                 part.answered(shape, |_, at| out[at] = quiet.values[at]);
                 continue;
             }
-            let mut patch = vec![0.0f32; part.shape.iter().product()];
-            part.seen(shape, |k, at| patch[k] = x[at]);
+            let mut patch = part.gathered(x, shape);
             if patch.iter().all(|v| *v == patch[0]) {
                 // Nothing was measured here: padding that a scanner or a brain extraction left.
                 continue;
             }
+            let mut place = self.partition.place(&part);
+            if mirrored {
+                place = place.mirrored(part.shape[0]);
+                mirror(&mut patch, part.shape[0]);
+            }
             let noisy = patches_tensor(&[patch], part.shape, self.device);
-            let place = [self.partition.place(&part)];
-            let clean = self.model.denoise_patches(self.weights, noisy, &place, sigma)?;
-            let clean = tensor_patches(clean).concat();
+            let clean = self.model.denoise_patches(self.weights, noisy, &[place], sigma)?;
+            let mut clean = tensor_patches(clean).concat();
+            if mirrored {
+                mirror(&mut clean, part.shape[0]);
+            }
             part.answered(shape, |k, at| out[at] = clean[k]);
         }
         Ok(out)
@@ -227,9 +254,8 @@ impl PatchPrior<'_> {
             if self.is_quiet(&part) {
                 continue;
             }
-            let count = part.shape.iter().product();
-            let (mut patch, mut weight) = (vec![0.0f32; count], vec![0.0f32; count]);
-            part.seen(shape, |k, at| patch[k] = x[at]);
+            let patch = part.gathered(x, shape);
+            let mut weight = vec![0.0f32; patch.len()];
             part.answered(shape, |k, at| weight[k] = cotangent[at]);
             if patch.iter().all(|v| *v == patch[0]) {
                 part.answered(shape, |k, at| out[at] += weight[k]);
@@ -251,7 +277,7 @@ impl PatchPrior<'_> {
 
 impl Prior<f32> for PatchPrior<'_> {
     fn denoise(&self, x: &[f32], sigma: f64, step: usize) -> unmelt_diffusion::Result<Vec<f32>> {
-        self.denoise_volume(x, sigma, step).map_err(|e| e.into_core())
+        self.denoise_volume(x, sigma, step, false).map_err(|e| e.into_core())
     }
 
     fn pull_back(
@@ -291,8 +317,8 @@ mod tests {
 
     #[test]
     fn reflection_repeats_the_ends() {
-        let all: Vec<usize> = (-4..8).map(|k| reflect(k, 3)).collect();
+        let all: Vec<usize> = (-4..8).map(|k| mirrored(k, 3)).collect();
         assert_eq!(all, [2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0, 1]);
-        assert_eq!(reflect(-100, 1), 0);
+        assert_eq!(mirrored(-100, 1), 0);
     }
 }

@@ -140,6 +140,27 @@ pub struct Estimate {
     pub rician: bool,
 }
 
+/// The signal behind a Rician mean, tabulated.
+pub(crate) struct InverseMean {
+    sigma: f64,
+    table: Vec<f32>,
+}
+
+impl InverseMean {
+    pub fn new(sigma: f64) -> Self {
+        let table = (0..64 * 16).map(|k| signal_of_mean(k as f64 / 64.0 * sigma, sigma) as f32);
+        Self { sigma, table: table.collect() }
+    }
+
+    pub fn at(&self, magnitude: f32) -> f32 {
+        let place = f64::from(magnitude.max(0.0)) / self.sigma * 64.0;
+        match self.table.get(place as usize..place as usize + 2) {
+            Some(pair) => pair[0] + (place.fract() as f32) * (pair[1] - pair[0]),
+            None => magnitude - (self.sigma * self.sigma) as f32 / (2.0 * magnitude),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

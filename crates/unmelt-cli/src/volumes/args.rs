@@ -156,7 +156,7 @@ pub struct Enhance {
     /// Files for the lower and the upper end of the 90 % interval: LOW.nii.gz,HIGH.nii.gz
     #[arg(long, value_delimiter = ',')]
     pub interval: Vec<PathBuf>,
-    /// Posterior solver [default: hqs for one estimate, diffpir for samples]
+    /// Posterior solver [default: hqs for one estimate, diffpir for samples; none to take noise away]
     #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(unmelt_diffusion::posterior::PosteriorSolver::NAMES))]
     pub solver: Option<String>,
     /// Highest noise level of the walk, in units of the robust range [default: by task]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use rustfft::num_complex::Complex32;
 use rustfft::{Fft, FftPlanner};
-use unmelt_diffusion::measurement::Measurement;
+use unmelt_diffusion::measurement::{ITERATIONS, Measurement, TOLERANCE, conjugate_gradients};
 use unmelt_diffusion::{Noise, Stream};
 
 /// The 2D Fourier transform of every slice (planes of the first two axes), unitary, with the zero frequency at
@@ -74,6 +74,29 @@ impl Fourier {
         planes
     }
 
+    /// The exact answer of [`prox`](Measurement::prox) for one uniform coil. Of a real signal a sampled frequency tells
+    /// its opposite too, so that AᵀA is the mean of the pattern and its mirror image, diagonal in k-space.
+    fn corrected(&self, z: &[f32], y: &[f32], rho: f64) -> Vec<f32> {
+        let [nx, ny, _] = self.shape;
+        let seen = |x: usize, y: usize| f64::from(u8::from(self.sampled[y * nx + x]));
+        let factors: Vec<f32> = (0..nx * ny)
+            .map(|k| {
+                let (x, y) = (k % nx, k / nx);
+                let part = 0.5 * (seen(x, y) + seen((nx - x) % nx, (ny - y) % ny)) + rho;
+                if part > 0.0 { (1.0 / part) as f32 } else { 0.0 }
+            })
+            .collect();
+        let missing: Vec<f32> = self.forward(z).iter().zip(y).map(|(a, b)| b - a).collect();
+        let mut change: Vec<Complex32> =
+            self.adjoint(&missing).into_iter().map(|v| Complex32::new(v, 0.0)).collect();
+        change.par_chunks_mut(nx * ny).for_each(|plane| {
+            self.transform(plane, &self.forward);
+            plane.iter_mut().zip(&factors).for_each(|(v, f)| *v *= f);
+            self.transform(plane, &self.inverse);
+        });
+        z.iter().zip(change).map(|(z, d)| z + d.re).collect()
+    }
+
     fn sensitivity(&self, coil: usize, voxel: usize) -> Complex32 {
         self.sensitivities.get(coil).map_or(Complex32::new(1.0, 0.0), |s| s[voxel])
     }
@@ -119,6 +142,17 @@ impl Measurement<f32> for Fourier {
 
     fn noise(&self) -> f64 {
         self.noise
+    }
+
+    fn prox(&self, z: &[f32], y: &[f32], rho: f64) -> Vec<f32> {
+        if self.sensitivities.is_empty() {
+            return self.corrected(z, y, rho);
+        }
+        conjugate_gradients(self, z, y, rho, ITERATIONS, TOLERANCE)
+    }
+
+    fn project(&self, z: &[f32], y: &[f32]) -> Vec<f32> {
+        self.prox(z, y, 0.0)
     }
 }
 

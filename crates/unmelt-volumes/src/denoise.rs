@@ -1,0 +1,58 @@
+//! Denoising to one estimate: the network's own answer, which is the mean of what the truth may be.
+
+use crate::Result;
+use crate::enhance::Progress;
+use crate::patches::PatchPrior;
+use crate::rician::{BiasTable, InverseMean};
+
+/// The estimate behind noise of standard deviation `sigma`, in the prior's units.
+pub(crate) fn denoise(
+    data: &[f32],
+    sigma: f64,
+    rician: bool,
+    prior: &PatchPrior,
+    tick: &mut dyn FnMut(Progress) -> bool,
+) -> Result<Vec<f32>> {
+    if sigma == 0.0 {
+        return Ok(data.to_vec());
+    }
+    let mut answers = Answers { prior, sigma, tick, step: 0, steps: AVERAGED + usize::from(rician) };
+    if !rician {
+        return answers.mean(data, AVERAGED);
+    }
+    // The bias of Rician noise depends on the signal: a first answer tells what to take from the data.
+    let (table, inverse) = (BiasTable::new(sigma), InverseMean::new(sigma));
+    let first = answers.mean(data, 1)?;
+    let unbiased: Vec<f32> = data.iter().zip(first).map(|(y, x)| y - table.at(inverse.at(x))).collect();
+    let estimate = answers.mean(&unbiased, AVERAGED)?;
+    Ok(estimate.into_iter().map(|v| v.max(0.0)).collect())
+}
+
+/// Answers that are averaged: each has errors of its own at the edges of its patches, and seen in a mirror.
+const AVERAGED: usize = 3;
+
+/// Answers of the prior, each on a partition of its own, every second one mirrored.
+struct Answers<'a, 'b> {
+    prior: &'a PatchPrior<'b>,
+    sigma: f64,
+    tick: &'a mut dyn FnMut(Progress) -> bool,
+    step: usize,
+    steps: usize,
+}
+
+impl Answers<'_, '_> {
+    /// The mean of so many answers.
+    fn mean(&mut self, noisy: &[f32], count: usize) -> Result<Vec<f32>> {
+        let mut mean = vec![0.0f32; noisy.len()];
+        for _ in 0..count {
+            let answer = self.prior.denoise_volume(noisy, self.sigma, self.step, self.step % 2 == 1)?;
+            let share = 1.0 / count as f32;
+            mean.iter_mut().zip(answer).for_each(|(m, a)| *m += share * a);
+            self.step += 1;
+            if !(self.tick)(Progress { sample: 1, samples: 1, step: self.step, steps: self.steps }) {
+                return Err(unmelt_diffusion::Error::Stopped.into());
+            }
+        }
+        Ok(mean)
+    }
+}

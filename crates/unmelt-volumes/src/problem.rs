@@ -1,0 +1,255 @@
+//! What a task asks, in the prior's units: measurement, data, first guess and what is wrong with it.
+
+use unmelt_diffusion::measurement::Measurement;
+
+use crate::enhance::{EnhanceSettings, Enhanced, Task};
+use crate::intensity::{Scaling, centre, foreground};
+use crate::measurement::{Identity, Mask, Profile, Slices};
+use crate::patches::{Partition, Quiet};
+use crate::rician::{self, Estimate, InverseMean};
+use crate::{Error, Grid, Result, Source, Volume};
+
+/// A task in the prior's units.
+pub(crate) struct Problem {
+    /// The volume to come, still without voxels of its own.
+    pub target: Volume,
+    pub scaling: Scaling,
+    pub measurement: Box<dyn Measurement<f32>>,
+    pub data: Vec<f32>,
+    pub start: Vec<f32>,
+    /// Where nothing is to be found out: the empty surroundings of thick slices, and what is known around holes.
+    pub quiet: Option<Quiet>,
+    pub centre: Option<[f64; 3]>,
+    pub noise: Option<Estimate>,
+    /// Voxels that must come out as they went in, with the volume's own values.
+    pub kept: Option<(Vec<bool>, Vec<f32>)>,
+}
+
+impl Problem {
+    pub fn new(volume: &Volume, task: &Task) -> Result<Self> {
+        let known: Vec<f32> = match task {
+            Task::Inpaint { missing } => {
+                check_mask(missing, volume)?;
+                volume.voxels.iter().zip(missing).filter(|(_, m)| !**m).map(|(v, _)| *v).collect()
+            }
+            Task::KSpace { measurement, data } => measurement.adjoint(data),
+            _ => volume.voxels.clone(),
+        };
+        let scaling = Scaling::of(&known)
+            .ok_or_else(|| Error::Request("the volume is constant: there is nothing to enhance".into()))?;
+        let mut problem = match task {
+            Task::Denoise { sigma, rician } => denoising(volume, scaling, *sigma, *rician)?,
+            Task::SuperResolve { spacing, profile } => super_resolution(volume, scaling, *spacing, *profile)?,
+            Task::Inpaint { missing } => {
+                let known: Vec<bool> = missing.iter().map(|m| !m).collect();
+                inpainting(volume.clone(), scaling, known)
+            }
+            Task::Outpaint { low, high } => {
+                let (wide, known) = extended(volume, *low, *high)?;
+                inpainting(wide, scaling, known)
+            }
+            Task::KSpace { measurement, data } => {
+                let data: Vec<f32> = data.iter().map(|v| (f64::from(*v) / scaling.range()) as f32).collect();
+                let measurement = measurement.in_units_of(scaling.range());
+                let start = measurement.project(&vec![0.0; volume.voxels.len()], &data);
+                Self {
+                    target: volume.clone(),
+                    scaling: Scaling { low: 0.0, high: scaling.range() },
+                    quiet: None,
+                    measurement: Box::new(measurement),
+                    data,
+                    start,
+                    centre: None,
+                    noise: None,
+                    kept: None,
+                }
+            }
+        };
+        let marked = foreground(&problem.start);
+        problem.centre = head_centre(&marked, &problem.target.grid);
+        Ok(problem)
+    }
+
+    /// How the volume is taken apart for sample `number`.
+    pub fn partition(&self, settings: &EnhanceSettings, number: u64) -> Partition {
+        Partition::new(self.target.grid, self.centre, settings.halo, settings.seed, number)
+    }
+
+    /// Where a walk begins, unless told otherwise.
+    pub fn sigma_max(&self, task: &Task, volume: &Volume, samples: usize) -> f64 {
+        match self.noise {
+            Some(noise) => (3.0 * noise.sigma / self.scaling.range()).max(0.02),
+            None => task.sigma_max(&volume.grid, samples),
+        }
+    }
+
+    /// What a walk ended at, without the bias of Rician noise, which no walk knows of.
+    pub fn unbiased(&self, mut estimate: Vec<f32>) -> Vec<f32> {
+        if let Some(noise) = self.noise.filter(|n| n.rician && n.sigma > 0.0) {
+            let inverse = InverseMean::new(noise.sigma / self.scaling.range());
+            estimate.iter_mut().for_each(|v| *v = inverse.at(*v));
+        }
+        estimate
+    }
+
+    /// The volume, with spread and interval scaled by a factor.
+    pub fn finish(&self, mean: Vec<f32>, deviation: Option<Vec<f32>>, factor: f64) -> Enhanced {
+        let range = self.scaling.range();
+        let mut voxels = self.scaling.invert(&mean);
+        let mut deviation: Option<Vec<f32>> =
+            deviation.map(|d| d.into_iter().map(|v| (f64::from(v) * range) as f32).collect());
+        if let Some((kept, values)) = &self.kept {
+            for k in (0..kept.len()).filter(|k| kept[*k]) {
+                voxels[k] = values[k];
+                if let Some(d) = &mut deviation {
+                    d[k] = 0.0;
+                }
+            }
+        }
+        // 1.645 standard deviations hold 90 % of a normal distribution; the factor is fitted on held-back scans.
+        let half = |d: &Vec<f32>| d.iter().map(|v| (f64::from(*v) * 1.644_854 * factor) as f32).collect();
+        let half_interval = deviation.as_ref().map(half);
+        Enhanced { volume: self.target.with_voxels(voxels), deviation, half_interval, noise: self.noise }
+    }
+}
+
+/// The middle of a foreground that has the size of a head; places mean nothing for others.
+fn head_centre(marked: &[bool], grid: &Grid) -> Option<[f64; 3]> {
+    let (mut low, mut high) = ([usize::MAX; 3], [0; 3]);
+    for (k, _) in marked.iter().enumerate().filter(|(_, m)| **m) {
+        let [nx, ny, _] = grid.shape;
+        let index = [k % nx, k / nx % ny, k / (nx * ny)];
+        for a in 0..3 {
+            low[a] = low[a].min(index[a]);
+            high[a] = high[a].max(index[a]);
+        }
+    }
+    let spacing = grid.spacing();
+    let head = (0..3).all(|a| {
+        let length = (high[a] + 1).saturating_sub(low[a].min(high[a])) as f64 * spacing[a];
+        (60.0..270.0).contains(&length)
+    });
+    head.then(|| centre(marked, grid.shape))
+}
+
+fn check_mask(missing: &[bool], volume: &Volume) -> Result<()> {
+    if missing.len() != volume.voxels.len() {
+        return Err(Error::Request("the mask lies on another grid than the volume".into()));
+    }
+    let count = missing.iter().filter(|m| **m).count();
+    if count == 0 {
+        return Err(Error::Request("the mask is empty: no voxel is marked as missing".into()));
+    }
+    if count == missing.len() {
+        return Err(Error::Request("the mask marks every voxel: nothing is left to start from".into()));
+    }
+    Ok(())
+}
+
+fn denoising(volume: &Volume, scaling: Scaling, sigma: Option<f64>, rician: Option<bool>) -> Result<Problem> {
+    if let Some(s) = sigma
+        && !(s.is_finite() && s >= 0.0)
+    {
+        return Err(Error::Request(format!("the noise level must be a number of at least 0, but it is {s}")));
+    }
+    let mut noise = rician::estimate(&volume.voxels, volume.grid.shape);
+    noise.sigma = sigma.unwrap_or(noise.sigma);
+    noise.rician = rician.unwrap_or(noise.rician);
+    let data = scaling.apply(&volume.voxels);
+    let level = noise.sigma / scaling.range();
+    Ok(Problem {
+        target: volume.clone(),
+        scaling,
+        measurement: Box::new(Identity { noise: level }),
+        start: data.clone(),
+        quiet: None,
+        data,
+        centre: None,
+        noise: Some(noise),
+        kept: None,
+    })
+}
+
+fn super_resolution(
+    volume: &Volume,
+    scaling: Scaling,
+    spacing: [f64; 3],
+    profile: Profile,
+) -> Result<Problem> {
+    let old = volume.grid.spacing();
+    for a in 0..3 {
+        if !(spacing[a].is_finite() && spacing[a] > 0.0) {
+            let text = format!("the wanted spacing must be above 0 mm, but it is {}", spacing[a]);
+            return Err(Error::Request(text));
+        }
+    }
+    // What is finer already stays.
+    let spacing: [f64; 3] = std::array::from_fn(|a| spacing[a].min(old[a]));
+    let grid = volume.grid.with_spacing(spacing);
+    if grid.shape == volume.grid.shape {
+        return Err(Error::Request(format!(
+            "the volume has {:.2} × {:.2} × {:.2} mm already, which is no coarser than the spacing wanted",
+            old[0], old[1], old[2]
+        )));
+    }
+    if grid.voxels() > 1 << 30 {
+        return Err(Error::Request(format!(
+            "the wanted spacing makes {} × {} × {} voxels, more than fit",
+            grid.shape[0], grid.shape[1], grid.shape[2]
+        )));
+    }
+    let measurement = Slices::new(grid.shape, volume.grid.shape, profile, 0.0);
+    let data = scaling.apply(&volume.voxels);
+    let start = crate::interpolate::back_projected(&measurement, &data, volume.grid.shape, grid.shape);
+    let target = Volume { voxels: vec![0.0; grid.voxels()], grid, source: volume.source.clone() };
+    Ok(Problem {
+        target,
+        scaling,
+        measurement: Box::new(measurement),
+        quiet: Some(Quiet::around(&start, grid.shape)),
+        data,
+        start,
+        centre: None,
+        noise: None,
+        kept: None,
+    })
+}
+
+fn inpainting(volume: Volume, scaling: Scaling, known: Vec<bool>) -> Problem {
+    let mut data = scaling.apply(&volume.voxels);
+    data.iter_mut().zip(&known).for_each(|(v, k)| *v = if *k { *v } else { 0.0 });
+    let start = crate::interpolate::fill(&data, &known, volume.grid.shape);
+    Problem {
+        scaling,
+        quiet: Some(Quiet::known(&start, &known)),
+        measurement: Box::new(Mask::new(known.clone(), 0.0)),
+        data,
+        start,
+        centre: None,
+        noise: None,
+        kept: Some((known, volume.voxels.clone())),
+        target: volume,
+    }
+}
+
+/// The volume on a wider grid, and which of its voxels are known.
+fn extended(volume: &Volume, low: [usize; 3], high: [usize; 3]) -> Result<(Volume, Vec<bool>)> {
+    if low == [0; 3] && high == [0; 3] {
+        return Err(Error::Request("nothing is to be added to the field of view".into()));
+    }
+    if (0..3).any(|a| low[a] + high[a] > 4096) {
+        return Err(Error::Request("the field of view cannot grow by more than 4096 voxels".into()));
+    }
+    let grid = volume.grid.extended(low.map(|v| v as isize), high.map(|v| v as isize));
+    let mut voxels = vec![0.0; grid.voxels()];
+    let mut known = vec![false; grid.voxels()];
+    let [nx, ny, _] = volume.grid.shape;
+    for (k, row) in volume.voxels.chunks_exact(nx).enumerate() {
+        let (y, z) = (k % ny + low[1], k / ny + low[2]);
+        let at = (z * grid.shape[1] + y) * grid.shape[0] + low[0];
+        voxels[at..at + nx].copy_from_slice(row);
+        known[at..at + nx].fill(true);
+    }
+    let source: Source = volume.source.clone();
+    Ok((Volume { voxels, grid, source }, known))
+}
