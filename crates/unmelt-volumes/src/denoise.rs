@@ -31,7 +31,7 @@ pub(crate) fn denoise(
 /// Answers that are averaged: each has errors of its own at the edges of its patches, and seen in a mirror.
 const AVERAGED: usize = 3;
 
-/// Answers of the prior, each on a partition of its own, every second one mirrored.
+/// Answers of the prior, each on a partition of its own.
 struct Answers<'a, 'b> {
     prior: &'a PatchPrior<'b>,
     sigma: f64,
@@ -45,7 +45,7 @@ impl Answers<'_, '_> {
     fn mean(&mut self, noisy: &[f32], count: usize) -> Result<Vec<f32>> {
         let mut mean = vec![0.0f32; noisy.len()];
         for _ in 0..count {
-            let answer = self.prior.denoise_volume(noisy, self.sigma, self.step, self.step % 2 == 1)?;
+            let answer = self.prior.denoise_volume(noisy, self.sigma, self.step)?;
             let share = 1.0 / count as f32;
             mean.iter_mut().zip(answer).for_each(|(m, a)| *m += share * a);
             self.step += 1;

@@ -68,9 +68,9 @@ impl Task {
             Self::Denoise { .. } => 0.1,
             Self::SuperResolve { spacing, .. } => {
                 let old = grid.spacing();
-                // About what cubic interpolation gets wrong.
-                let ratio = (0..3).map(|a| old[a] / spacing[a]).fold(1.0, f64::max);
-                (0.01 * (ratio - 1.0).powi(2)).clamp(0.02, 0.25)
+                // About what interpolation gets wrong: little is left to decide above that.
+                let wrong: f64 = (0..3).map(|a| (old[a] / spacing[a] - 1.0).max(0.0).powi(2)).sum();
+                (0.005 * wrong).clamp(0.01, 0.1)
             }
             // The biharmonic filling is refined; samples must forget it.
             Self::Inpaint { .. } if samples == 1 => 0.02,
@@ -103,7 +103,7 @@ pub struct EnhanceSettings {
 
 impl Default for EnhanceSettings {
     fn default() -> Self {
-        Self { solver: None, steps: 20, seed: 0, samples: 1, sigma_max: None, sigma_min: 0.01, halo: 4 }
+        Self { solver: None, steps: 20, seed: 0, samples: 1, sigma_max: None, sigma_min: 0.005, halo: 4 }
     }
 }
 

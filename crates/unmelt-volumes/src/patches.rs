@@ -216,9 +216,10 @@ impl PatchPrior<'_> {
         !loud
     }
 
-    /// The clean volume behind a noisy one, a patch at a time; `step` numbers the evaluations of a walk. A mirrored
-    /// evaluation sees the left as the right.
-    pub fn denoise_volume(&self, x: &[f32], sigma: f64, step: usize, mirrored: bool) -> Result<Vec<f32>> {
+    /// The clean volume behind a noisy one, a patch at a time; `step` numbers the evaluations of a walk. Every second
+    /// one sees the left as the right: what the network gets wrong in one way only does not add up.
+    pub fn denoise_volume(&self, x: &[f32], sigma: f64, step: usize) -> Result<Vec<f32>> {
+        let mirrored = step % 2 == 1;
         let shape = self.partition.grid.shape;
         let mut out = x.to_vec();
         for part in self.partition.parts(self.model, step) {
@@ -248,26 +249,34 @@ impl PatchPrior<'_> {
     }
 
     fn pull_back_volume(&self, x: &[f32], sigma: f64, step: usize, cotangent: &[f32]) -> Result<Vec<f32>> {
+        let mirrored = step % 2 == 1;
         let shape = self.partition.grid.shape;
         let mut out = vec![0.0f32; x.len()];
         for part in self.partition.parts(self.model, step) {
             if self.is_quiet(&part) {
                 continue;
             }
-            let patch = part.gathered(x, shape);
+            let mut patch = part.gathered(x, shape);
             let mut weight = vec![0.0f32; patch.len()];
             part.answered(shape, |k, at| weight[k] = cotangent[at]);
             if patch.iter().all(|v| *v == patch[0]) {
                 part.answered(shape, |k, at| out[at] += weight[k]);
                 continue;
             }
+            let mut place = self.partition.place(&part);
+            if mirrored {
+                place = place.mirrored(part.shape[0]);
+                [&mut patch, &mut weight].into_iter().for_each(|p| mirror(p, part.shape[0]));
+            }
             let noisy = patches_tensor(&[patch], part.shape, self.device).autodiff().require_grad();
-            let place = [self.partition.place(&part)];
-            let clean = self.model.denoise_patches(self.weights, noisy.clone(), &place, sigma)?;
+            let clean = self.model.denoise_patches(self.weights, noisy.clone(), &[place], sigma)?;
             let weight = patches_tensor(&[weight], part.shape, self.device);
             let gradients = (clean * weight).sum().backward();
             if let Some(slope) = noisy.grad(&gradients) {
-                let slope = tensor_patches(slope).concat();
+                let mut slope = tensor_patches(slope).concat();
+                if mirrored {
+                    mirror(&mut slope, part.shape[0]);
+                }
                 part.seen(shape, |k, at| out[at] += slope[k]);
             }
         }
@@ -277,7 +286,7 @@ impl PatchPrior<'_> {
 
 impl Prior<f32> for PatchPrior<'_> {
     fn denoise(&self, x: &[f32], sigma: f64, step: usize) -> unmelt_diffusion::Result<Vec<f32>> {
-        self.denoise_volume(x, sigma, step, false).map_err(|e| e.into_core())
+        self.denoise_volume(x, sigma, step).map_err(|e| e.into_core())
     }
 
     fn pull_back(

@@ -163,7 +163,7 @@ pub struct Enhance {
     #[arg(long)]
     pub sigma_max: Option<f64>,
     /// Lowest noise level of the walk, in units of the robust range
-    #[arg(long, default_value_t = 0.01)]
+    #[arg(long, default_value_t = 0.005)]
     pub sigma_min: f64,
     #[command(flatten)]
     pub walk: Walk,
