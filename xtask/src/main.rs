@@ -1,33 +1,59 @@
-//! The project's own commands: `cargo xtask test`.
+//! The project's own commands: `cargo xtask test` and `cargo xtask bench`.
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-/// What `cargo xtask test` runs, in order; all of it in release mode, so that dependencies are built once.
-const TEST: [(&str, &[&str]); 5] = [
-    ("format", &["fmt", "--all", "--check"]),
-    ("clippy", &["clippy", "--release", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
-    ("tests", &["test", "--release", "--workspace", "--all-targets"]),
-    ("doc tests", &["test", "--release", "--workspace", "--doc"]),
-    ("docs", &["doc", "--release", "--workspace", "--no-deps"]),
+/// What `cargo xtask test` runs, in order: a name, the limit of the instruction set, the arguments; all of it in release mode, so that dependencies are built once.
+const TEST: [(&str, &str, &[&str]); 7] = [
+    ("format", "", &["fmt", "--all", "--check"]),
+    ("clippy", "", &["clippy", "--release", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
+    ("tests", "", &["test", "--release", "--workspace", "--all-targets"]),
+    ("fused operations without AVX-512", "avx2", &["test", "--release", "--workspace", "--lib", "fused"]),
+    ("fused operations without AVX", "portable", &["test", "--release", "--workspace", "--lib", "fused"]),
+    ("doc tests", "", &["test", "--release", "--workspace", "--doc"]),
+    ("docs", "", &["doc", "--release", "--workspace", "--no-deps"]),
 ];
 
 fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("test") => test(),
+        Some("bench") => bench(),
         _ => {
-            eprintln!("usage: cargo xtask test");
+            eprintln!("usage: cargo xtask test | cargo xtask bench [--json] [--peer python3] [--help]");
             ExitCode::from(2)
         }
     }
 }
 
+/// Builds everything as the tests do, and hands over to the benchmark's own program.
+fn bench() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(2).collect();
+    let mut build = vec!["build", "--release", "--workspace", "--quiet"];
+    if arguments.iter().any(|a| a.contains("cuda")) {
+        build.extend(["--features", "cuda"]);
+    }
+    let built = Command::new(env!("CARGO")).args(build).status();
+    if !built.is_ok_and(|s| s.success()) {
+        eprintln!("the build failed");
+        return ExitCode::FAILURE;
+    }
+    // Beside this program: both are built into the same folder.
+    let here = std::env::current_exe().unwrap_or_default();
+    match Command::new(here.with_file_name("unmelt-bench")).args(arguments).status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
 fn test() -> ExitCode {
-    for (name, arguments) in TEST {
+    for (name, simd, arguments) in TEST {
         let begin = Instant::now();
         println!("== {name}: cargo {}", arguments.join(" "));
         let mut command = Command::new(env!("CARGO"));
         command.args(arguments).env("RUSTDOCFLAGS", "--deny warnings");
+        if !simd.is_empty() {
+            command.env("UNMELT_SIMD", simd);
+        }
         match command.status() {
             Ok(status) if status.success() => {
                 println!("== {name}: done in {:.0} s", begin.elapsed().as_secs_f64());

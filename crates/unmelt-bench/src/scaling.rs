@@ -1,0 +1,127 @@
+//! Cost against size, against threads, and of a whole command.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+use burn::tensor::Device;
+use unmelt_diffusion::{Noise, Stream};
+use unmelt_volumes::enhance::{EnhanceSettings, Enhancer, Task};
+use unmelt_volumes::{Grid, Volume, models};
+
+use crate::report::{Curve, Parts, Report};
+use crate::{Args, Failure, contest};
+
+/// All curves.
+pub fn all(args: &Args, report: &mut Report) -> Result<(), Failure> {
+    report.curve(molecules()?);
+    report.curve(volumes()?);
+    for work in ["egnn", "unet"] {
+        report.curve(threads(work, args)?);
+    }
+    Ok(())
+}
+
+/// Atoms of the molecules that are timed.
+const SIZES: [usize; 6] = [5, 10, 20, 50, 100, 200];
+
+/// Evaluations between the two runs whose difference counts.
+const EVALUATIONS: usize = 20;
+
+fn molecules() -> Result<Curve, Failure> {
+    let mut points = Vec::new();
+    for atoms in SIZES {
+        // About as many pairs of atoms in all.
+        let count = (64 * 20 * 20 / (atoms * atoms)).clamp(2, 1000);
+        let few = generate(count, Some(atoms), 1)?;
+        let many = generate(count, Some(atoms), 1 + EVALUATIONS)?;
+        points.push([atoms as f64, (many - few) * 1e3 / (EVALUATIONS * count) as f64]);
+    }
+    let title = "Model qm9, one evaluation of a molecule".into();
+    Ok(Curve { title, units: ["atoms", "ms per molecule"], points })
+}
+
+/// Edges of the volumes that are timed.
+const EDGES: [usize; 4] = [32, 64, 128, 256];
+
+fn volumes() -> Result<Curve, Failure> {
+    let enhancer = Enhancer::load(&models::find("brain-mri")?, &Device::flex())?;
+    let task = Task::Denoise { sigma: Some(0.1), rician: Some(false) };
+    let mut points = Vec::new();
+    for n in EDGES {
+        let mut voxels = vec![0.0f32; n * n * n];
+        Noise::new(1).normal(Stream::new(0, 0, 0), &mut voxels);
+        voxels.iter_mut().for_each(|v| *v = 1.0 + 0.1 * *v);
+        let volume = Volume::new(voxels, Grid::centred([n; 3], [1.0; 3]));
+        let begin = Instant::now();
+        enhancer.enhance(&volume, &task, &EnhanceSettings::default(), &mut |_| true)?;
+        points.push([(n * n * n) as f64, begin.elapsed().as_secs_f64() * 1e6 / (n * n * n) as f64]);
+    }
+    let title = "Model brain-mri, one evaluation: cubes of 32, 64, 128 and 256 voxels".into();
+    Ok(Curve { title, units: ["voxels", "µs per voxel"], points })
+}
+
+fn threads(work: &str, args: &Args) -> Result<Curve, Failure> {
+    let mut points = Vec::new();
+    for threads in [1, 2] {
+        let alone = Args {
+            command: None,
+            json: args.json,
+            peer: None,
+            rounds: args.rounds,
+            threads,
+            only: None,
+            device: args.device.clone(),
+        };
+        let contest = contest::hold(work, &alone)?;
+        points.push([threads as f64, contest.sides[0].median_ms]);
+    }
+    Ok(Curve { title: crate::work::title(work).into(), units: ["threads", "ms"], points })
+}
+
+/// Where the time of `molecules generate --count 100` goes, in medians.
+pub fn end_to_end(rounds: usize) -> Result<Parts, Failure> {
+    let median = |f: &dyn Fn() -> Result<f64, Failure>| {
+        let mut times = (0..rounds.clamp(1, 3)).map(|_| f()).collect::<Result<Vec<_>, _>>()?;
+        times.sort_by(f64::total_cmp);
+        Ok::<f64, Failure>(times[times.len() / 2])
+    };
+    let start = median(&|| run(&["models"]))?;
+    let whole = median(&|| generate(100, None, 100))?;
+    let once = median(&|| generate(100, None, 1))?;
+    let evaluations = (whole - once) / 99.0 * 100.0;
+    Ok(vec![
+        ("in all, 100 evaluations each".into(), whole),
+        ("the program's start".into(), start),
+        ("evaluations and steps of the sampler".into(), evaluations),
+        ("loading, sizes, assessment, files".into(), (whole - start - evaluations).max(0.0)),
+    ])
+}
+
+fn generate(count: usize, atoms: Option<usize>, steps: usize) -> Result<f64, Failure> {
+    let folder = tempfile::tempdir().map_err(Failure::system("a temporary folder"))?;
+    let output = folder.path().join("out.sdf").to_string_lossy().into_owned();
+    let (count, steps) = (count.to_string(), steps.to_string());
+    let mut arguments =
+        vec!["molecules", "generate", "--count", &count, "--steps", &steps, "--output", &output];
+    let atoms = atoms.map(|n| n.to_string());
+    if let Some(atoms) = &atoms {
+        arguments.extend(["--atoms", atoms]);
+    }
+    run(&arguments)
+}
+
+/// Seconds of a whole command of the program beside this one.
+fn run(arguments: &[&str]) -> Result<f64, Failure> {
+    let here = std::env::current_exe().map_err(Failure::system("this program"))?;
+    let program: PathBuf = here.with_file_name("unmelt");
+    let begin = Instant::now();
+    let output = Command::new(&program)
+        .args(arguments)
+        .output()
+        .map_err(Failure::system(program.display().to_string()))?;
+    if !output.status.success() {
+        return Err(Failure::Said(format!("unmelt: {}", String::from_utf8_lossy(&output.stderr).trim())));
+    }
+    Ok(begin.elapsed().as_secs_f64())
+}
