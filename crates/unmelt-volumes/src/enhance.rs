@@ -70,7 +70,7 @@ impl Task {
                 let old = grid.spacing();
                 // About what interpolation gets wrong: little is left to decide above that.
                 let wrong: f64 = (0..3).map(|a| (old[a] / spacing[a] - 1.0).max(0.0).powi(2)).sum();
-                (0.005 * wrong).clamp(0.01, 0.1)
+                (0.01 * wrong).clamp(0.01, 0.15)
             }
             // The biharmonic filling is refined; samples must forget it.
             Self::Inpaint { .. } if samples == 1 => 0.02,
