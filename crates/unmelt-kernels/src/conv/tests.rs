@@ -56,7 +56,8 @@ fn list<const D: usize>(x: Tensor<D>) -> Vec<f32> {
 fn agree(case: Case) {
     let (fused, plain) = (run(conv, case), run(conv_plain, case));
     for (part, (a, b)) in fused.iter().zip(&plain).enumerate() {
-        let scale = b.iter().fold(1e-3f32, |m, v| m.max(v.abs()));
+        // Numbers of size 1 go in: sums of them that cancel are no more exact than that.
+        let scale = b.iter().fold(2e-2f32, |m, v| m.max(v.abs()));
         assert_eq!(a.len(), b.len(), "part {part} of {case:?}");
         let worst = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(worst <= 1e-4 * scale, "part {part} is off by {worst} of {scale} in {case:?}");

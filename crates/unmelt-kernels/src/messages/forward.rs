@@ -13,9 +13,9 @@ pub(super) fn forward(operands: &Operands, graph: &EdgeGraph, reduction: Reducti
     let view = operands.view();
     let width = reduction.width(view.d);
     let mut out = vec![0.0f32; graph.atoms() * width];
-    let mut parts = Vec::with_capacity(graph.parts().len());
+    let mut parts = Vec::with_capacity(graph.receivers().len());
     let mut rest = &mut out[..];
-    for atoms in graph.parts() {
+    for atoms in graph.receivers() {
         parts.push((atoms.clone(), rest.split_off_mut(..atoms.len() * width).expect("sized above")));
     }
     parts.into_par_iter().for_each_init(Messages::default, |messages, (atoms, out)| {

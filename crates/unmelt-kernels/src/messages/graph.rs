@@ -9,8 +9,10 @@ pub struct EdgeGraph {
     starts: Vec<usize>,
     /// The atom at the other end of each edge.
     senders: Vec<u32>,
-    /// Ranges of atoms that no edge leaves, of about equal work.
+    /// Ranges of atoms that no edge leaves, of about equal work: what a gradient can be divided into.
     parts: Vec<Range<usize>>,
+    /// Ranges of atoms of about equal work: enough where only receivers are written.
+    receivers: Vec<Range<usize>>,
 }
 
 /// Atoms are divided into at most this many parts, whatever the number of threads, so that sums over parts are the
@@ -64,7 +66,14 @@ impl EdgeGraph {
         if from < atoms {
             parts.push(from..atoms);
         }
-        Self { starts, senders: edges.iter().map(|&(_, j)| j as u32).collect(), parts }
+        let (mut receivers, mut from) = (Vec::new(), 0);
+        for i in 0..atoms {
+            if starts[i + 1] - starts[from] >= share || i + 1 == atoms {
+                receivers.push(from..i + 1);
+                from = i + 1;
+            }
+        }
+        Self { receivers, starts, senders: edges.iter().map(|&(_, j)| j as u32).collect(), parts }
     }
 
     /// Number of atoms.
@@ -75,6 +84,10 @@ impl EdgeGraph {
     /// Number of edges.
     pub fn edges(&self) -> usize {
         self.senders.len()
+    }
+
+    pub(super) fn receivers(&self) -> &[Range<usize>] {
+        &self.receivers
     }
 
     pub(super) fn parts(&self) -> &[Range<usize>] {
