@@ -143,15 +143,21 @@ impl Player {
         drop(self.input);
         // What it says at its end does not matter.
         let _ = self.child.wait();
-        self.times.sort_by(f64::total_cmp);
+        let [least, median_ms, most] = in_order(self.times);
         Side {
             name: self.name,
-            median_ms: self.times[self.times.len() / 2],
-            range_ms: [self.times[0], self.times[self.times.len() - 1]],
+            median_ms,
+            range_ms: [least, most],
             added_mb: (self.peak_mb - self.ready.idle_mb).max(0.0),
             peak_mb: self.peak_mb,
         }
     }
+}
+
+/// The least, the median and the most of some times; there must be one.
+pub fn in_order(mut times: Vec<f64>) -> [f64; 3] {
+    times.sort_by(f64::total_cmp);
+    [times[0], times[times.len() / 2], times[times.len() - 1]]
 }
 
 fn hear<T: serde::de::DeserializeOwned>(from: &mut impl BufRead, name: &str) -> Result<T, Failure> {

@@ -18,7 +18,7 @@ use clap::{Parser, Subcommand};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[derive(Parser)]
+#[derive(Clone, Parser)]
 #[command(name = "cargo xtask bench", about = "Times unmelt, and a peer beside it")]
 struct Args {
     #[command(subcommand)]
@@ -43,7 +43,7 @@ struct Args {
     device: String,
 }
 
-#[derive(Subcommand)]
+#[derive(Clone, Subcommand)]
 enum Hidden {
     /// One side of a contest: answers on standard output
     #[command(hide = true)]

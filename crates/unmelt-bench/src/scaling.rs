@@ -80,15 +80,7 @@ fn volumes() -> Result<Curve, Failure> {
 fn threads(work: &str, args: &Args) -> Result<Curve, Failure> {
     let mut points = Vec::new();
     for threads in [1, 2] {
-        let alone = Args {
-            command: None,
-            json: args.json,
-            peer: None,
-            rounds: args.rounds,
-            threads,
-            only: None,
-            device: args.device.clone(),
-        };
+        let alone = Args { peer: None, threads, ..args.clone() };
         let contest = contest::hold(work, &alone)?;
         points.push([threads as f64, contest.sides[0].median_ms]);
     }
@@ -98,9 +90,8 @@ fn threads(work: &str, args: &Args) -> Result<Curve, Failure> {
 /// Where the time of `molecules generate --count 100` goes, in medians.
 pub fn end_to_end(rounds: usize) -> Result<Parts, Failure> {
     let median = |f: &dyn Fn() -> Result<f64, Failure>| {
-        let mut times = (0..rounds.clamp(1, 3)).map(|_| f()).collect::<Result<Vec<_>, _>>()?;
-        times.sort_by(f64::total_cmp);
-        Ok::<f64, Failure>(times[times.len() / 2])
+        let times = (0..rounds.clamp(1, 3)).map(|_| f()).collect::<Result<Vec<_>, _>>()?;
+        Ok::<f64, Failure>(contest::in_order(times)[1])
     };
     let start = median(&|| run(&["models"]))?;
     let whole = median(&|| generate(100, 100))?;

@@ -15,12 +15,12 @@ pub trait Measurement<T: Real> {
 
     /// argmin over x of ‖A·x − y‖² + ρ·‖x − z‖², ρ > 0. By conjugate gradients unless there is a formula.
     fn prox(&self, z: &[T], y: &[T], rho: f64) -> Vec<T> {
-        conjugate_gradients(self, z, y, rho, ITERATIONS, TOLERANCE)
+        nearest(self, z, y, rho)
     }
 
     /// The point nearest to z that explains the data (in the sense of least squares): z − A⁺(A·z − y).
     fn project(&self, z: &[T], y: &[T]) -> Vec<T> {
-        conjugate_gradients(self, z, y, 0.0, ITERATIONS, TOLERANCE)
+        nearest(self, z, y, 0.0)
     }
 
     /// Where A only keeps some elements and drops the others: which it keeps.
@@ -30,9 +30,14 @@ pub trait Measurement<T: Real> {
 }
 
 /// Most iterations of a prox without formula.
-pub const ITERATIONS: usize = 50;
+const ITERATIONS: usize = 50;
 /// Relative residual at which they end.
-pub const TOLERANCE: f64 = 1e-5;
+const TOLERANCE: f64 = 1e-5;
+
+/// What [`Measurement::prox`] is without a formula, and with ρ = 0 [`Measurement::project`].
+pub fn nearest<T: Real, M: Measurement<T> + ?Sized>(measurement: &M, z: &[T], y: &[T], rho: f64) -> Vec<T> {
+    conjugate_gradients(measurement, z, y, rho, ITERATIONS, TOLERANCE)
+}
 
 /// Conjugate gradients on (AᵀA + ρ)·d = Aᵀ(y − A·z) from d = 0; z + d. With ρ = 0 the least change of z that
 /// explains the data best.

@@ -8,6 +8,7 @@ mod conv;
 mod messages;
 mod mlp;
 mod norm;
+mod offset;
 mod pair_layer;
 mod product;
 mod silu;

@@ -85,7 +85,7 @@ impl Task {
 #[derive(Clone, Debug, PartialEq)]
 pub struct EnhanceSettings {
     /// Solver: one of [`PosteriorSolver::NAMES`]; if not given hqs for a single estimate, diffpir for samples. A single
-    /// estimate without noise needs none: the prior's answer is the posterior mean.
+    /// estimate of what noise hides needs none: the prior's answer is the posterior mean.
     pub solver: Option<String>,
     /// Steps of the walk.
     pub steps: usize,

@@ -6,7 +6,7 @@ use npyz::NpyFile;
 use rustfft::num_complex::Complex32;
 use unmelt_diffusion::measurement::Measurement;
 
-use crate::measurement::Fourier;
+use crate::measurement::{Fourier, opposite};
 use crate::{Error, Result};
 
 /// Complex numbers with the shape of their file.
@@ -180,7 +180,7 @@ pub fn of_zero_filled(voxels: &[f32], shape: [usize; 3], sampled: &[bool]) -> Re
         return Err(Error::Request("the sampling mask is not of the size of a slice".into()));
     }
     let at = |k: usize| (k / nx + ny / 2) % ny * nx + (k % nx + nx / 2) % nx;
-    let negative = |k: usize| (ny - k / nx) % ny * nx + (nx - k % nx) % nx;
+    let negative = |k: usize| opposite(k, [nx, ny]);
     let shifted: Vec<bool> = (0..nx * ny).map(|k| sampled[at(k)]).collect();
     if !shifted.contains(&true) {
         return Err(Error::Request("the sampling mask is empty".into()));

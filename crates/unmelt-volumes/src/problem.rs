@@ -152,9 +152,13 @@ fn denoising(volume: &Volume, scaling: Scaling, sigma: Option<f64>, rician: Opti
     {
         return Err(Error::Request(format!("the noise level must be a number of at least 0, but it is {s}")));
     }
-    let mut noise = rician::estimate(&volume.voxels, volume.grid.shape);
-    noise.sigma = sigma.unwrap_or(noise.sigma);
-    noise.rician = rician.unwrap_or(noise.rician);
+    let noise = match (sigma, rician) {
+        (Some(sigma), Some(rician)) => Estimate { sigma, rician },
+        _ => {
+            let found = rician::estimate(&volume.voxels, volume.grid.shape);
+            Estimate { sigma: sigma.unwrap_or(found.sigma), rician: rician.unwrap_or(found.rician) }
+        }
+    };
     let data = scaling.apply(&volume.voxels);
     let level = noise.sigma / scaling.range();
     Ok(Problem {

@@ -5,9 +5,10 @@ use burn::tensor::TensorData;
 use rayon::prelude::*;
 use std::ops::Range;
 
-use super::tile::{Messages, Operands, Tile, View, coordinate_weight, length, offset, tiles};
+use super::tile::{Messages, Operands, Tile, View, coordinate_weight, length, tiles};
 use super::{EdgeGraph, Reduction};
 use crate::norm::dot;
+use crate::offset::offset;
 use crate::product::{add_column_sums, add_product_at, product_bt};
 use crate::simd::{self, multiversion};
 use crate::tensors::{in_order, values};

@@ -4,8 +4,9 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::TensorData;
 use rayon::prelude::*;
 
-use super::tile::{Messages, Operands, Tile, View, coordinate_weight, length, offset, tiles};
+use super::tile::{Messages, Operands, Tile, View, coordinate_weight, length, tiles};
 use super::{EdgeGraph, Reduction};
+use crate::offset::offset;
 use crate::simd::{self, multiversion};
 
 /// The reduced messages of all atoms.

@@ -15,6 +15,23 @@ pub struct EdgeGraph {
     receivers: Vec<Range<usize>>,
 }
 
+/// Ranges of atoms with at least `share` edges each, the last but for what is left; `may_end` is asked of every atom in
+/// turn whether a range may end behind it.
+fn divide(starts: &[usize], share: usize, mut may_end: impl FnMut(usize) -> bool) -> Vec<Range<usize>> {
+    let atoms = starts.len() - 1;
+    let (mut ranges, mut from) = (Vec::new(), 0);
+    for i in 0..atoms {
+        if may_end(i) && starts[i + 1] - starts[from] >= share {
+            ranges.push(from..i + 1);
+            from = i + 1;
+        }
+    }
+    if from < atoms {
+        ranges.push(from..atoms);
+    }
+    ranges
+}
+
 /// Atoms are divided into at most this many parts, whatever the number of threads, so that sums over parts are the
 /// same numbers on every machine size.
 const PARTS: usize = 32;
@@ -55,25 +72,17 @@ impl EdgeGraph {
         }
         (0..atoms).for_each(|i| starts[i + 1] += starts[i]);
         let share = edges.len().div_ceil(PARTS).max(1);
-        let (mut parts, mut from, mut furthest) = (Vec::new(), 0, 0);
-        for i in 0..atoms {
+        let mut furthest = 0;
+        let closed = |i: usize| {
             furthest = furthest.max(reach[i]);
-            if furthest == i && starts[i + 1] - starts[from] >= share {
-                parts.push(from..i + 1);
-                from = i + 1;
-            }
+            furthest == i
+        };
+        Self {
+            parts: divide(&starts, share, closed),
+            receivers: divide(&starts, share, |_| true),
+            senders: edges.iter().map(|&(_, j)| j as u32).collect(),
+            starts,
         }
-        if from < atoms {
-            parts.push(from..atoms);
-        }
-        let (mut receivers, mut from) = (Vec::new(), 0);
-        for i in 0..atoms {
-            if starts[i + 1] - starts[from] >= share || i + 1 == atoms {
-                receivers.push(from..i + 1);
-                from = i + 1;
-            }
-        }
-        Self { receivers, starts, senders: edges.iter().map(|&(_, j)| j as u32).collect(), parts }
     }
 
     /// Number of atoms.

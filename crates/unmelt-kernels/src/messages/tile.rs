@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::{EdgeGraph, MessageTensors, Reduction, SQUARE_OFFSET};
 use crate::norm::dot;
+use crate::offset::offset;
 use crate::product::{fill_rows, product};
 use crate::simd::{self, multiversion};
 use crate::tensors::{in_order, values};
@@ -159,13 +160,6 @@ fn score_body(rows: &[f32], head: &[f32], scores: &mut [f32]) {
     for (row, score) in rows.chunks_exact(head.len()).zip(scores) {
         *score += dot(row, head);
     }
-}
-
-/// x_i − x_j and its square.
-#[inline(always)]
-pub(super) fn offset(x: &[f32], i: usize, j: usize) -> ([f32; 3], f32) {
-    let o = [x[3 * i] - x[3 * j], x[3 * i + 1] - x[3 * j + 1], x[3 * i + 2] - x[3 * j + 2]];
-    (o, o[0] * o[0] + o[1] * o[1] + o[2] * o[2])
 }
 
 /// √(d² + 10⁻⁸).

@@ -151,7 +151,6 @@ pub(super) fn split<'a>(
 /// Offset x_i − x_j and its length.
 #[inline(always)]
 pub(super) fn offset(x: &[f32], i: usize, j: usize) -> ([f32; 3], f32) {
-    let o = [x[3 * i] - x[3 * j], x[3 * i + 1] - x[3 * j + 1], x[3 * i + 2] - x[3 * j + 2]];
-    let square = o[0] * o[0] + o[1] * o[1] + o[2] * o[2];
+    let (o, square) = crate::offset::offset(x, i, j);
     (o, if square <= 1e-18 { 0.0 } else { square.sqrt() })
 }

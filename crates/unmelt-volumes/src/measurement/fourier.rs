@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use rustfft::num_complex::Complex32;
 use rustfft::{Fft, FftPlanner};
-use unmelt_diffusion::measurement::{ITERATIONS, Measurement, TOLERANCE, conjugate_gradients};
+use unmelt_diffusion::measurement::{Measurement, nearest};
 use unmelt_diffusion::{Noise, Stream};
 
 /// The 2D Fourier transform of every slice (planes of the first two axes), unitary, with the zero frequency at
@@ -78,11 +78,10 @@ impl Fourier {
     /// its opposite too, so that AᵀA is the mean of the pattern and its mirror image, diagonal in k-space.
     fn corrected(&self, z: &[f32], y: &[f32], rho: f64) -> Vec<f32> {
         let [nx, ny, _] = self.shape;
-        let seen = |x: usize, y: usize| f64::from(u8::from(self.sampled[y * nx + x]));
+        let seen = |k: usize| f64::from(u8::from(self.sampled[k]));
         let factors: Vec<f32> = (0..nx * ny)
             .map(|k| {
-                let (x, y) = (k % nx, k / nx);
-                let part = 0.5 * (seen(x, y) + seen((nx - x) % nx, (ny - y) % ny)) + rho;
+                let part = 0.5 * (seen(k) + seen(opposite(k, [nx, ny]))) + rho;
                 if part > 0.0 { (1.0 / part) as f32 } else { 0.0 }
             })
             .collect();
@@ -148,12 +147,17 @@ impl Measurement<f32> for Fourier {
         if self.sensitivities.is_empty() {
             return self.corrected(z, y, rho);
         }
-        conjugate_gradients(self, z, y, rho, ITERATIONS, TOLERANCE)
+        nearest(self, z, y, rho)
     }
 
     fn project(&self, z: &[f32], y: &[f32]) -> Vec<f32> {
         self.prox(z, y, 0.0)
     }
+}
+
+/// The position of the opposite frequency in a plane of this size.
+pub(crate) fn opposite(k: usize, [nx, ny]: [usize; 2]) -> usize {
+    (ny - k / nx) % ny * nx + (nx - k % nx) % nx
 }
 
 /// Marks of a random 1-D Cartesian pattern over `count` lines, zero frequency at index 0: the middle `centre` part in

@@ -5,6 +5,7 @@ mod identity;
 mod mask;
 mod slices;
 
+pub(crate) use fourier::opposite;
 pub use fourier::{Fourier, random_cartesian_lines};
 pub use identity::Identity;
 pub use mask::Mask;
