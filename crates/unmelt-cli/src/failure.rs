@@ -46,6 +46,8 @@ impl From<unmelt_diffusion::Error> for Failure {
     fn from(error: unmelt_diffusion::Error) -> Self {
         use unmelt_diffusion::Error as E;
         match &error {
+            E::NotFinite { at, .. } if at.contains("sampling") => Self::failed(error.to_string())
+                .hint("more --steps, another --solver or a smaller sample usually helps"),
             E::NotFinite { .. } => Self::failed(error.to_string())
                 .hint("a lower learning_rate.peak or a longer warm-up usually helps"),
             E::File { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {

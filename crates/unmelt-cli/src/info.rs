@@ -23,6 +23,13 @@ pub fn model(name: &str) -> Result<(), Failure> {
         "network       {} layers, width {} (atoms) and {} (pairs), {} parameters",
         n.layers, n.node_width, n.pair_width, card.weights.parameters
     );
+    for p in &card.model.properties {
+        let ([low, high], unit) = (p.range, &p.source.unit);
+        println!(
+            "property      {}: {low:.2} to {high:.2} {unit}, from the column {}",
+            p.source.name, p.source.column
+        );
+    }
     println!("trained       {} steps, {} molecules seen, {:.0} minutes", p.steps, p.samples_seen, p.minutes);
     println!("              by {} on {}", p.trained_by, p.data);
     if !p.measured.is_empty() {

@@ -2,19 +2,17 @@
 
 mod args;
 mod device;
-mod evaluate;
 mod failure;
-mod generate;
 mod info;
 mod interrupt;
 mod losses;
+mod molecules;
 mod progress;
-mod train;
 mod volumes;
 
 use clap::Parser;
 
-use args::{Args, Command, Molecules};
+use args::{Args, Command};
 use failure::Failure;
 
 /// Keeps freed memory instead of handing it back to the system after each tensor.
@@ -41,12 +39,7 @@ fn keep_freed_memory() {
 
 fn run(args: Args) -> Result<(), Failure> {
     match args.command {
-        Command::Molecules { command } => match command {
-            Molecules::Generate(args) => generate::run(&args),
-            Molecules::Train(args) => train::run(args),
-            Molecules::Evaluate(args) => evaluate::run(&args),
-            Molecules::Info { model } => info::model(&model),
-        },
+        Command::Molecules { command } => molecules::run(command),
         Command::Volumes { command } => volumes::run(command),
         Command::Models => info::models(),
         Command::Devices => {

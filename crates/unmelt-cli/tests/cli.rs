@@ -94,7 +94,10 @@ fn every_format_holds_the_same_atoms() {
         assert_eq!(a.bonds().collect::<Vec<_>>(), c.bonds().collect::<Vec<_>>());
     }
     let table = std::fs::read_to_string(f.path().join("a.csv")).expect("the table");
-    assert_eq!(table.lines().next(), Some("sample,seed,formula,atoms,stable,valid,connected,rings,key"));
+    assert_eq!(
+        table.lines().next(),
+        Some("sample,seed,smiles,formula,atoms,stable,valid,connected,rings,key")
+    );
     assert_eq!(table.lines().count(), 8);
 }
 
@@ -102,7 +105,7 @@ fn every_format_holds_the_same_atoms() {
 fn every_solver_makes_molecules() {
     let f = folder();
     for solver in unmelt_diffusion::solver::Solver::NAMES {
-        generate(f.path(), "x.sdf", &["--solver", solver, "--count", "2", "--atoms", "9"]);
+        generate(f.path(), "x.sdf", &["--solver", solver, "--count", "2", "--atoms", "9", "--steps", "12"]);
         assert_eq!(read_molecules(&f.path().join("x.sdf")).expect("readable").molecules[0].len(), 9);
     }
 }

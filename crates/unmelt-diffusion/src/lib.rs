@@ -50,10 +50,10 @@ pub use grid::Grid;
 pub use noise::{Noise, Stream};
 pub use parameters::{Entry, Init, Layout, Parameters, Weights, to_vec};
 pub use process::{
-    Categorical, CategoricalKind, Feature, FeatureProcess, FeatureSpec, Gaussian, Prediction, ProcessSpec,
-    ProductProcess, State, Subspace, Value,
+    Categorical, CategoricalKind, Feature, FeatureProcess, FeatureSpec, Gaussian, Given, Mask, Prediction,
+    ProcessSpec, ProductProcess, State, Subspace, Value,
 };
 pub use real::Real;
-pub use sampler::{Denoiser, Draw, Question, Sampler, SamplerConfig};
+pub use sampler::{Denoiser, Draw, Moment, Question, Sampler, SamplerConfig};
 pub use schedule::{Level, Levels, Schedule, betas_of_alphas_cumprod, rescale_zero_terminal_snr};
 pub use target::{Target, Threshold, combine, quantile};

@@ -2,15 +2,18 @@
 
 use rayon::prelude::*;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check};
 use crate::grid::Grid;
 use crate::noise::{Noise, Stream};
-use crate::process::{Categorical, FeatureProcess, Gaussian, Prediction, ProductProcess, State, Value};
+use crate::process::{
+    Categorical, FeatureProcess, Gaussian, Given, Mask, Prediction, ProductProcess, State, Value,
+};
 use crate::solver::{Place, Solver, Walk};
 use crate::{Level, Levels};
 
-/// Where solvers that work in σ/α begin at the latest.
-const MAX_RELATIVE_SIGMA: f64 = 1e3;
+/// Where solvers that work in σ/α begin at the latest: data of unit variance are a thousandth of the variance there. From
+/// further away a first step would be so long that a second-order correction of it throws the sample out of the noise.
+const MAX_RELATIVE_SIGMA: f64 = 30.0;
 
 /// What a denoiser is asked about one sample.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +22,8 @@ pub struct Question<'a> {
     pub state: &'a State<f32>,
     /// The prediction of the evaluation before, if there was one.
     pub previous: Option<&'a [Prediction<f32>]>,
+    /// What of the state is given, if anything is.
+    pub given: Option<&'a Mask>,
     /// Time in [0, 1].
     pub time: f64,
 }
@@ -40,15 +45,42 @@ pub struct SamplerConfig {
     pub steps: usize,
     /// Seed of the noise.
     pub seed: u64,
+    /// The time to begin at, 1 for pure noise. The grid's times are shrunk to it.
+    pub begin: f64,
 }
 
-/// A sample to draw: its number within the seed, and the elements of each of its features.
+/// A sample to draw: its number within the seed, the elements of each of its features, and what is known of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Draw {
     /// Number; it fixes the noise, whatever batch the sample is drawn in.
     pub number: u64,
     /// Elements per feature.
     pub lengths: Vec<usize>,
+    /// What is given, and stays as it is.
+    pub given: Option<Given<f32>>,
+    /// A clean state to melt up to the time that the sampler begins at; pure noise where there is none.
+    pub origin: Option<State<f32>>,
+}
+
+impl Draw {
+    /// A sample of which nothing is known.
+    pub fn new(number: u64, lengths: Vec<usize>) -> Self {
+        Self { number, lengths, given: None, origin: None }
+    }
+}
+
+/// A batch on its way, after an evaluation.
+pub struct Moment<'a> {
+    /// The time of the evaluation.
+    pub time: f64,
+    runs: &'a [Run],
+}
+
+impl Moment<'_> {
+    /// The samples as they are now, in order.
+    pub fn states(&self) -> impl ExactSizeIterator<Item = &State<f32>> {
+        self.runs.iter().map(|r| &r.state)
+    }
 }
 
 /// Draws samples of a process.
@@ -66,16 +98,16 @@ impl<'a> Sampler<'a> {
         let Some(first) = process.features().first() else {
             return Err(Error::Combination("a process needs at least one feature"));
         };
-        let mut times = config.grid.times(config.steps, &first.levels)?;
+        check("begin", "between 0 and 1", config.begin, |t| t > 0.0 && t <= 1.0)?;
+        let mut begin = config.begin;
         if config.solver.needs_signal() {
             let gaussian =
                 process.features().iter().filter(|f| matches!(f.process, FeatureProcess::Gaussian(_)));
             let latest = gaussian.map(|f| f.levels.time_of_lambda(-MAX_RELATIVE_SIGMA.ln()));
-            times[0] = latest.fold(times[0], f64::min);
-            if times[0] <= times[1] {
-                return Err(Error::Combination("this solver cannot take so many steps on this schedule"));
-            }
+            begin = latest.fold(begin, f64::min);
         }
+        let mut times = config.grid.times(config.steps, &first.levels)?;
+        times.iter_mut().for_each(|t| *t *= begin);
         Ok(Self { process, solver: config.solver, times, noise: Noise::new(config.seed) })
     }
 
@@ -85,12 +117,12 @@ impl<'a> Sampler<'a> {
         (self.times.len() - 1) * per_step + 1 - per_step
     }
 
-    /// Draws a batch; `tick` is called after every evaluation and may stop the work by returning false.
+    /// Draws a batch; `watch` sees every evaluation and may stop the work by returning false.
     pub fn draw(
         &self,
         draws: &[Draw],
         denoiser: &dyn Denoiser,
-        tick: &mut dyn FnMut() -> bool,
+        watch: &mut dyn FnMut(&Moment) -> bool,
     ) -> Result<Vec<State<f32>>> {
         let mut runs = draws.iter().map(|d| Run::new(self, d)).collect::<Result<Vec<_>>>()?;
         let mut clock = Walk::<f32>::new(self.solver, self.levels(&self.process.features()[0].levels))?;
@@ -106,7 +138,12 @@ impl<'a> Sampler<'a> {
             runs.par_iter_mut().for_each(|run| run.query(self.noise));
             let questions: Vec<Question> = runs
                 .iter()
-                .map(|r| Question { state: &r.state, previous: r.previous.as_deref(), time })
+                .map(|r| Question {
+                    state: &r.state,
+                    previous: r.previous.as_deref(),
+                    given: r.given.as_ref().map(|g| &g.mask),
+                    time,
+                })
                 .collect();
             let predictions = denoiser.predict(&questions)?;
             check_finite(&predictions, query.step)?;
@@ -115,7 +152,7 @@ impl<'a> Sampler<'a> {
             runs.par_iter_mut()
                 .zip(predictions)
                 .for_each(|(run, prediction)| run.answer(self, query.step, first, prediction));
-            if !tick() {
+            if !watch(&Moment { time, runs: &runs }) {
                 return Err(Error::Stopped);
             }
         }
@@ -145,6 +182,7 @@ struct Run {
     state: State<f32>,
     walks: Vec<FeatureWalk>,
     previous: Option<Vec<Prediction<f32>>>,
+    given: Option<Given<f32>>,
 }
 
 /// One feature of one sample on its way.
@@ -159,12 +197,15 @@ impl Run {
             .process
             .features()
             .iter()
-            .map(|feature| {
+            .enumerate()
+            .map(|(k, feature)| {
                 let levels = sampler.levels(&feature.levels);
+                let mask = draw.given.as_ref().map(|g| g.mask[k].as_slice());
                 Ok(match &feature.process {
-                    FeatureProcess::Gaussian(process) => {
-                        FeatureWalk::Gaussian { walk: Walk::new(sampler.solver, levels)?, process: *process }
-                    }
+                    FeatureProcess::Gaussian(process) => FeatureWalk::Gaussian {
+                        walk: Walk::new(sampler.solver, levels)?,
+                        process: process.around(mask),
+                    },
                     FeatureProcess::Categorical(process) => FeatureWalk::Categorical {
                         process: process.clone(),
                         keep: levels.iter().map(|l| l.alpha.powi(2)).collect(),
@@ -172,8 +213,16 @@ impl Run {
                 })
             })
             .collect::<Result<_>>()?;
-        let state = sampler.process.draw_prior(&draw.lengths, sampler.times[0], sampler.noise, draw.number);
-        Ok(Self { number: draw.number, state, walks, previous: None })
+        let mask = draw.given.as_ref().map(|g| &g.mask);
+        let (process, time, noise) = (sampler.process, sampler.times[0], sampler.noise);
+        let mut state = match &draw.origin {
+            Some(clean) => process.noise(clean, mask, time, noise, (draw.number, Stream::INITIAL)),
+            None => process.draw_prior(&draw.lengths, mask, time, noise, draw.number),
+        };
+        if let Some(given) = &draw.given {
+            given.hold(&mut state);
+        }
+        Ok(Self { number: draw.number, state, walks, previous: None, given: draw.given.clone() })
     }
 
     fn query(&mut self, noise: Noise) {
@@ -186,10 +235,20 @@ impl Run {
                 walk.query(x, &mut draw);
             }
         }
+        self.hold();
+    }
+
+    fn hold(&mut self) {
+        if let Some(given) = &self.given {
+            given.hold(&mut self.state);
+        }
     }
 
     /// Moves every feature on; `first` says whether this is the first evaluation of its step.
-    fn answer(&mut self, sampler: &Sampler, step: usize, first: bool, prediction: Vec<Prediction<f32>>) {
+    fn answer(&mut self, sampler: &Sampler, step: usize, first: bool, mut prediction: Vec<Prediction<f32>>) {
+        if let Some(given) = &self.given {
+            given.hold_prediction(&mut prediction);
+        }
         let features = self.walks.iter_mut().zip(&mut self.state).zip(&prediction).enumerate();
         for (k, ((walk, value), predicted)) in features {
             let stream = |step: usize| Stream::new(self.number, k as u16, step as u32);
@@ -220,6 +279,7 @@ impl Run {
             }
         }
         self.previous = Some(prediction);
+        self.hold();
     }
 }
 

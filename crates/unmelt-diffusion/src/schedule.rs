@@ -75,6 +75,12 @@ pub enum Schedule {
         /// s.
         offset: f64,
     },
+    /// α = cos(π/2·t^power). Of features with several powers, those with a higher one melt later and come back
+    /// sooner (Vignac et al., "MiDi", 2023).
+    WarpedCosine {
+        /// The power of t.
+        power: f64,
+    },
     /// The cosine schedule through T steps: β_i = min(1 − f((i+1)/T)/f(i/T), `max_beta`).
     CosineSteps {
         /// s.
@@ -200,6 +206,7 @@ impl Schedule {
                 steps(n)
             }
             Self::Cosine { offset } => check("offset", "at least 0", offset, |s| s >= 0.0).map(drop),
+            Self::WarpedCosine { power } => positive("power", power).map(drop),
             Self::CosineSteps { offset, max_beta, steps: n } => {
                 check("offset", "at least 0", offset, |s| s >= 0.0)?;
                 check("max_beta", "between 0 and 1", max_beta, |b| b > 0.0 && b <= 1.0)?;
@@ -310,6 +317,10 @@ impl Levels {
                 }
                 Level::variance_preserving((angle(t).cos() / angle(0.0).cos()).powi(2))
             }
+            Schedule::WarpedCosine { power } => {
+                let angle = t.powf(power) * std::f64::consts::FRAC_PI_2;
+                Level { alpha: if t == 1.0 { 0.0 } else { angle.cos() }, sigma: angle.sin() }
+            }
             Schedule::VarianceExploding { sigma_min, sigma_max } => {
                 Level::variance_exploding(sigma_min * (sigma_max / sigma_min).powf(t))
             }
@@ -368,6 +379,7 @@ mod tests {
             Schedule::ScaledLinear { beta_start: 8.5e-4, beta_end: 0.012, steps: 1000 },
             Schedule::COSINE,
             Schedule::Cosine { offset: 0.008 },
+            Schedule::WarpedCosine { power: 2.5 },
             Schedule::CosineSteps { offset: 0.008, max_beta: 0.999, steps: 1000 },
             Schedule::Sigmoid { beta_start: 1e-4, beta_end: 0.02, steps: 1000 },
             Schedule::Polynomial { power: 2.0, precision: 1e-5, steps: 1000 },

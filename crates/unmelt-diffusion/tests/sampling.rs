@@ -2,8 +2,8 @@
 
 use unmelt_diffusion::solver::Solver;
 use unmelt_diffusion::{
-    CategoricalKind, Denoiser, Draw, FeatureSpec, Grid, Prediction, ProcessSpec, ProductProcess, Question,
-    Result, Sampler, SamplerConfig, Schedule, State, Subspace,
+    CategoricalKind, Denoiser, Draw, FeatureSpec, Given, Grid, Prediction, ProcessSpec, ProductProcess,
+    Question, Result, Sampler, SamplerConfig, Schedule, State, Subspace, Value,
 };
 
 /// Knows the distribution: numbers N(0.5, 0.3²), classes with fixed probabilities.
@@ -61,10 +61,10 @@ fn draw(solver: &str, steps: usize, numbers: std::ops::Range<u64>, elements: usi
     let process = process();
     let solver = Solver::from_name(solver).expect("known");
     let grid = Grid::Linspace { end: 0.01 };
-    let config = SamplerConfig { solver, grid, steps, seed: 7 };
+    let config = SamplerConfig { solver, grid, steps, seed: 7, begin: 1.0 };
     let sampler = Sampler::new(&process, &config).expect("valid");
-    let draws: Vec<Draw> = numbers.map(|number| Draw { number, lengths: vec![elements, elements] }).collect();
-    sampler.draw(&draws, &Oracle { process: &process }, &mut || true).expect("samples")
+    let draws: Vec<Draw> = numbers.map(|number| Draw::new(number, vec![elements, elements])).collect();
+    sampler.draw(&draws, &Oracle { process: &process }, &mut |_| true).expect("samples")
 }
 
 #[test]
@@ -97,12 +97,49 @@ fn samples_follow_the_distribution() {
 }
 
 #[test]
+fn what_is_given_stays_and_a_sample_can_begin_anywhere() {
+    let process = process();
+    let sampler = |begin: f64| {
+        let grid = Grid::Linspace { end: 0.01 };
+        let config = SamplerConfig { solver: Solver::ANCESTRAL, grid, steps: 20, seed: 3, begin };
+        Sampler::new(&process, &config)
+    };
+    let values = vec![Value::Continuous(vec![2.5; 4]), Value::Classes(vec![2; 4])];
+    let mask = vec![vec![true, false, true, false], vec![false, true, false, true]];
+    let given = Some(Given { values: values.clone(), mask: mask.clone() });
+    let draws = [Draw { given, ..Draw::new(0, vec![4, 4]) }];
+    let check = |states: &State<f32>| {
+        for k in 0..4 {
+            assert!(!mask[0][k] || states[0].continuous()[k] == 2.5);
+            assert!(!mask[1][k] || states[1].classes()[k] == 2);
+        }
+    };
+    let mut seen = 0;
+    let oracle = Oracle { process: &process };
+    let mut watch = |moment: &unmelt_diffusion::Moment| {
+        moment.states().for_each(check);
+        seen += 1;
+        true
+    };
+    let all = sampler(1.0).expect("valid").draw(&draws, &oracle, &mut watch).expect("samples");
+    assert_eq!(seen, 20);
+    assert!(all[0][0].continuous()[1] < 2.0, "what is free follows the distribution");
+    // Melted hardly at all, a sample stays what it was.
+    let draws = [Draw { origin: Some(values.clone()), ..Draw::new(0, vec![4, 4]) }];
+    let near = sampler(0.001).expect("valid").draw(&draws, &oracle, &mut |_| true).expect("samples");
+    assert_eq!(near[0][1], values[1]);
+    assert!(near[0][0].continuous().iter().all(|x| (x - 2.5).abs() < 0.02));
+    assert!(sampler(0.0).is_err() && sampler(1.5).is_err() && sampler(f64::NAN).is_err());
+}
+
+#[test]
 fn stopping_is_an_error_of_its_own() {
     let process = process();
-    let config = SamplerConfig { solver: Solver::ANCESTRAL, grid: Grid::Trailing, steps: 5, seed: 0 };
+    let config =
+        SamplerConfig { solver: Solver::ANCESTRAL, grid: Grid::Trailing, steps: 5, seed: 0, begin: 1.0 };
     let sampler = Sampler::new(&process, &config).expect("valid");
-    let draws = [Draw { number: 0, lengths: vec![1, 1] }];
-    let error = sampler.draw(&draws, &Oracle { process: &process }, &mut || false).expect_err("stopped");
+    let draws = [Draw::new(0, vec![1, 1])];
+    let error = sampler.draw(&draws, &Oracle { process: &process }, &mut |_| false).expect_err("stopped");
     assert!(error.is_stopped());
 }
 
@@ -119,9 +156,10 @@ impl Denoiser for Broken {
 #[test]
 fn a_network_that_says_nan_is_stopped() {
     let process = process();
-    let config = SamplerConfig { solver: Solver::ANCESTRAL, grid: Grid::Trailing, steps: 5, seed: 0 };
+    let config =
+        SamplerConfig { solver: Solver::ANCESTRAL, grid: Grid::Trailing, steps: 5, seed: 0, begin: 1.0 };
     let sampler = Sampler::new(&process, &config).expect("valid");
-    let draws = [Draw { number: 0, lengths: vec![1, 1] }];
-    let error = sampler.draw(&draws, &Broken, &mut || true).expect_err("stopped").to_string();
+    let draws = [Draw::new(0, vec![1, 1])];
+    let error = sampler.draw(&draws, &Broken, &mut |_| true).expect_err("stopped").to_string();
     assert!(error.contains("not finite at sampling step 1"), "{error}");
 }

@@ -19,7 +19,7 @@ impl Objective for Plane {
         layout
     }
 
-    fn loss(&self, weights: &Weights, step: u64, device: &Device) -> Result<Loss> {
+    fn loss(&self, weights: &Weights, step: u64, _part: usize, device: &Device) -> Result<Loss> {
         let mut x = vec![0.0f32; 64];
         Noise::new(5).normal(Stream::new(step, 0, 0), &mut x);
         let y: Vec<f32> = x.chunks_exact(2).map(|p| 3.0 * p[0] - 2.0 * p[1] + 1.0).collect();

@@ -21,7 +21,7 @@ mod test_numbers;
 pub use conv::{ConvNorm, ConvStep, ConvWeights, conv, conv_plain, group_norm, repeat_voxels};
 pub use messages::{EdgeGraph, MessageInputs, MessageWeights, Reduction, messages, messages_plain};
 pub use mlp::{MlpWeights, mlp, mlp_plain};
-pub use pair_layer::{PairInputs, PairOutputs, PairWeights, pair_layer, pair_layer_plain};
+pub use pair_layer::{PairInputs, PairOutputs, PairWeights, pair_count, pair_layer, pair_layer_plain};
 pub use silu::silu;
 pub use softmax::softmax_rows;
 

@@ -8,7 +8,7 @@ use unmelt_diffusion::{
 
 use crate::network::{GraphDenoiserConfig, pair_index};
 use crate::vocabulary::bond_class;
-use crate::{Atom, BOND_CLASSES, Bond, BondOrder, Element, Error, Molecule, Result, Vocabulary};
+use crate::{Atom, BOND_CLASSES, Bond, BondOrder, Element, Error, Molecule, Property, Result, Vocabulary};
 
 /// Å that positions are divided by.
 pub const POSITION_SCALE: f64 = 1.4;
@@ -25,6 +25,8 @@ pub struct GraphModel {
     pub features: Vec<FeatureSpec>,
     /// How the loss was weighted.
     pub loss: GraphLoss,
+    /// Properties that may be asked for.
+    pub properties: Vec<Property>,
 }
 
 /// Weights of the parts of the loss.
@@ -50,12 +52,35 @@ impl Default for GraphLoss {
     fn default() -> Self {
         Self {
             weighting: LossWeighting::ClampedSnr { min: 0.05, max: 1.5 },
-            position_weighting: LossWeighting::ClampedSnr { min: 0.05, max: 30.0 },
+            position_weighting: LossWeighting::ClampedSnr { min: 0.05, max: 60.0 },
             positions: 1.0,
             elements: 0.4,
             charges: 1.0,
             bonds: 1.0,
         }
+    }
+}
+
+/// How each feature melts over time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FeatureSchedules {
+    /// Positions.
+    pub positions: Schedule,
+    /// Elements.
+    pub elements: Schedule,
+    /// Charges.
+    pub charges: Schedule,
+    /// Bonds.
+    pub bonds: Schedule,
+}
+
+impl Default for FeatureSchedules {
+    /// Positions come back first, then bonds, then what the atoms are: elements and charges can still answer to a
+    /// geometry that is all but there.
+    fn default() -> Self {
+        let warped = |power: f64| Schedule::WarpedCosine { power };
+        Self { positions: warped(2.5), elements: warped(1.0), charges: warped(1.0), bonds: warped(1.75) }
     }
 }
 
@@ -69,19 +94,27 @@ pub struct NetworkSize {
     pub pair_width: usize,
     /// Attention heads.
     pub heads: usize,
+    /// Vectors of each atom.
+    pub vectors: usize,
     /// Layers.
     pub layers: usize,
 }
 
 impl Default for NetworkSize {
     fn default() -> Self {
-        Self { node_width: 128, pair_width: 64, heads: 8, layers: 6 }
+        Self { node_width: 128, pair_width: 64, heads: 8, vectors: 8, layers: 8 }
     }
 }
 
 impl GraphModel {
     /// A model for the data that a vocabulary describes.
-    pub fn new(vocabulary: Vocabulary, size: NetworkSize, loss: GraphLoss) -> Result<Self> {
+    pub fn new(
+        vocabulary: Vocabulary,
+        size: NetworkSize,
+        schedules: FeatureSchedules,
+        loss: GraphLoss,
+        properties: Vec<Property>,
+    ) -> Result<Self> {
         if size.heads == 0 || !size.node_width.is_multiple_of(size.heads) {
             return Err(Error::Request(format!(
                 "the node width {} must be a multiple of the number of heads, {}",
@@ -95,13 +128,15 @@ impl GraphModel {
             node_width: size.node_width,
             pair_width: size.pair_width,
             heads: size.heads,
+            vectors: size.vectors,
             layers: size.layers,
             distance_features: 20,
             time_features: 16,
+            properties: properties.len(),
         };
-        let categorical = |name: &str, frequencies: &[f64]| FeatureSpec {
+        let categorical = |name: &str, schedule: Schedule, frequencies: &[f64]| FeatureSpec {
             name: name.into(),
-            schedule: Schedule::COSINE,
+            schedule,
             process: ProcessSpec::Categorical(CategoricalKind::Marginal {
                 frequencies: frequencies.to_vec(),
             }),
@@ -109,14 +144,14 @@ impl GraphModel {
         let features = vec![
             FeatureSpec {
                 name: "positions".into(),
-                schedule: Schedule::COSINE,
+                schedule: schedules.positions,
                 process: ProcessSpec::Gaussian(Subspace::CentredPoints),
             },
-            categorical("atoms", &vocabulary.element_frequencies),
-            categorical("charges", &vocabulary.charge_frequencies),
-            categorical("bonds", &vocabulary.bond_frequencies),
+            categorical("atoms", schedules.elements, &vocabulary.element_frequencies),
+            categorical("charges", schedules.charges, &vocabulary.charge_frequencies),
+            categorical("bonds", schedules.bonds, &vocabulary.bond_frequencies),
         ];
-        Ok(Self { vocabulary, network, features, loss })
+        Ok(Self { vocabulary, network, features, loss, properties })
     }
 
     /// Elements per feature of a molecule of n atoms.

@@ -18,17 +18,37 @@ const BUDGET: usize = 5_000;
 
 /// The heavy graph: what is known of each atom, and its neighbours.
 struct Skeleton {
+    /// Numbers of the atoms in the molecule.
+    kept: Vec<usize>,
     atoms: Vec<[i32; 4]>,
     neighbours: Vec<Vec<usize>>,
 }
 
+/// The canonical form of a molecule.
+pub(crate) struct Canonical {
+    /// The key, 32 hexadecimal digits.
+    pub key: String,
+    /// The atoms but for the hydrogens that are a property of another atom, in canonical order.
+    pub order: Vec<usize>,
+}
+
+impl Canonical {
+    /// Finds it.
+    pub fn of(molecule: &Molecule) -> Self {
+        let skeleton = Skeleton::of(molecule);
+        let mut search = Search { skeleton: &skeleton, best: None, left: BUDGET };
+        search.run(skeleton.refine(skeleton.initial_colours()));
+        let (description, order) = search.best.unwrap_or_default();
+        Self {
+            key: sha256(format!("{description:?}").as_bytes())[..32].to_string(),
+            order: order.into_iter().map(|k| skeleton.kept[k]).collect(),
+        }
+    }
+}
+
 /// The canonical key of a molecule, 32 hexadecimal digits.
 pub fn canonical_key(molecule: &Molecule) -> String {
-    let skeleton = Skeleton::of(molecule);
-    let mut search = Search { skeleton: &skeleton, best: None, left: BUDGET };
-    search.run(skeleton.refine(skeleton.initial_colours()));
-    let text = format!("{:?}", search.best.unwrap_or_default());
-    sha256(text.as_bytes())[..32].to_string()
+    Canonical::of(molecule).key
 }
 
 impl Skeleton {
@@ -62,7 +82,7 @@ impl Skeleton {
                 list
             })
             .collect();
-        Self { atoms, neighbours }
+        Self { kept, atoms, neighbours }
     }
 
     fn initial_colours(&self) -> Vec<usize> {
@@ -93,20 +113,18 @@ impl Skeleton {
         without(a, b).eq(without(b, a))
     }
 
-    /// The graph in the order of a labelling.
-    fn describe(&self, colours: &[usize]) -> Description {
+    /// The graph in the order of a labelling, and that order.
+    fn describe(&self, colours: &[usize]) -> (Description, Vec<usize>) {
         let mut order: Vec<usize> = (0..colours.len()).collect();
         order.sort_by_key(|&k| colours[k]);
         let mut place = vec![0; order.len()];
         order.iter().enumerate().for_each(|(p, &k)| place[k] = p);
-        order
-            .iter()
-            .map(|&k| {
-                let mut around: Vec<usize> = self.neighbours[k].iter().map(|&j| place[j]).collect();
-                around.sort_unstable();
-                (self.atoms[k], around)
-            })
-            .collect()
+        let view = |&k: &usize| {
+            let mut around: Vec<usize> = self.neighbours[k].iter().map(|&j| place[j]).collect();
+            around.sort_unstable();
+            (self.atoms[k], around)
+        };
+        (order.iter().map(view).collect(), order)
     }
 }
 
@@ -121,7 +139,7 @@ fn rank<T: Ord + Clone>(items: &[T]) -> Vec<usize> {
 
 struct Search<'a> {
     skeleton: &'a Skeleton,
-    best: Option<Description>,
+    best: Option<(Description, Vec<usize>)>,
     left: usize,
 }
 
@@ -129,9 +147,9 @@ impl Search<'_> {
     fn run(&mut self, colours: Vec<usize>) {
         let Some(cell) = first_tie(&colours) else {
             self.left = self.left.saturating_sub(1);
-            let description = self.skeleton.describe(&colours);
-            if self.best.as_ref().is_none_or(|b| description < *b) {
-                self.best = Some(description);
+            let found = self.skeleton.describe(&colours);
+            if self.best.as_ref().is_none_or(|b| found.0 < b.0) {
+                self.best = Some(found);
             }
             return;
         };

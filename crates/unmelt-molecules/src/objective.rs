@@ -5,45 +5,60 @@ use std::sync::{Arc, Mutex};
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use rayon::prelude::*;
 use unmelt_diffusion::train::{Loss, LossWeighting, Objective};
-use unmelt_diffusion::{Layout, Noise, ProductProcess, State, Stream, Weights};
+use unmelt_diffusion::{Layout, Mask, Noise, ProductProcess, State, Stream, Weights};
 
 use crate::graph_model::{GraphModel, MoleculePrediction};
-use crate::network::{GraphDenoiser, GraphInput, Noisy, pair_index, split_predictions};
-use crate::{Molecule, Result};
+use crate::network::{GraphDenoiser, GraphInput, Noisy, split_predictions};
+use crate::tasks::{centre_on_given, draw_given, draw_properties};
+use crate::{Element, Molecule, Result};
 
 /// Purposes of the training noise besides the features 0 … 3.
 const ORDER: u16 = 100;
 const TIME: u16 = 101;
 const SELF_CONDITION: u16 = 102;
 
-/// Clean states to train on.
+/// Parts that a batch is worked on in.
+const PARTS: usize = 2;
+
+/// Clean states to train on, with their properties.
 #[derive(Clone, Debug)]
 pub struct TrainingSet {
-    states: Vec<State<f32>>,
+    examples: Vec<Example>,
+}
+
+/// A molecule to train on.
+#[derive(Clone, Debug)]
+struct Example {
+    state: State<f32>,
+    /// The properties of the model, normalised; none where the data lacks one.
+    properties: Vec<Option<f32>>,
 }
 
 impl TrainingSet {
     /// Encodes molecules; empty ones are left out.
     pub fn new(model: &GraphModel, molecules: &[Molecule]) -> Result<Self> {
-        let states = molecules
+        let properties = |m: &Molecule| {
+            model.properties.iter().map(|p| p.source.of(m).map(|value| p.normalised(value))).collect()
+        };
+        let examples = molecules
             .par_iter()
             .filter(|m| !m.is_empty())
-            .map(|m| model.encode(m))
+            .map(|m| Ok(Example { state: model.encode(m)?, properties: properties(m) }))
             .collect::<Result<Vec<_>>>()?;
-        if states.is_empty() {
+        if examples.is_empty() {
             return Err(crate::Error::Request("there is no molecule to train on".into()));
         }
-        Ok(Self { states })
+        Ok(Self { examples })
     }
 
     /// Number of molecules.
     pub fn len(&self) -> usize {
-        self.states.len()
+        self.examples.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.states.is_empty()
+        self.examples.is_empty()
     }
 }
 
@@ -54,14 +69,23 @@ pub struct GraphObjective {
     data: TrainingSet,
     batch: usize,
     noise: Noise,
+    /// The class of hydrogen.
+    hydrogen: Option<u8>,
     order: Mutex<(u64, Arc<Vec<usize>>)>,
 }
 
-/// A noised batch with its clean states.
-struct Batch<'a> {
-    clean: Vec<&'a State<f32>>,
-    noisy: Vec<State<f32>>,
+/// A noised batch.
+struct Batch {
+    questions: Vec<TrainingQuestion>,
     times: Vec<f64>,
+}
+
+/// One molecule of a batch: what the network is shown, and the clean state.
+struct TrainingQuestion {
+    clean: State<f32>,
+    noisy: State<f32>,
+    given: Option<Mask>,
+    properties: Vec<Option<f32>>,
 }
 
 impl GraphObjective {
@@ -74,6 +98,7 @@ impl GraphObjective {
         let order = permutation(noise, 0, data.len());
         Ok(Self {
             process: ProductProcess::new(&model.features)?,
+            hydrogen: model.vocabulary.element_class(Element::H).map(|k| k as u8),
             model: model.clone(),
             data,
             batch,
@@ -82,43 +107,62 @@ impl GraphObjective {
         })
     }
 
-    /// The clean state number `k` of the whole training, epoch after epoch.
-    fn state(&self, k: u64) -> &State<f32> {
+    /// The example number `k` of the whole training, epoch after epoch.
+    fn example(&self, k: u64) -> &Example {
         let count = self.data.len() as u64;
         let mut order = self.order.lock().unwrap_or_else(|e| e.into_inner());
         if order.0 != k / count {
             *order = (k / count, permutation(self.noise, k / count, self.data.len()));
         }
-        &self.data.states[order.1[(k % count) as usize]]
+        &self.data.examples[order.1[(k % count) as usize]]
     }
 
-    fn batch(&self, step: u64) -> Batch<'_> {
+    /// Every so-manyth molecule of a step's batch, so that each part has all times.
+    fn batch(&self, step: u64, part: usize) -> Batch {
         let first = step * self.batch as u64;
-        let clean: Vec<_> = (0..self.batch as u64).map(|k| self.state(first + k)).collect();
+        let numbers: Vec<usize> = (part..self.batch).step_by(self.parts()).collect();
+        let examples: Vec<_> = numbers.iter().map(|k| self.example(first + *k as u64)).collect();
         // Times spread evenly over the batch, with one common shift: less variance than independent ones.
         let shift = self.noise.uniform_one(Stream::new(step, TIME, 0));
-        let times: Vec<f64> = (0..self.batch).map(|k| (k as f64 + shift) / self.batch as f64).collect();
-        let noisy = clean
+        let times: Vec<f64> = numbers.iter().map(|k| (*k as f64 + shift) / self.batch as f64).collect();
+        let questions = examples
             .par_iter()
             .zip(&times)
-            .enumerate()
-            .map(|(k, (x, &t))| self.process.noise(*x, t, self.noise, first + k as u64, 0))
+            .zip(&numbers)
+            .map(|((example, &t), &k)| self.question(example, t, first + k as u64))
             .collect();
-        Batch { clean, noisy, times }
+        Batch { questions, times }
+    }
+
+    fn question(&self, example: &Example, t: f64, k: u64) -> TrainingQuestion {
+        let mut clean = example.state.clone();
+        let given = draw_given(&clean, self.hydrogen, self.noise, k);
+        if let Some(mask) = &given {
+            centre_on_given(&mut clean, mask);
+        }
+        let noisy = self.process.noise(&clean, given.as_ref(), t, self.noise, (k, 0));
+        TrainingQuestion {
+            noisy,
+            clean,
+            given,
+            properties: draw_properties(&example.properties, self.noise, k),
+        }
     }
 
     fn input(&self, batch: &Batch, previous: Option<&[MoleculePrediction]>, device: &Device) -> GraphInput {
         let levels = &self.process.features()[0].levels;
         let noisy: Vec<Noisy> = batch
-            .noisy
+            .questions
             .iter()
             .zip(&batch.times)
             .enumerate()
-            .map(|(k, (state, &time))| Noisy {
-                state,
+            .map(|(k, (question, &time))| Noisy {
+                state: &question.noisy,
                 previous: previous.map(|p| p[k].as_slice()),
                 time,
                 level: levels.at(time),
+                given: question.given.as_ref(),
+                properties: &question.properties,
             })
             .collect();
         GraphInput::new(&self.model.network, &noisy, device)
@@ -134,9 +178,19 @@ impl Objective for GraphObjective {
         self.model.network.layout()
     }
 
-    fn loss(&self, weights: &Weights, step: u64, device: &Device) -> unmelt_diffusion::Result<Loss> {
+    fn parts(&self) -> usize {
+        PARTS.min(self.batch)
+    }
+
+    fn loss(
+        &self,
+        weights: &Weights,
+        step: u64,
+        part: usize,
+        device: &Device,
+    ) -> unmelt_diffusion::Result<Loss> {
         let config = &self.model.network;
-        let batch = self.batch(step);
+        let batch = self.batch(step, part);
         let previous = if self.noise.uniform_one(Stream::new(step, SELF_CONDITION, 0)) < 0.5 {
             let input = self.input(&batch, None, device);
             let network = GraphDenoiser::bind(config, &weights.detached())?;
@@ -150,8 +204,8 @@ impl Objective for GraphObjective {
         let loss = &self.model.loss;
         let square = (output.positions - targets.positions).powi_scalar(2).sum_dim(1);
         let positions = (square * targets.position_weights).sum();
-        let elements = cross_entropy(output.elements, targets.elements, targets.atom_weights.clone());
-        let charges = cross_entropy(output.charges, targets.charges, targets.atom_weights);
+        let elements = cross_entropy(output.elements, targets.elements, targets.element_weights);
+        let charges = cross_entropy(output.charges, targets.charges, targets.charge_weights);
         let bonds = cross_entropy(output.bonds, targets.bonds, targets.pair_weights);
         Ok(Loss {
             total: positions.clone() * loss.positions
@@ -164,7 +218,7 @@ impl Objective for GraphObjective {
                 ("charges", charges),
                 ("bonds", bonds),
             ],
-            samples: self.batch as u64,
+            samples: batch.times.len() as u64,
         })
     }
 }
@@ -180,36 +234,42 @@ struct Targets {
     elements: Tensor<2, Int>,
     charges: Tensor<2, Int>,
     bonds: Tensor<2, Int>,
-    /// Weight of the positions by noise level over atoms and molecules, `[N, 1]`.
+    /// Weight of the positions by noise level over atoms and molecules, none where they are given, `[N, 1]`.
     position_weights: Tensor<2>,
-    /// The same of the classes, `[N, 1]`.
-    atom_weights: Tensor<2>,
-    /// The same of the bonds, over ordered pairs, half of it each, none for (i, i), `[P, 1]`.
+    /// The same of the elements, `[N, 1]`.
+    element_weights: Tensor<2>,
+    /// The same of the charges, `[N, 1]`.
+    charge_weights: Tensor<2>,
+    /// The same of the bonds, `[P, 1]`.
     pair_weights: Tensor<2>,
 }
 
 impl Targets {
     fn new(objective: &GraphObjective, batch: &Batch, device: &Device) -> Self {
         let device = &device.clone().inner();
-        let levels = &objective.process.features()[0].levels;
-        let (mut positions, mut elements, mut charges, mut bonds) = (vec![], vec![], vec![], vec![]);
-        let (mut position_weights, mut atom_weights, mut pair_weights) = (vec![], vec![], vec![]);
-        for (state, &time) in batch.clean.iter().zip(&batch.times) {
+        let loss = &objective.model.loss;
+        let mut positions = Vec::new();
+        let mut classes: [Vec<i32>; 3] = Default::default();
+        let mut weights: [Vec<f32>; 4] = Default::default();
+        for (question, &time) in batch.questions.iter().zip(&batch.times) {
+            let state = &question.clean;
             let n = state[1].classes().len();
-            let loss = &objective.model.loss;
-            let share = |w: LossWeighting| (w.at(levels.at(time)) / (n * batch.clean.len()) as f64) as f32;
-            let weight = share(loss.weighting);
-            position_weights.extend(std::iter::repeat_n(share(loss.position_weighting), n));
+            let levels = objective.process.levels_at(time);
+            let share = |feature: usize, weighting: LossWeighting| {
+                (weighting.at(levels[feature]) / (n * objective.batch) as f64) as f32
+            };
             positions.extend_from_slice(state[0].continuous());
-            elements.extend(state[1].classes().iter().map(|&c| i32::from(c)));
-            charges.extend(state[2].classes().iter().map(|&c| i32::from(c)));
-            let classes = state[3].classes();
-            for (i, j) in (0..n).flat_map(|i| (0..n).map(move |j| (i, j))) {
-                let other = i != j;
-                bonds.push(if other { i32::from(classes[pair_index(n, i.min(j), i.max(j))]) } else { 0 });
-                pair_weights.push(if other { 0.5 * weight } else { 0.0 });
+            for (all, value) in classes.iter_mut().zip(&state[1..]) {
+                all.extend(value.classes().iter().map(|&c| i32::from(c)));
             }
-            atom_weights.extend(std::iter::repeat_n(weight, n));
+            for (feature, all) in weights.iter_mut().enumerate() {
+                let (weighting, stride) =
+                    if feature == 0 { (loss.position_weighting, 3) } else { (loss.weighting, 1) };
+                let weight = share(feature, weighting);
+                let count = if feature == 3 { state[3].classes().len() } else { n };
+                let given = |k: usize| question.given.as_ref().is_some_and(|m| m[feature][stride * k]);
+                all.extend((0..count).map(|k| if given(k) { 0.0 } else { weight }));
+            }
         }
         let ints = |values: Vec<i32>| {
             let count = values.len();
@@ -219,14 +279,17 @@ impl Targets {
             let rows = values.len() / columns;
             Tensor::<2>::from_data(TensorData::new(values, [rows, columns]), device)
         };
+        let [elements, charges, bonds] = classes.map(ints);
+        let [position_weights, element_weights, charge_weights, pair_weights] = weights.map(|w| floats(w, 1));
         Self {
             positions: floats(positions, 3),
-            elements: ints(elements),
-            charges: ints(charges),
-            bonds: ints(bonds),
-            position_weights: floats(position_weights, 1),
-            atom_weights: floats(atom_weights, 1),
-            pair_weights: floats(pair_weights, 1),
+            elements,
+            charges,
+            bonds,
+            position_weights,
+            element_weights,
+            charge_weights,
+            pair_weights,
         }
     }
 }

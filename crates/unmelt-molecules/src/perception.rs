@@ -95,6 +95,11 @@ fn length(table: &[(&str, &str, u16)], a: Element, b: Element) -> Option<f64> {
     found.map(|(_, _, pm)| f64::from(*pm))
 }
 
+/// The length of a single bond between two elements in Å, where the table has it.
+pub fn single_bond_length(a: Element, b: Element) -> Option<f64> {
+    length(SINGLE, a, b).map(|pm| 0.01 * pm)
+}
+
 /// The order of a bond between two elements at a distance in Å, if there is one.
 pub fn bond_order(a: Element, b: Element, distance: f64) -> Option<BondOrder> {
     let pm = 100.0 * distance;

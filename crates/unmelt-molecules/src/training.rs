@@ -6,11 +6,16 @@ use std::time::Duration;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use unmelt_diffusion::checkpoint::{CARD_FORMAT, Card, Precision, Provenance, WeightsRecord, write_model};
+use unmelt_diffusion::files::write_whole;
 use unmelt_diffusion::train::{TrainConfig, Trainer, Watcher};
 
 use crate::format::{Fault, read_molecules};
 use crate::graph_model::POSITION_SCALE;
-use crate::{GraphLoss, GraphModel, GraphObjective, NetworkSize, Result, TrainingSet, Vocabulary};
+use crate::models::TRAINING_KEYS_FILE;
+use crate::{
+    FeatureSchedules, GraphLoss, GraphModel, GraphObjective, KeySet, NetworkSize, Property, PropertySource,
+    Result, TrainingSet, Vocabulary,
+};
 
 /// Settings of a training run, as in its configuration file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,8 +29,12 @@ pub struct TrainingConfig {
     pub batch: usize,
     /// Size of the network.
     pub network: NetworkSize,
+    /// How each feature melts.
+    pub schedules: FeatureSchedules,
     /// Weights of the loss.
     pub loss: GraphLoss,
+    /// Properties that the model is to be asked for.
+    pub properties: Vec<PropertySource>,
     /// Optimiser, steps, checkpoints.
     pub training: TrainConfig,
 }
@@ -37,7 +46,9 @@ impl Default for TrainingConfig {
             data_source: String::new(),
             batch: 64,
             network: NetworkSize::default(),
+            schedules: FeatureSchedules::default(),
             loss: GraphLoss::default(),
+            properties: Vec::new(),
             training: TrainConfig { steps: 20_000, ..TrainConfig::default() },
         }
     }
@@ -77,9 +88,14 @@ impl TrainingRun {
         std::fs::create_dir_all(&self.output).map_err(crate::Error::file("create", &self.output))?;
         let reading = read_molecules(&self.data)?;
         let vocabulary = Vocabulary::of(&reading.molecules, POSITION_SCALE)?;
-        let model = GraphModel::new(vocabulary, self.config.network, self.config.loss.clone())?;
+        let measure = |source| Property::measure(source, &reading.molecules);
+        let properties = self.config.properties.iter().map(measure).collect::<Result<_>>()?;
+        let config = &self.config;
+        let (schedules, loss) = (config.schedules.clone(), config.loss.clone());
+        let model = GraphModel::new(vocabulary, config.network, schedules, loss, properties)?;
         let data = TrainingSet::new(&model, &reading.molecules)?;
         let molecules = data.len();
+        write_whole(self.output.join(TRAINING_KEYS_FILE), &KeySet::of(&reading.molecules).to_bytes())?;
         let (config, seed) = (self.config.training.clone(), self.config.training.seed);
         let objective = GraphObjective::new(&model, data, self.config.batch, seed)?;
         let steps = config.steps;

@@ -42,7 +42,15 @@ pub fn is_valid(molecule: &Molecule) -> bool {
     !molecule.is_empty() && (0..molecule.len()).all(|k| atom_is_valid(molecule, k))
 }
 
-fn atom_is_valid(molecule: &Molecule, k: usize) -> bool {
+/// What the bonds of an atom fall short of the next valence that its element and charge allow; 0 where they exceed all.
+pub fn open_valence(molecule: &Molecule, k: usize) -> u32 {
+    let atom = molecule.atom(k);
+    let sum = molecule.valence(k).round() as u32;
+    valences(atom.element, atom.charge).iter().find(|v| **v >= sum).map_or(0, |v| v - sum)
+}
+
+/// Whether an atom has a valence that its element and charge allow.
+pub(crate) fn atom_is_valid(molecule: &Molecule, k: usize) -> bool {
     let (mut sum, mut aromatic) = (0, 0);
     for (_, order) in molecule.neighbours(k) {
         match order.code() {

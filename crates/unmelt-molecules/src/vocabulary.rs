@@ -73,17 +73,19 @@ impl Vocabulary {
         self.charges.iter().position(|&c| c == charge)
     }
 
-    /// The number of atoms at `u` in (0, 1) of the cumulative distribution of sizes.
-    pub fn draw_size(&self, u: f64) -> usize {
-        let total: u64 = self.sizes.values().sum();
+    /// The number of atoms at `u` in (0, 1) of the cumulative distribution of sizes above `least`; none if the data has
+    /// no larger molecule.
+    pub fn draw_size_above(&self, least: usize, u: f64) -> Option<usize> {
+        let larger = || self.sizes.range(least + 1..);
+        let total: u64 = larger().map(|(_, count)| count).sum();
         let mut rest = u * total as f64;
-        for (&size, &count) in &self.sizes {
+        for (&size, &count) in larger() {
             rest -= count as f64;
             if rest < 0.0 {
-                return size;
+                return Some(size);
             }
         }
-        self.sizes.keys().last().copied().unwrap_or(1)
+        larger().next_back().map(|(&size, _)| size)
     }
 }
 

@@ -273,16 +273,17 @@ fn what_was_committed_can_be_rescued() {
 #[test]
 fn tables_are_written_batch_by_batch() {
     let folder = tempfile::tempdir().expect("a folder");
-    let row = |sample| TableRow { assessment: Assessment::of(&zwitterion()), seed: 7, sample };
+    let row =
+        |sample| TableRow { assessment: Assessment::of(&zwitterion()), seed: 7, sample, targets: Vec::new() };
     for name in ["t.csv", "t.parquet"] {
-        let mut table = TableWriter::create(&folder.path().join(name)).expect("a writer");
+        let mut table = TableWriter::create(&folder.path().join(name), &[]).expect("a writer");
         table.write(&[row(0), row(1)]).expect("written");
         table.write(&[row(2)]).expect("written");
         table.finish().expect("finished");
     }
     let text = std::fs::read_to_string(folder.path().join("t.csv")).expect("text");
     assert_eq!(text.lines().count(), 4);
-    assert!(text.starts_with("sample,seed,formula,atoms,stable,valid,connected,rings,key\n0,7,C2H5NO2,10,"));
+    assert!(text.starts_with("sample,seed,smiles,formula,atoms,stable,valid,connected,rings,key\n0,7,C(C[NH3+])([O-])=O,C2H5NO2,10,"));
 }
 
 proptest! {

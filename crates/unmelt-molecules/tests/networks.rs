@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor, TensorData};
 use nalgebra::{Matrix3, Rotation3, Vector3};
 use proptest::prelude::*;
-use unmelt_diffusion::{Level, Noise, Parameters, Prediction, Stream, Value, to_vec};
+use unmelt_diffusion::{Level, Mask, Noise, Parameters, Prediction, Stream, Value, to_vec};
 use unmelt_molecules::network::{
     Egnn, EgnnConfig, EgnnInput, GraphDenoiser, GraphDenoiserConfig, GraphInput, Noisy, split_predictions,
 };
@@ -21,9 +21,11 @@ fn graph_config() -> GraphDenoiserConfig {
         node_width: 32,
         pair_width: 16,
         heads: 4,
+        vectors: 5,
         layers: 3,
         distance_features: 8,
         time_features: 8,
+        properties: 2,
     }
 }
 
@@ -60,6 +62,16 @@ fn predict(
     states: &[&Vec<Value<f32>>],
     previous: Option<&[Vec<Prediction<f32>>]>,
 ) -> Vec<Vec<Prediction<f32>>> {
+    predict_with(network, states, previous, None, &[])
+}
+
+fn predict_with(
+    network: &GraphDenoiser,
+    states: &[&Vec<Value<f32>>],
+    previous: Option<&[Vec<Prediction<f32>>]>,
+    given: Option<&Mask>,
+    properties: &[Option<f32>],
+) -> Vec<Vec<Prediction<f32>>> {
     let noisy: Vec<Noisy> = states
         .iter()
         .enumerate()
@@ -68,6 +80,8 @@ fn predict(
             previous: previous.map(|p| p[k].as_slice()),
             time: 0.4,
             level: Level::variance_preserving(0.6),
+            given,
+            properties,
         })
         .collect();
     let input = GraphInput::new(&graph_config(), &noisy, &Device::flex());
@@ -189,6 +203,32 @@ proptest! {
         near(&v2, &turned(&v, &by, [0.0; 3]))?;
         near(&f2, &f)?;
     }
+}
+
+#[test]
+fn given_atoms_stay_and_the_rest_turns_around_them() {
+    let network = graph_network(5);
+    let state = molecule(6, 5);
+    let by = orthogonal([0.3, -1.2, 2.0], true);
+    let mut other = state.clone();
+    other[0] = Value::Continuous(turned(state[0].continuous(), &by, [0.0; 3]));
+    let mut mask: Mask = vec![vec![false; 18], vec![false; 6], vec![false; 6], vec![false; 15]];
+    mask[0][..6].fill(true);
+    let p = predict_with(&network, &[&state, &other], None, Some(&mask), &[]);
+    near(numbers(&p[1][0]), &turned(numbers(&p[0][0]), &by, [0.0; 3])).expect("equivariant");
+    assert_eq!(numbers(&p[0][0])[..6], state[0].continuous()[..6], "bit for bit");
+    let free = predict(&network, &[&state], None);
+    assert_ne!(numbers(&free[0][3]), numbers(&p[0][3]), "the network sees what is given");
+}
+
+#[test]
+fn wanted_properties_change_the_prediction() {
+    let network = graph_network(6);
+    let state = molecule(6, 6);
+    let of = |wishes: &[Option<f32>]| predict_with(&network, &[&state], None, None, wishes).remove(0);
+    assert_eq!(of(&[]), of(&[None, None]));
+    assert_ne!(of(&[Some(0.0), None]), of(&[None, None]), "a mean value is a wish as well");
+    assert_ne!(of(&[Some(1.0), None]), of(&[None, Some(1.0)]));
 }
 
 #[test]

@@ -191,7 +191,13 @@ impl Objective for PatchObjective {
         self.model.network.layout()
     }
 
-    fn loss(&self, weights: &Weights, step: u64, device: &Device) -> unmelt_diffusion::Result<Loss> {
+    fn loss(
+        &self,
+        weights: &Weights,
+        step: u64,
+        _part: usize,
+        device: &Device,
+    ) -> unmelt_diffusion::Result<Loss> {
         let sizes = &self.sampling.sizes;
         let size = sizes[Draw::new(self.noise, step, SIZE).below(sizes.len())];
         let batch = (self.sampling.voxels / size.pow(3)).max(1);

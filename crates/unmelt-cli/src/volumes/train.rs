@@ -6,7 +6,7 @@ use super::args::Train;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::losses::{Display, Run};
-use crate::train::{minutes, read_config};
+use crate::molecules::train::{minutes, read_config};
 
 /// Trains.
 pub fn run(args: Train) -> Result<(), Failure> {

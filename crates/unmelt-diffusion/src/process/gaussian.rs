@@ -44,6 +44,14 @@ impl Gaussian {
 }
 
 impl Gaussian {
+    /// The process where some values are given: they say where the points are, so every other value is free.
+    pub fn around(self, given: Option<&[bool]>) -> Self {
+        match given {
+            Some(mask) if mask.contains(&true) => Self { subspace: Subspace::Full },
+            _ => self,
+        }
+    }
+
     /// Standard normal noise of a stream, in the subspace.
     pub fn draw<T: Real>(&self, noise: crate::Noise, stream: crate::Stream, count: usize) -> Vec<T> {
         let mut epsilon = vec![T::default(); count];

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Categorical, CategoricalKind, Gaussian, Subspace};
+use super::{Categorical, CategoricalKind, Gaussian, Given, Mask, Subspace};
 use crate::error::Result;
 use crate::noise::{Noise, Stream};
 use crate::{Level, Levels, Real, Schedule};
@@ -123,13 +123,21 @@ impl ProductProcess {
         self.features.iter().map(|f| f.levels.at(t)).collect()
     }
 
-    /// A clean state, noised to time t with the streams (sample, feature, step).
-    pub fn noise<T: Real>(&self, clean: &State<T>, t: f64, noise: Noise, sample: u64, step: u32) -> State<T> {
+    /// A clean state, noised to time t but for what is given, with the streams (sample, feature, step).
+    pub fn noise<T: Real>(
+        &self,
+        clean: &State<T>,
+        given: Option<&Mask>,
+        t: f64,
+        noise: Noise,
+        (sample, step): (u64, u32),
+    ) -> State<T> {
         let noised = |(k, (feature, value)): (usize, (&Feature, &Value<T>))| {
             let stream = Stream::new(sample, k as u16, step);
             let level = feature.levels.at(t);
             match (&feature.process, value) {
                 (FeatureProcess::Gaussian(g), Value::Continuous(x)) => {
+                    let g = g.around(given.map(|m| m[k].as_slice()));
                     Value::Continuous(g.noise(x, &g.draw(noise, stream, x.len()), level))
                 }
                 (FeatureProcess::Categorical(c), Value::Classes(x)) => {
@@ -142,16 +150,29 @@ impl ProductProcess {
                 _ => panic!("the values of {} are not of its process", feature.name),
             }
         };
-        self.features.iter().zip(clean).enumerate().map(noised).collect()
+        let mut state = self.features.iter().zip(clean).enumerate().map(noised).collect();
+        if let Some(mask) = given {
+            Given { values: clean.clone(), mask: mask.clone() }.hold(&mut state);
+        }
+        state
     }
 
     /// A state of pure noise with `lengths` elements per feature, of the noise level at t, for a sample of a seed.
-    pub fn draw_prior<T: Real>(&self, lengths: &[usize], t: f64, noise: Noise, sample: u64) -> State<T> {
+    /// Where something is given, its values are still to be put in.
+    pub fn draw_prior<T: Real>(
+        &self,
+        lengths: &[usize],
+        given: Option<&Mask>,
+        t: f64,
+        noise: Noise,
+        sample: u64,
+    ) -> State<T> {
         let drawn = |(k, (feature, &length)): (usize, (&Feature, &usize))| {
             let stream = Stream::new(sample, k as u16, Stream::INITIAL);
             match &feature.process {
                 FeatureProcess::Gaussian(g) => {
                     let sigma = feature.levels.at(t).sigma;
+                    let g = g.around(given.map(|m| m[k].as_slice()));
                     let mut x: Vec<T> = g.draw(noise, stream, length);
                     x.iter_mut().for_each(|v| *v = T::of(v.f64() * sigma));
                     Value::Continuous(x)

@@ -15,12 +15,19 @@ use crate::files::{read_whole, write_whole};
 use crate::parameters::{Layout, Parameters, Weights, to_vec};
 
 /// What is trained: a network's parameters, and a loss for every step.
-pub trait Objective {
+pub trait Objective: Sync {
     /// Names and shapes of the parameters.
     fn layout(&self) -> Layout;
 
-    /// The loss of a step. Data and noise must depend on `step` alone: that is what makes a resume exact.
-    fn loss(&self, weights: &Weights, step: u64, device: &Device) -> Result<Loss>;
+    /// Parts that a step's loss is the sum of. They are worked on at the same time, each on a thread of its own,
+    /// which keeps all cores busy where a part alone would not; their number must not depend on the machine.
+    fn parts(&self) -> usize {
+        1
+    }
+
+    /// The loss of a part of a step. Data and noise must depend on `step` and `part` alone: that is what makes a
+    /// resume exact.
+    fn loss(&self, weights: &Weights, step: u64, part: usize, device: &Device) -> Result<Loss>;
 }
 
 /// A loss and what it is made of.
@@ -226,21 +233,20 @@ impl<'a, O: Objective> Trainer<'a, O> {
 
     /// Does one step; returns the loss and its parts.
     pub fn advance(&mut self) -> Result<StepReport> {
-        let tracked = self.parameters.tracked_weights();
-        let loss = self.objective.loss(&tracked, self.step, &self.device)?;
-        let value = f64::from(loss.total.clone().inner().into_scalar::<f32>());
+        let shares = self.shares();
+        let mut total: Option<Share> = None;
+        for share in shares {
+            let share = share?;
+            match &mut total {
+                None => total = Some(share),
+                Some(total) => total.add(share),
+            }
+        }
+        let Share { loss: value, parts, gradient, samples } = total.expect("a step has at least one part");
         let not_finite = |what| Error::NotFinite { what, at: format!("at training step {}", self.step) };
         if !value.is_finite() {
             return Err(not_finite("the loss"));
         }
-        let parts = loss
-            .parts
-            .into_iter()
-            .map(|(name, part)| (name, f64::from(part.inner().into_scalar::<f32>())))
-            .collect();
-        let gradients = loss.total.backward();
-        let gradient = self.parameters.gradient(&tracked, &gradients);
-        drop((tracked, gradients));
         let rate = self.config.learning_rate.at(self.step, self.config.steps);
         let (values, norm) =
             self.optimizer.step(&self.config.optimizer, self.parameters.values(), gradient, rate, self.step);
@@ -253,8 +259,35 @@ impl<'a, O: Objective> Trainer<'a, O> {
         self.average =
             self.average.clone().mul_scalar(decay) + self.parameters.values().mul_scalar(1.0 - decay);
         self.step += 1;
-        self.samples += loss.samples;
+        self.samples += samples;
         Ok(StepReport { loss: value, parts, gradient_norm: norm, learning_rate: rate })
+    }
+
+    /// The parts of the step to come, at the same time.
+    fn shares(&self) -> Vec<Result<Share>> {
+        let count = self.objective.parts().max(1);
+        if count == 1 {
+            return vec![self.share(0)];
+        }
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..count).map(|k| scope.spawn(move || self.share(k))).collect();
+            let join = |w: std::thread::ScopedJoinHandle<Result<Share>>| {
+                w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            workers.into_iter().map(join).collect()
+        })
+    }
+
+    /// Loss and gradient of a part of the step to come.
+    fn share(&self, part: usize) -> Result<Share> {
+        let tracked = self.parameters.tracked_weights();
+        let loss = self.objective.loss(&tracked, self.step, part, &self.device)?;
+        let number = |x: Tensor<1>| f64::from(x.inner().into_scalar::<f32>());
+        let value = number(loss.total.clone());
+        let parts = loss.parts.into_iter().map(|(name, part)| (name, number(part))).collect();
+        let gradients = loss.total.backward();
+        let gradient = self.parameters.gradient(&tracked, &gradients);
+        Ok(Share { loss: value, parts, gradient, samples: loss.samples })
     }
 
     /// Trains until the steps are done, `limit` is over or the watcher says stop; `save` is called after every
@@ -325,6 +358,23 @@ fn state_layout(layout: &Layout) -> Layout {
         }
     }
     all
+}
+
+/// What a part of a step gives.
+struct Share {
+    loss: f64,
+    parts: Vec<(&'static str, f64)>,
+    gradient: Tensor<1>,
+    samples: u64,
+}
+
+impl Share {
+    fn add(&mut self, other: Self) {
+        self.loss += other.loss;
+        self.parts.iter_mut().zip(other.parts).for_each(|(a, b)| a.1 += b.1);
+        self.gradient = self.gradient.clone() + other.gradient;
+        self.samples += other.samples;
+    }
 }
 
 /// What one step reports.

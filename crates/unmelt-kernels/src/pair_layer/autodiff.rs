@@ -30,10 +30,10 @@ impl Backward<Flex, 15> for FusedPairLayer {
 }
 
 impl<C: CheckpointStrategy> PairOps for Autodiff<Flex, C> {
-    fn fused_pair_layer(t: PairTensors<Self>, sizes: Vec<usize>) -> FloatTensor<Self> {
+    fn fused_pair_layer(t: PairTensors<Self>, heads: usize, sizes: Vec<usize>) -> FloatTensor<Self> {
         let nodes = [
-            t.source.node(),
-            t.target.node(),
+            t.term.node(),
+            t.factor.node(),
             t.values.node(),
             t.pairs.node(),
             t.positions.node(),
@@ -48,23 +48,26 @@ impl<C: CheckpointStrategy> PairOps for Autodiff<Flex, C> {
             t.update_bias.node(),
             t.head.node(),
         ];
-        let operands = Operands::new(PairTensors {
-            source: t.source.into_primitive(),
-            target: t.target.into_primitive(),
-            values: t.values.into_primitive(),
-            pairs: t.pairs.into_primitive(),
-            positions: t.positions.into_primitive(),
-            reference: t.reference.into_primitive(),
-            norm_scale: t.norm_scale.into_primitive(),
-            norm_shift: t.norm_shift.into_primitive(),
-            pair: t.pair.into_primitive(),
-            distance: t.distance.into_primitive(),
-            message: t.message.into_primitive(),
-            message_bias: t.message_bias.into_primitive(),
-            update: t.update.into_primitive(),
-            update_bias: t.update_bias.into_primitive(),
-            head: t.head.into_primitive(),
-        });
+        let operands = Operands::new(
+            PairTensors {
+                term: t.term.into_primitive(),
+                factor: t.factor.into_primitive(),
+                values: t.values.into_primitive(),
+                pairs: t.pairs.into_primitive(),
+                positions: t.positions.into_primitive(),
+                reference: t.reference.into_primitive(),
+                norm_scale: t.norm_scale.into_primitive(),
+                norm_shift: t.norm_shift.into_primitive(),
+                pair: t.pair.into_primitive(),
+                distance: t.distance.into_primitive(),
+                message: t.message.into_primitive(),
+                message_bias: t.message_bias.into_primitive(),
+                update: t.update.into_primitive(),
+                update_bias: t.update_bias.into_primitive(),
+                head: t.head.into_primitive(),
+            },
+            heads,
+        );
         match FusedPairLayer.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 let mut saved = Saved::default();

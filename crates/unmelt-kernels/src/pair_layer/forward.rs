@@ -4,30 +4,31 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::TensorData;
 use rayon::prelude::*;
 
-use super::tile::{Molecule, Operands, View, offset, parts, split};
+use super::MAX_LOGIT;
+use super::tile::{Atoms, Molecule, Operands, View, offset, parts, split};
 use crate::norm::norm_rows;
 use crate::product::{add_rows, fill_rows, product};
 use crate::simd::{self, multiversion};
 
-/// What the backward pass wants of the forward pass, `[P, D]`, `[P, D]` and `[P, heads + 1]`.
+/// What the backward pass wants of the forward pass, `[P, D]`, `[P, D]` and `[P, heads + vectors]`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Saved {
     /// z_ij.
     pub inner: Vec<f32>,
     /// M·silu(z_ij) + c.
     pub outer: Vec<f32>,
-    /// softmax_j(l_ij), then w_ij.
+    /// exp(l_ij), then w_ij.
     pub head: Vec<f32>,
 }
 
 /// Runs the layer; fills `saved` if there is one.
 pub(super) fn forward(operands: &Operands, sizes: &[usize], saved: Option<&mut Saved>) -> FlexTensor {
     let view = operands.view();
-    let (d, v, columns) = (view.d, view.v(), view.heads + 1);
+    let (d, node, columns) = (view.d, view.node(), view.columns());
     let parts = parts(sizes);
     let atoms: usize = sizes.iter().sum();
-    let rows: usize = sizes.iter().map(|n| n * n).sum();
-    let mut packed = vec![0.0; rows * d + atoms * (d + v + 3)];
+    let rows = view.pairs.len() / d;
+    let mut packed = vec![0.0; rows * d + atoms * node];
     let (pairs, nodes) = packed.split_at_mut(rows * d);
 
     let mut none = Saved::default();
@@ -40,7 +41,7 @@ pub(super) fn forward(operands: &Operands, sizes: &[usize], saved: Option<&mut S
     let of_rows = |width: usize| move |m: &Molecule| if keep { m.rows.len() * width } else { 0 };
     let outputs = split(pairs, &parts, |m| m.rows.len() * d)
         .into_iter()
-        .zip(split(nodes, &parts, |m| m.atoms.len() * (d + v + 3)))
+        .zip(split(nodes, &parts, |m| m.atoms.len() * node))
         .zip(split(&mut saved.inner, &parts, of_rows(d)))
         .zip(split(&mut saved.outer, &parts, of_rows(d)))
         .zip(split(&mut saved.head, &parts, of_rows(columns)))
@@ -52,7 +53,7 @@ pub(super) fn forward(operands: &Operands, sizes: &[usize], saved: Option<&mut S
             let (n, p) = (molecule.atoms.len(), molecule.rows.len());
             let mut out = Outputs {
                 pairs: pairs.split_off_mut(..p * d).expect("sized above"),
-                nodes: nodes.split_off_mut(..n * (d + v + 3)).expect("sized above"),
+                nodes: nodes.split_off_mut(..n * node).expect("sized above"),
             };
             let mut fallback = std::mem::take(&mut scratch.unsaved);
             let kept = if keep {
@@ -77,7 +78,7 @@ pub(super) fn forward(operands: &Operands, sizes: &[usize], saved: Option<&mut S
 
 struct Outputs<'a> {
     pairs: &'a mut [f32],
-    /// Messages, attended values and shift of each atom.
+    /// Messages, attended values and vectors of each atom.
     nodes: &'a mut [f32],
 }
 
@@ -92,18 +93,20 @@ struct Kept<'a> {
 struct Scratch {
     normed: Vec<f32>,
     active: Vec<f32>,
+    totals: Vec<f32>,
     /// Stands in for [`Kept`] where nothing is saved.
     unsaved: Vec<f32>,
 }
 
 fn run_molecule(view: &View, molecule: &Molecule, scratch: &mut Scratch, kept: Kept, out: &mut Outputs) {
-    let (d, columns, p) = (view.d, view.heads + 1, molecule.rows.len());
+    let (d, columns, p) = (view.d, view.columns(), molecule.rows.len());
+    let atoms = view.atoms(molecule);
     scratch.normed.resize(p * d, 0.0);
     scratch.active.resize(p * d, 0.0);
     let pairs = &view.pairs[molecule.rows.start * d..molecule.rows.end * d];
     norm_rows(pairs, view.norm_scale, view.norm_shift, &mut scratch.normed);
     product(kept.inner, &scratch.normed, view.pair, [p, d, d], false);
-    add_atom_terms(view, molecule, kept.inner);
+    add_atom_terms(view, &atoms, kept.inner);
     simd::silu(kept.inner, &mut scratch.active);
     fill_rows(kept.outer, view.message_bias);
     product(kept.outer, &scratch.active, view.message, [p, d, d], true);
@@ -112,100 +115,98 @@ fn run_molecule(view: &View, molecule: &Molecule, scratch: &mut Scratch, kept: K
     add_rows(out.pairs, view.update_bias);
     product(out.pairs, &scratch.active, view.update, [p, d, d], true);
     product(kept.head, &scratch.active, view.head, [p, d, columns], false);
-    reduce(view, molecule, &scratch.active, kept.head, out);
+    exponentiate(kept.head, view.heads, columns);
+    scratch.totals.resize(atoms.count * view.heads, 0.0);
+    totals(&atoms, kept.head, columns, &mut scratch.totals);
+    reduce(view, &atoms, &scratch.active, kept.head, &scratch.totals, out);
 }
 
 multiversion! {
-    /// Adds a_i + b_j and the distance terms to the rows of a molecule.
-    fn add_atom_terms(view: &View<'_>, molecule: &Molecule, rows: &mut [f32]) = add_atom_terms_body
+    /// Adds what atoms and distances give to the rows of a molecule.
+    fn add_atom_terms(view: &View<'_>, atoms: &Atoms<'_>, rows: &mut [f32]) = add_atom_terms_body
 }
 
 #[inline(always)]
-fn add_atom_terms_body(view: &View<'_>, molecule: &Molecule, rows: &mut [f32]) {
-    let (d, n) = (view.d, molecule.atoms.len());
-    let of = |width: usize| molecule.atoms.start * width..molecule.atoms.end * width;
-    let source = &view.source[of(d)];
-    let target = &view.target[of(d)];
-    let positions = &view.positions[of(3)];
-    let reference = &view.reference[of(3)];
+fn add_atom_terms_body(view: &View<'_>, atoms: &Atoms<'_>, rows: &mut [f32]) {
+    let d = view.d;
     let (now, before) = view.distance.split_at(d);
-    for i in 0..n {
-        let a = &source[i * d..(i + 1) * d];
-        for j in 0..n {
-            let b = &target[j * d..(j + 1) * d];
-            let (_, length) = offset(positions, i, j);
-            let (_, length_before) = offset(reference, i, j);
-            let row = &mut rows[(i * n + j) * d..(i * n + j + 1) * d];
-            for k in 0..d {
-                row[k] += a[k] + b[k] + length * now[k] + length_before * before[k];
-            }
+    for ((i, j), row) in atoms.pairs().zip(rows.chunks_exact_mut(d)) {
+        let (a, b) = (&atoms.term[i * d..(i + 1) * d], &atoms.term[j * d..(j + 1) * d]);
+        let (f, g) = (&atoms.factor[i * d..(i + 1) * d], &atoms.factor[j * d..(j + 1) * d]);
+        let (_, length) = offset(atoms.positions, i, j);
+        let (_, length_before) = offset(atoms.reference, i, j);
+        for k in 0..d {
+            row[k] += a[k] + b[k] + f[k] * g[k] + length * now[k] + length_before * before[k];
         }
     }
 }
 
 multiversion! {
-    /// Turns logits into attention (in place) and reduces messages, values and offsets to atoms.
-    fn reduce(view: &View<'_>, molecule: &Molecule, active: &[f32], head: &mut [f32], out: &mut Outputs<'_>) = reduce_body
+    /// The first `heads` of every row's columns: logits in, limited, their exponentials out.
+    fn exponentiate(head: &mut [f32], heads: usize, columns: usize) = exponentiate_body
+}
+
+#[inline(always)]
+fn exponentiate_body(head: &mut [f32], heads: usize, columns: usize) {
+    for row in head.chunks_exact_mut(columns) {
+        for l in &mut row[..heads] {
+            *l = simd::exp(l.clamp(-MAX_LOGIT, MAX_LOGIT));
+        }
+    }
+}
+
+/// 1 + Σ_j exp(l_ij) of every atom and head.
+pub(super) fn totals(atoms: &Atoms, head: &[f32], columns: usize, totals: &mut [f32]) {
+    totals.fill(1.0);
+    let heads = totals.len() / atoms.count.max(1);
+    for ((i, j), row) in atoms.pairs().zip(head.chunks_exact(columns)) {
+        for h in 0..heads {
+            totals[i * heads + h] += row[h];
+            totals[j * heads + h] += row[h];
+        }
+    }
+}
+
+multiversion! {
+    /// Reduces messages, values and offsets to atoms.
+    fn reduce(view: &View<'_>, atoms: &Atoms<'_>, active: &[f32], head: &[f32], totals: &[f32], out: &mut Outputs<'_>) = reduce_body
 }
 
 #[inline(always)]
 fn reduce_body(
     view: &View<'_>,
-    molecule: &Molecule,
+    atoms: &Atoms<'_>,
     active: &[f32],
-    head: &mut [f32],
+    head: &[f32],
+    totals: &[f32],
     out: &mut Outputs<'_>,
 ) {
-    let (d, v, heads, n) = (view.d, view.v(), view.heads, molecule.atoms.len());
-    let columns = heads + 1;
-    let values = &view.values[molecule.atoms.start * v..molecule.atoms.end * v];
-    let positions = &view.positions[molecule.atoms.start * 3..molecule.atoms.end * 3];
-    for i in 0..n {
-        let logits = &mut head[i * n * columns..(i + 1) * n * columns];
-        softmax_columns(logits, heads, columns);
-        let node = &mut out.nodes[i * (d + v + 3)..(i + 1) * (d + v + 3)];
-        let (message, node) = node.split_at_mut(d);
-        let (attended, moved) = node.split_at_mut(v);
-        let mut shift = [0.0f32; 3];
-        for j in 0..n {
-            let row = &active[(i * n + j) * d..(i * n + j + 1) * d];
-            for k in 0..d {
-                message[k] += row[k];
-            }
-            let weights = &logits[j * columns..(j + 1) * columns];
-            let value = &values[j * v..(j + 1) * v];
-            for (h, &weight) in weights[..heads].iter().enumerate() {
-                let span = h * view.per_head..(h + 1) * view.per_head;
-                for (a, b) in attended[span.clone()].iter_mut().zip(&value[span]) {
-                    *a += weight * b;
-                }
-            }
-            let (o, length) = offset(positions, i, j);
-            let scale = weights[heads] / (length + 1.0);
-            for k in 0..3 {
-                shift[k] += scale * o[k];
+    let (d, v, heads, per_head, node) = (view.d, view.v(), view.heads, view.per_head, view.node());
+    let rows = active.chunks_exact(d).zip(head.chunks_exact(view.columns()));
+    for ((i, j), (row, head)) in atoms.pairs().zip(rows) {
+        let (left, right) = out.nodes.split_at_mut(j * node);
+        let (a, b) = (&mut left[i * node..(i + 1) * node], &mut right[..node]);
+        for k in 0..d {
+            a[k] += row[k];
+            b[k] += row[k];
+        }
+        let (p, q) = (&atoms.values[i * v..(i + 1) * v], &atoms.values[j * v..(j + 1) * v]);
+        for h in 0..heads {
+            let to_a = head[h] / totals[i * heads + h];
+            let to_b = head[h] / totals[j * heads + h];
+            for k in h * per_head..(h + 1) * per_head {
+                a[d + k] += to_a * q[k];
+                b[d + k] += to_b * p[k];
             }
         }
-        moved.copy_from_slice(&shift);
-    }
-}
-
-/// Softmax down each of the first `heads` columns.
-#[inline(always)]
-fn softmax_columns(logits: &mut [f32], heads: usize, columns: usize) {
-    for h in 0..heads {
-        let mut max = f32::NEG_INFINITY;
-        for row in logits.chunks_exact(columns) {
-            max = if row[h] > max { row[h] } else { max };
-        }
-        let mut total = 0.0;
-        for row in logits.chunks_exact_mut(columns) {
-            row[h] = simd::exp(row[h] - max);
-            total += row[h];
-        }
-        let scale = 1.0 / total;
-        for row in logits.chunks_exact_mut(columns) {
-            row[h] *= scale;
+        let (o, length) = offset(atoms.positions, i, j);
+        let inverse = 1.0 / (length + 1.0);
+        for (k, w) in head[heads..].iter().enumerate() {
+            for axis in 0..3 {
+                let arrow = w * inverse * o[axis];
+                a[d + v + 3 * k + axis] += arrow;
+                b[d + v + 3 * k + axis] -= arrow;
+            }
         }
     }
 }

@@ -5,16 +5,17 @@ use proptest::prelude::*;
 const WIDTH: usize = 24;
 const HEADS: usize = 2;
 const VALUES: usize = 10;
+const VECTORS: usize = 3;
 
 fn case(sizes: &[usize], seed: u64, device: &Device) -> (PairInputs, PairWeights) {
     let atoms: usize = sizes.iter().sum();
-    let rows: usize = sizes.iter().map(|n| n * n).sum();
+    let rows: usize = sizes.iter().map(|n| pair_count(*n)).sum();
     let d = WIDTH;
     let s = seed * 100;
     (
         PairInputs {
-            source: tensor(s + 1, [atoms, d], device),
-            target: tensor(s + 2, [atoms, d], device),
+            term: tensor(s + 1, [atoms, d], device),
+            factor: tensor(s + 2, [atoms, d], device),
             values: tensor(s + 3, [atoms, VALUES], device),
             pairs: tensor(s + 4, [rows, d], device),
             positions: tensor(s + 5, [atoms, 3], device),
@@ -29,7 +30,8 @@ fn case(sizes: &[usize], seed: u64, device: &Device) -> (PairInputs, PairWeights
             message_bias: tensor(s + 12, [d], device),
             update: tensor(s + 13, [d, d], device),
             update_bias: tensor(s + 14, [d], device),
-            head: tensor(s + 15, [d, HEADS + 1], device),
+            head: tensor(s + 15, [d, HEADS + VECTORS], device),
+            heads: HEADS,
         },
     )
 }
@@ -52,7 +54,7 @@ fn run(layer: Layer, sizes: &[usize], seed: u64) -> Vec<Vec<f32>> {
         (x.clone() * w).sum()
     };
     let loss =
-        score(&out.pairs, 91) + score(&out.messages, 92) + score(&out.attended, 93) + score(&out.shift, 94);
+        score(&out.pairs, 91) + score(&out.messages, 92) + score(&out.attended, 93) + score(&out.vectors, 94);
     let grads = loss.backward();
     let vec2 = |x: Tensor<2>| x.into_data().try_to_vec::<f32>().expect("f32");
     let of2 = |x: &Tensor<2>| vec2(x.grad(&grads).expect("tracked"));
@@ -61,9 +63,9 @@ fn run(layer: Layer, sizes: &[usize], seed: u64) -> Vec<Vec<f32>> {
         vec2(out.pairs),
         vec2(out.messages),
         vec2(out.attended),
-        vec2(out.shift),
-        of2(&inputs.source),
-        of2(&inputs.target),
+        vec2(out.vectors),
+        of2(&inputs.term),
+        of2(&inputs.factor),
         of2(&inputs.values),
         of2(&inputs.pairs),
         of2(&inputs.positions),
@@ -87,6 +89,8 @@ proptest! {
         sizes in prop::collection::vec(1usize..9, 1..6),
         seed in 1u64..1000,
     ) {
+        // At least one pair: without any there is no gradient to compare.
+        let sizes = [sizes, vec![2]].concat();
         let fused = run(pair_layer, &sizes, seed);
         let plain = run(pair_layer_plain, &sizes, seed);
         for (k, (a, b)) in fused.iter().zip(&plain).enumerate() {
@@ -100,16 +104,29 @@ proptest! {
 }
 
 #[test]
+fn atoms_alone_get_nothing() {
+    let device = Device::flex();
+    for layer in [pair_layer as Layer, pair_layer_plain] {
+        let (inputs, weights) = case(&[1, 1, 1], 3, &device);
+        let out = layer(inputs, weights, &[1, 1, 1]);
+        assert_eq!((out.pairs.dims(), out.messages.dims()), ([0, WIDTH], [3, WIDTH]));
+        for x in [out.messages, out.attended, out.vectors] {
+            assert_eq!(x.abs().max().into_scalar::<f32>(), 0.0);
+        }
+    }
+}
+
+#[test]
 fn a_molecule_is_the_same_in_any_batch() {
     let device = Device::flex();
     let (inputs, weights) = case(&[5, 7, 3], 4, &device);
     let all = pair_layer(inputs.clone(), weights.clone(), &[5, 7, 3]);
     let alone = pair_layer(
         PairInputs {
-            source: rows(inputs.source, 5..12),
-            target: rows(inputs.target, 5..12),
+            term: rows(inputs.term, 5..12),
+            factor: rows(inputs.factor, 5..12),
             values: rows(inputs.values, 5..12),
-            pairs: rows(inputs.pairs, 25..74),
+            pairs: rows(inputs.pairs, 10..31),
             positions: rows(inputs.positions, 5..12),
             reference: rows(inputs.reference, 5..12),
         },
@@ -122,8 +139,8 @@ fn a_molecule_is_the_same_in_any_batch() {
             b.into_data().try_to_vec::<f32>().expect("f32")
         );
     };
-    same(rows(all.pairs, 25..74), alone.pairs);
+    same(rows(all.pairs, 10..31), alone.pairs);
     same(rows(all.messages, 5..12), alone.messages);
     same(rows(all.attended, 5..12), alone.attended);
-    same(rows(all.shift, 5..12), alone.shift);
+    same(rows(all.vectors, 5..12), alone.vectors);
 }

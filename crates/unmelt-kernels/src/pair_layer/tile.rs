@@ -4,7 +4,7 @@ use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use std::ops::Range;
 
-use super::PairTensors;
+use super::{PairTensors, pair_count};
 use crate::tensors::{in_order, values};
 
 /// Molecules are divided into at most this many parts, whatever the number of threads, so that sums over
@@ -15,12 +15,13 @@ const PARTS: usize = 16;
 #[derive(Clone, Debug)]
 pub(super) struct Operands {
     tensors: [FlexTensor; 15],
+    heads: usize,
 }
 
 /// The operands as slices, with the widths of the layer.
 pub(super) struct View<'a> {
-    pub source: &'a [f32],
-    pub target: &'a [f32],
+    pub term: &'a [f32],
+    pub factor: &'a [f32],
     pub values: &'a [f32],
     pub pairs: &'a [f32],
     pub positions: &'a [f32],
@@ -40,13 +41,15 @@ pub(super) struct View<'a> {
     pub heads: usize,
     /// Value columns of one head.
     pub per_head: usize,
+    /// Vectors of an atom.
+    pub vectors: usize,
 }
 
 impl Operands {
-    pub fn new(t: PairTensors<Flex>) -> Self {
+    pub fn new(t: PairTensors<Flex>, heads: usize) -> Self {
         let tensors = [
-            t.source,
-            t.target,
+            t.term,
+            t.factor,
             t.values,
             t.pairs,
             t.positions,
@@ -61,7 +64,7 @@ impl Operands {
             t.update_bias,
             t.head,
         ];
-        Self { tensors: tensors.map(in_order) }
+        Self { tensors: tensors.map(in_order), heads }
     }
 
     /// The shape of operand `k`.
@@ -71,10 +74,10 @@ impl Operands {
 
     pub fn view(&self) -> View<'_> {
         let t = &self.tensors;
-        let heads = self.shape(14)[1] - 1;
+        let heads = self.heads;
         View {
-            source: values(&t[0]),
-            target: values(&t[1]),
+            term: values(&t[0]),
+            factor: values(&t[1]),
             values: values(&t[2]),
             pairs: values(&t[3]),
             positions: values(&t[4]),
@@ -91,6 +94,7 @@ impl Operands {
             d: self.shape(0)[1],
             heads,
             per_head: self.shape(2)[1] / heads,
+            vectors: self.shape(14)[1] - heads,
         }
     }
 }
@@ -99,6 +103,48 @@ impl View<'_> {
     /// Value columns of all heads.
     pub fn v(&self) -> usize {
         self.heads * self.per_head
+    }
+
+    /// Columns of the head: logits and weights of the vectors.
+    pub fn columns(&self) -> usize {
+        self.heads + self.vectors
+    }
+
+    /// Columns that an atom takes in the packed output: messages, attended values, vectors.
+    pub fn node(&self) -> usize {
+        self.d + self.v() + 3 * self.vectors
+    }
+
+    /// One molecule's atoms.
+    pub fn atoms<'a>(&'a self, m: &Molecule) -> Atoms<'a> {
+        let of = |x: &'a [f32], width: usize| &x[m.atoms.start * width..m.atoms.end * width];
+        Atoms {
+            count: m.atoms.len(),
+            term: of(self.term, self.d),
+            factor: of(self.factor, self.d),
+            values: of(self.values, self.v()),
+            positions: of(self.positions, 3),
+            reference: of(self.reference, 3),
+        }
+    }
+}
+
+/// What a layer reads of one molecule's atoms.
+pub(super) struct Atoms<'a> {
+    pub count: usize,
+    pub term: &'a [f32],
+    pub factor: &'a [f32],
+    pub values: &'a [f32],
+    pub positions: &'a [f32],
+    pub reference: &'a [f32],
+}
+
+impl Atoms<'_> {
+    /// The pairs in the order of their rows.
+    #[inline(always)]
+    pub fn pairs(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let n = self.count;
+        (0..n).flat_map(move |i| (i + 1..n).map(move |j| (i, j)))
     }
 }
 
@@ -118,9 +164,10 @@ pub(super) fn parts(sizes: &[usize]) -> Vec<Vec<Molecule>> {
     let (mut parts, mut part) = (Vec::new(), Vec::new());
     let (mut atom, mut row, mut filled) = (0, 0, 0);
     for &n in sizes {
-        part.push(Molecule { atoms: atom..atom + n, rows: row..row + n * n });
+        let rows = pair_count(n);
+        part.push(Molecule { atoms: atom..atom + n, rows: row..row + rows });
         atom += n;
-        row += n * n;
+        row += rows;
         filled += n * n;
         if filled >= share {
             parts.push(std::mem::take(&mut part));

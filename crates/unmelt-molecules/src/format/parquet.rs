@@ -19,17 +19,21 @@ struct Columns {
     charges: Option<ListChunked>,
     bonds: Option<[ListChunked; 3]>,
     names: Option<Column>,
+    /// Columns of numbers, which become data fields.
+    fields: Vec<Column>,
 }
 
 /// Reads all molecules of a table; rows that make no molecule are reported, the rest is read.
 pub(super) fn read(path: &Path) -> Result<Reading> {
     let fault = |e: PolarsError| Error::Format { kind: "Parquet", path: path.into(), fault: first_line(&e) };
     let file = File::open(path).map_err(Error::file("read", path))?;
-    let wanted =
-        ["id", "atomic_numbers", "positions", "formal_charges", "bond_begin", "bond_end", "bond_order"];
+    let own = ["id", "atomic_numbers", "positions", "formal_charges", "bond_begin", "bond_end", "bond_order"];
     let mut reader = ParquetReader::new(file);
     let schema = reader.schema().map_err(fault)?;
-    let present: Vec<String> = wanted.iter().filter(|c| schema.contains(c)).map(|c| c.to_string()).collect();
+    let wanted = |(name, field): &(&PlSmallStr, &ArrowField)| {
+        own.contains(&name.as_str()) || DataType::from_arrow_field(field).is_primitive_numeric()
+    };
+    let present: Vec<String> = schema.iter().filter(wanted).map(|(name, _)| name.to_string()).collect();
     let frame = reader.with_columns(Some(present)).finish().map_err(fault)?;
     let columns = Columns::of(&frame).map_err(fault)?;
     let mut reading = Reading::default();
@@ -65,6 +69,12 @@ impl Columns {
                 None
             },
             names: frame.column("id").ok().map(|c| c.cast(&DataType::String)).transpose()?,
+            fields: frame
+                .columns()
+                .iter()
+                .filter(|c| c.name() != "id" && c.dtype().is_primitive_numeric())
+                .map(|c| c.cast(&DataType::Float64))
+                .collect::<PolarsResult<_>>()?,
         })
     }
 
@@ -102,6 +112,9 @@ impl Columns {
         if let Some(name) = self.names.as_ref().and_then(|n| n.str().ok()).and_then(|n| n.get(row)) {
             molecule.name = name.to_string();
         }
+        let value = |c: &Column| c.f64().ok().and_then(|values| values.get(row));
+        let fields = self.fields.iter().filter_map(|c| Some((c.name().to_string(), value(c)?.to_string())));
+        molecule.fields = fields.collect();
         Ok(molecule)
     }
 

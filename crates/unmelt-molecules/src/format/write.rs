@@ -130,6 +130,8 @@ pub struct TableRow {
     pub seed: u64,
     /// Number within the seed.
     pub sample: u64,
+    /// Properties that were asked for, by name.
+    pub targets: Vec<(String, f64)>,
 }
 
 /// Writes the table of generated molecules, as CSV or Parquet by its ending.
@@ -137,6 +139,7 @@ pub struct TableWriter {
     file: AsideFile,
     body: TableBody,
     kept: u64,
+    targets: Vec<String>,
 }
 
 enum TableBody {
@@ -145,8 +148,8 @@ enum TableBody {
 }
 
 impl TableWriter {
-    /// Opens the file.
-    pub fn create(path: &Path) -> Result<Self> {
+    /// Opens the file; `targets` names the properties that its rows will have been asked for.
+    pub fn create(path: &Path, targets: &[&str]) -> Result<Self> {
         let ending = ending(path);
         if !["csv", "parquet"].contains(&ending.as_str()) {
             return Err(Error::UnknownFormat { path: path.into(), endings: ".csv, .parquet" });
@@ -156,18 +159,21 @@ impl TableWriter {
         let body = match ending.as_str() {
             "csv" => TableBody::Csv { out: BufWriter::new(handle), header: true },
             _ => {
-                let schema = table(&[]).map_err(|e| polars_error(e, path))?.schema().as_ref().clone();
+                let empty = table(&[], targets).map_err(|e| polars_error(e, path))?;
+                let schema = empty.schema().as_ref().clone();
                 TableBody::Parquet(Box::new(batched(handle, &schema, path)?))
             }
         };
-        Ok(Self { file, body, kept: 0 })
+        let targets = targets.iter().map(|t| t.to_string()).collect();
+        Ok(Self { file, body, kept: 0, targets })
     }
 
     /// Writes some rows.
     pub fn write(&mut self, rows: &[TableRow]) -> Result<()> {
         let path = self.file.path().to_path_buf();
         let failed = |e| polars_error(e, &path);
-        let mut frame = table(rows).map_err(failed)?;
+        let names: Vec<&str> = self.targets.iter().map(String::as_str).collect();
+        let mut frame = table(rows, &names).map_err(failed)?;
         match &mut self.body {
             TableBody::Csv { out, header } => {
                 let with_header = std::mem::take(header);
@@ -204,13 +210,14 @@ impl TableWriter {
     }
 }
 
-fn table(rows: &[TableRow]) -> PolarsResult<DataFrame> {
+fn table(rows: &[TableRow], targets: &[&str]) -> PolarsResult<DataFrame> {
     fn column<T>(rows: &[TableRow], f: impl Fn(&TableRow) -> T) -> Vec<T> {
         rows.iter().map(f).collect()
     }
-    df!(
+    let mut frame = df!(
         "sample" => column(rows, |r| r.sample),
         "seed" => column(rows, |r| r.seed),
+        "smiles" => column(rows, |r| r.assessment.smiles.clone()),
         "formula" => column(rows, |r| r.assessment.formula.clone()),
         "atoms" => column(rows, |r| r.assessment.atoms as u32),
         "stable" => column(rows, |r| r.assessment.stable()),
@@ -218,5 +225,11 @@ fn table(rows: &[TableRow]) -> PolarsResult<DataFrame> {
         "connected" => column(rows, |r| r.assessment.connected),
         "rings" => column(rows, |r| r.assessment.rings as u32),
         "key" => column(rows, |r| r.assessment.key.clone()),
-    )
+    )?;
+    for name in targets {
+        let of = |r: &TableRow| r.targets.iter().find(|(n, _)| n == name).map(|(_, value)| *value);
+        let values: Vec<Option<f64>> = column(rows, of);
+        frame.with_column(Column::new(format!("target_{name}").into(), values))?;
+    }
+    Ok(frame)
 }

@@ -2,13 +2,14 @@
 //! positions, and predicts the clean atoms, charges, bonds and positions together.
 //!
 //! A layer is [`unmelt_kernels::pair_layer`] followed by a small network on each atom. Positions enter through
-//! distances and leave through sums of difference vectors, so rotations, reflections and translations of the
-//! input do the same to the output; bond logits are summed over (i, j) and (j, i), so bonds are symmetric.
+//! distances and through the lengths of each atom's vectors, which are sums of offsets; they leave through the vectors
+//! themselves. So rotations, reflections and translations of the input do the same to the output. A pair is one row
+//! for both directions, so bonds are symmetric.
 
 use burn::tensor::{IndexingUpdateOp, Tensor, activation};
 use serde::{Deserialize, Serialize};
 use unmelt_diffusion::{Init, Layout, Prediction, Result, Weights, to_vec};
-use unmelt_kernels::{PairInputs, PairWeights, pair_layer};
+use unmelt_kernels::{PairInputs, PairWeights, pair_count, pair_layer};
 
 use super::GraphInput;
 use super::layers::{Linear, Mlp, Norm};
@@ -32,18 +33,23 @@ pub struct GraphDenoiserConfig {
     pub pair_width: usize,
     /// Attention heads; they share the node width.
     pub heads: usize,
+    /// Vectors of each atom.
+    pub vectors: usize,
     /// Layers.
     pub layers: usize,
     /// Bumps that a distance is written in.
     pub distance_features: usize,
     /// Sines and cosines that the time is written in.
     pub time_features: usize,
+    /// Properties that may be asked for.
+    pub properties: usize,
 }
 
 impl GraphDenoiserConfig {
-    /// Columns of the node features: both class vectors, now and predicted before; time.
+    /// Columns of the node features: both class vectors, now and predicted before; whether place, element and
+    /// charge are given; value and presence of each property; time.
     pub fn node_features(&self) -> usize {
-        2 * (self.elements + self.charges) + self.time_features
+        2 * (self.elements + self.charges) + 3 + 2 * self.properties + self.time_features
     }
 
     /// Columns of the pair features: bonds and distances, now and predicted before; two flags; time.
@@ -69,9 +75,9 @@ impl GraphDenoiserConfig {
             layout.add(name("distance.weight"), &[2, d], Init::Uniform(0.5));
             layout.add_linear(&name("message"), d, d);
             layout.add_linear(&name("update"), d, d);
-            layout.add(name("head.weight"), &[d, self.heads + 1], Init::Zeros);
-            layout.add_linear(&name("node.0"), 2 * h + d, h);
-            layout.add_linear(&name("node.1"), h, h);
+            layout.add(name("head.weight"), &[d, self.heads + self.vectors], Init::Zeros);
+            layout.add_linear(&name("node.0"), 2 * h + d + self.vectors, h);
+            layout.add_linear(&name("node.1"), h, h + self.vectors);
         }
         layout.add_norm("out.norm", h);
         layout.add_linear("out.nodes.0", h, h);
@@ -103,7 +109,7 @@ pub struct GraphOutput {
     pub elements: Tensor<2>,
     /// Logits of the charges, `[N, charges]`.
     pub charges: Tensor<2>,
-    /// Logits of the bonds, `[P, bonds]`, the same for (i, j) and (j, i).
+    /// Logits of the bonds, `[P, bonds]`.
     pub bonds: Tensor<2>,
 }
 
@@ -114,7 +120,7 @@ impl GraphDenoiser {
             config: config.clone(),
             nodes: Mlp::bind(weights, "nodes", None)?,
             pairs: Mlp::bind(weights, "pairs", None)?,
-            layers: (0..config.layers).map(|k| Layer::bind(weights, k)).collect::<Result<_>>()?,
+            layers: (0..config.layers).map(|k| Layer::bind(config, weights, k)).collect::<Result<_>>()?,
             out_nodes: Mlp::bind(weights, "out.nodes", Some("out.norm"))?,
             out_pairs: Mlp::bind(weights, "out.pairs", Some("out.pair_norm"))?,
         })
@@ -132,12 +138,11 @@ impl GraphDenoiser {
         }
         let classes = self.out_nodes.forward(nodes);
         let (e, c, atoms) = (self.config.elements, self.config.charges, classes.dims()[0]);
-        let bonds = self.out_pairs.forward(pairs);
         GraphOutput {
             positions: centred(positions, input),
             elements: classes.clone().slice([0..atoms, 0..e]),
             charges: classes.slice([0..atoms, e..e + c]),
-            bonds: bonds.clone() + bonds.select(0, input.mirror.clone()),
+            bonds: self.out_pairs.forward(pairs),
         }
     }
 }
@@ -154,7 +159,7 @@ impl GraphOutput {
     }
 }
 
-/// Subtracts each molecule's mean.
+/// Subtracts each molecule's mean, but of those that given atoms hold in place.
 fn centred(x: Tensor<2>, input: &GraphInput) -> Tensor<2> {
     let sums = Tensor::zeros([input.sizes.len(), 3], &x.device());
     let sums = sums.select_assign(0, input.molecule.clone(), x.clone(), IndexingUpdateOp::Add);
@@ -170,7 +175,7 @@ struct Layer {
 }
 
 impl Layer {
-    fn bind(weights: &Weights, k: usize) -> Result<Self> {
+    fn bind(config: &GraphDenoiserConfig, weights: &Weights, k: usize) -> Result<Self> {
         let name = |part: &str| format!("layers.{k}.{part}");
         Ok(Self {
             norm: Norm::bind(weights, &name("norm"))?,
@@ -185,6 +190,7 @@ impl Layer {
                 update: weights.get(&name("update.weight"))?,
                 update_bias: weights.get(&name("update.bias"))?,
                 head: weights.get(&name("head.weight"))?,
+                heads: config.heads,
             },
             node: Mlp::bind(weights, &name("node"), None)?,
         })
@@ -202,8 +208,8 @@ impl Layer {
         let (atoms, d) = (projected.dims()[0], pairs.dims()[1]);
         let columns = |from: usize, to: usize| projected.clone().slice([0..atoms, from..to]);
         let inputs = PairInputs {
-            source: columns(0, d),
-            target: columns(d, 2 * d),
+            term: columns(0, d),
+            factor: columns(d, 2 * d),
             values: columns(2 * d, projected.dims()[1]),
             pairs,
             positions: positions.clone(),
@@ -211,9 +217,21 @@ impl Layer {
         };
         let out = pair_layer(inputs, self.pair.clone(), &input.sizes);
         let messages = out.messages.mul_scalar(MESSAGE_SCALE);
-        let update = self.node.forward(Tensor::cat(vec![normed, messages, out.attended], 1));
-        (nodes + update, out.pairs, positions + out.shift * input.sigma.clone())
+        let columns = out.vectors.dims()[1];
+        let vectors: Tensor<3> = out.vectors.reshape([atoms, columns / 3, 3]);
+        let update =
+            self.node.forward(Tensor::cat(vec![normed, messages, out.attended, lengths(vectors.clone())], 1));
+        let width = nodes.dims()[1];
+        let gates = update.clone().narrow(1, width, columns / 3).unsqueeze_dim::<3>(2);
+        let shift = (vectors * gates).sum_dim(1).reshape([atoms, 3]);
+        (nodes + update.narrow(1, 0, width), out.pairs, positions + shift * input.sigma.clone())
     }
+}
+
+/// √(|v|² + 1) − 1 of each vector, smooth at zero: `[N, vectors, 3]` to `[N, vectors]`.
+fn lengths(vectors: Tensor<3>) -> Tensor<2> {
+    let square = vectors.powi_scalar(2).sum_dim(2).squeeze_dim::<2>(2);
+    (square + 1.0).sqrt() - 1.0
 }
 
 /// The prediction of each molecule of a batch, on the host: positions, and probabilities of atoms, charges and
@@ -228,17 +246,15 @@ pub fn split_predictions(output: GraphOutput, sizes: &[usize]) -> Vec<Vec<Predic
         .iter()
         .map(|&n| {
             let of_atoms = |x: &[f32], width: usize| x[atom * width..(atom + n) * width].to_vec();
-            let pairs = (0..n)
-                .flat_map(|i| (i + 1..n).map(move |j| i * n + j))
-                .flat_map(|k| bonds[(row + k) * columns[2]..(row + k + 1) * columns[2]].iter().copied());
+            let pairs = row * columns[2]..(row + pair_count(n)) * columns[2];
             let prediction = vec![
                 Prediction::Continuous(of_atoms(&positions, 3)),
                 Prediction::Probabilities(of_atoms(&elements, columns[0])),
                 Prediction::Probabilities(of_atoms(&charges, columns[1])),
-                Prediction::Probabilities(pairs.collect()),
+                Prediction::Probabilities(bonds[pairs].to_vec()),
             ];
             atom += n;
-            row += n * n;
+            row += pair_count(n);
             prediction
         })
         .collect()

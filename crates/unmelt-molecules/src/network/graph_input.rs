@@ -2,9 +2,13 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rayon::prelude::*;
-use unmelt_diffusion::{Level, Prediction, Value};
+use unmelt_diffusion::{Level, Mask, Prediction, Value};
+use unmelt_kernels::pair_count;
 
 use super::GraphDenoiserConfig;
+
+/// Largest coordinate, in units of the position scale; pure noise stays below 6.
+const FARTHEST: f32 = 20.0;
 
 /// One noisy molecule: positions in units of the position scale, classes of atoms, charges and pairs i < j.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +21,10 @@ pub struct Noisy<'a> {
     pub time: f64,
     /// Level of the positions at that time.
     pub level: Level,
+    /// What of the state is given, if anything is; it is clean.
+    pub given: Option<&'a Mask>,
+    /// The properties that are wanted, normalised; empty where none is.
+    pub properties: &'a [Option<f32>],
 }
 
 impl Noisy<'_> {
@@ -28,6 +36,16 @@ impl Noisy<'_> {
     /// Whether there is no atom.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether an element of a feature is given.
+    fn is_given(&self, feature: usize, element: usize) -> bool {
+        self.given.is_some_and(|mask| mask[feature][element])
+    }
+
+    /// Whether some atom's place is given.
+    fn is_anchored(&self) -> bool {
+        self.given.is_some_and(|mask| mask[0].contains(&true))
     }
 }
 
@@ -47,16 +65,14 @@ pub struct GraphInput {
     pub pairs: Tensor<2>,
     /// `[N, 3]`.
     pub positions: Tensor<2>,
-    /// α of each atom's molecule, `[N, 1]`.
+    /// α of each atom's position, `[N, 1]`; 1 where it is given.
     pub alpha: Tensor<2>,
-    /// σ of each atom's molecule, `[N, 1]`.
+    /// σ of each atom's position, `[N, 1]`; 0 where it is given.
     pub sigma: Tensor<2>,
     /// Number of each atom's molecule, `[N]`.
     pub molecule: Tensor<1, Int>,
-    /// 1 over the atoms of each molecule, `[molecules, 1]`.
+    /// 1 over the atoms of each molecule, `[molecules, 1]`; 0 where given atoms say where it is.
     pub inverse_size: Tensor<2>,
-    /// For the pair row (i, j) the row (j, i), `[P]`.
-    pub mirror: Tensor<1, Int>,
 }
 
 impl GraphInput {
@@ -66,14 +82,16 @@ impl GraphInput {
         let sizes: Vec<usize> = molecules.iter().map(Noisy::len).collect();
         let features: Vec<Features> = molecules.par_iter().map(|m| Features::of(config, m)).collect();
         let atoms: usize = sizes.iter().sum();
-        let rows: usize = sizes.iter().map(|n| n * n).sum();
+        let rows: usize = sizes.iter().map(|n| pair_count(*n)).sum();
         let tensor = |values: Vec<f32>, rows: usize| {
             let columns = values.len() / rows.max(1);
             Tensor::<2>::from_data(TensorData::new(values, [rows, columns]), device)
         };
-        let per_atom = |f: &dyn Fn(&Noisy) -> f64| -> Vec<f32> {
-            molecules.iter().flat_map(|m| std::iter::repeat_n(f(m) as f32, m.len())).collect()
+        let per_atom = |f: &dyn Fn(&Noisy) -> f64, given: f32| -> Vec<f32> {
+            let of = |m: &Noisy, k: usize| if m.is_given(0, 3 * k) { given } else { f(m) as f32 };
+            molecules.iter().flat_map(|m| (0..m.len()).map(move |k| of(m, k))).collect()
         };
+        let centring = |m: &Noisy| if m.is_anchored() { 0.0 } else { 1.0 / m.len() as f32 };
         let ints = |values: Vec<i32>| {
             let count = values.len();
             Tensor::<1, Int>::from_data(TensorData::new(values, [count]), device)
@@ -88,26 +106,22 @@ impl GraphInput {
             nodes: tensor(concat(&|f| &f.nodes), atoms),
             pairs: tensor(concat(&|f| &f.pairs), rows),
             positions: tensor(
-                molecules.iter().flat_map(|m| m.state[0].continuous().iter().copied()).collect(),
+                molecules.iter().flat_map(|m| m.state[0].continuous().iter().map(|x| limited(*x))).collect(),
                 atoms,
             ),
-            alpha: tensor(per_atom(&|m| m.level.alpha), atoms),
-            sigma: tensor(per_atom(&|m| m.level.sigma), atoms),
+            alpha: tensor(per_atom(&|m| m.level.alpha, 1.0), atoms),
+            sigma: tensor(per_atom(&|m| m.level.sigma, 0.0), atoms),
             molecule: ints(owner.collect()),
-            inverse_size: tensor(sizes.iter().map(|&n| 1.0 / n as f32).collect(), sizes.len()),
-            mirror: ints(mirror(&sizes)),
+            inverse_size: tensor(molecules.iter().map(centring).collect(), sizes.len()),
             sizes,
         }
     }
 }
 
-fn mirror(sizes: &[usize]) -> Vec<i32> {
-    let (mut rows, mut start) = (Vec::new(), 0);
-    for &n in sizes {
-        rows.extend((0..n * n).map(|k| (start + (k % n) * n + k / n) as i32));
-        start += n * n;
-    }
-    rows
+/// A coordinate as the network sees it. Solvers of higher order that are given too few steps throw atoms far away; from
+/// there the network, which has never seen such distances, would answer with infinities.
+fn limited(x: f32) -> f32 {
+    x.clamp(-FARTHEST, FARTHEST)
 }
 
 /// Features of one molecule.
@@ -161,6 +175,15 @@ fn nodes(config: &GraphDenoiserConfig, m: &Noisy, time: &[f32]) -> Vec<f32> {
             }
             at += classes;
         }
+        for (feature, element) in [(0, 3 * i), (1, i), (2, i)] {
+            row[at] = f32::from(m.is_given(feature, element));
+            at += 1;
+        }
+        for (k, value) in m.properties.iter().enumerate() {
+            row[at + 2 * k] = value.unwrap_or(0.0);
+            row[at + 2 * k + 1] = f32::from(value.is_some());
+        }
+        at += 2 * config.properties;
         row[at..].copy_from_slice(time);
     }
     out
@@ -169,34 +192,26 @@ fn nodes(config: &GraphDenoiserConfig, m: &Noisy, time: &[f32]) -> Vec<f32> {
 fn pairs(config: &GraphDenoiserConfig, m: &Noisy, time: &[f32]) -> Vec<f32> {
     let (n, width, bonds, distances) =
         (m.len(), config.pair_features(), config.bonds, config.distance_features);
-    let mut out = vec![0.0; n * n * width];
+    let mut out = vec![0.0; pair_count(n) * width];
     let classes = m.state[3].classes();
     let predicted = probabilities(m, 3);
     let before = previous_positions(m);
-    for i in 0..n {
-        for j in i..n {
-            let row = &mut out[(i * n + j) * width..(i * n + j + 1) * width];
-            let (own, rest) = row.split_at_mut(2 * bonds);
-            if i != j {
-                let k = pair_index(n, i, j);
-                own[usize::from(classes[k])] = 1.0;
-                if let Some(p) = predicted {
-                    own[bonds..].copy_from_slice(&p[k * bonds..(k + 1) * bonds]);
-                }
-            }
-            let (now, rest) = rest.split_at_mut(distances + 1);
-            distance_features(m.state[0].continuous(), i, j, now);
-            let (previous, rest) = rest.split_at_mut(distances + 1);
-            if let Some(x) = before {
-                distance_features(x, i, j, previous);
-            }
-            rest[0] = f32::from(i == j);
-            rest[1] = f32::from(before.is_some());
-            rest[2..].copy_from_slice(time);
-            if i != j {
-                out.copy_within((i * n + j) * width..(i * n + j + 1) * width, (j * n + i) * width);
-            }
+    let pairs = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j)));
+    for (k, ((i, j), row)) in pairs.zip(out.chunks_exact_mut(width)).enumerate() {
+        let (own, rest) = row.split_at_mut(2 * bonds);
+        own[usize::from(classes[k])] = 1.0;
+        if let Some(p) = predicted {
+            own[bonds..].copy_from_slice(&p[k * bonds..(k + 1) * bonds]);
         }
+        let (now, rest) = rest.split_at_mut(distances + 1);
+        distance_features(m.state[0].continuous(), i, j, now);
+        let (previous, rest) = rest.split_at_mut(distances + 1);
+        if let Some(x) = before {
+            distance_features(x, i, j, previous);
+        }
+        rest[0] = f32::from(m.is_given(3, k));
+        rest[1] = f32::from(before.is_some());
+        rest[2..].copy_from_slice(time);
     }
     out
 }
@@ -204,7 +219,7 @@ fn pairs(config: &GraphDenoiserConfig, m: &Noisy, time: &[f32]) -> Vec<f32> {
 /// The distance, and bumps in exp(−distance), which are narrow where bonds are (as in PhysNet, Unke & Meuwly 2019).
 fn distance_features(x: &[f32], i: usize, j: usize, out: &mut [f32]) {
     let d2: f32 = (0..3).map(|k| (x[3 * i + k] - x[3 * j + k]).powi(2)).sum();
-    let d = d2.sqrt();
+    let d = d2.sqrt().min(2.0 * FARTHEST);
     out[0] = d;
     let count = out.len() - 1;
     let u = (-d).exp();

@@ -1,15 +1,21 @@
 //! Metrics of a set of molecules.
 
-use std::collections::HashSet;
+mod geometry;
+pub mod structure;
+
+pub use geometry::{Geometry, GeometryDistance, wasserstein};
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use rayon::prelude::*;
 use serde::Serialize;
 use unmelt_diffusion::{Noise, Stream, quantile};
 
-use crate::Molecule;
-use crate::key::canonical_key;
+use crate::key::Canonical;
 use crate::perception::{perceive_bonds, stable_atoms};
-use crate::validity::is_valid;
+use crate::smiles;
+use crate::validity::{atom_is_valid, is_valid};
+use crate::{Bond, KeySet, Molecule};
 
 /// What is said about one molecule.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -22,31 +28,67 @@ pub struct Assessment {
     pub stable_atoms: usize,
     /// Whether the bonds of the file are valid: every valence allowed by element and charge.
     pub valid: bool,
+    /// Atoms with such a valence.
+    pub valid_atoms: usize,
+    /// Whether the bonded pairs of the file are those that the distances suggest.
+    pub bonds_match: bool,
     /// Whether the bonds of the file connect all atoms.
     pub connected: bool,
     /// Independent rings.
     pub rings: usize,
     /// Canonical key from the bonds of the file.
     pub key: String,
+    /// Canonical SMILES from the bonds of the file.
+    pub smiles: String,
 }
 
 impl Assessment {
     /// Looks at one molecule.
     pub fn of(molecule: &Molecule) -> Self {
+        let canonical = Canonical::of(molecule);
         Self {
+            smiles: smiles::write(molecule, &canonical.order),
+            key: canonical.key,
             formula: molecule.formula(),
             atoms: molecule.len(),
             stable_atoms: stable_atoms(molecule),
             valid: is_valid(molecule),
+            valid_atoms: (0..molecule.len()).filter(|k| atom_is_valid(molecule, *k)).count(),
+            bonds_match: pairs(molecule.bonds()) == pairs(perceive_bonds(molecule)),
             connected: molecule.components() == 1,
             rings: molecule.rings(),
-            key: canonical_key(molecule),
         }
     }
 
     /// Whether all atoms are stable by the EDM protocol.
     pub fn stable(&self) -> bool {
         self.stable_atoms == self.atoms && self.atoms > 0
+    }
+}
+
+fn pairs(bonds: impl IntoIterator<Item = Bond>) -> BTreeSet<(usize, usize)> {
+    bonds.into_iter().map(|b| (b.begin.min(b.end), b.begin.max(b.end))).collect()
+}
+
+/// What a set is compared with.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    /// The molecules that are not novel.
+    pub keys: KeySet,
+    /// Bond lengths, angles, torsions.
+    pub geometry: Geometry,
+    /// Shares of molecules with rings by size and functional groups.
+    pub structures: BTreeMap<String, f64>,
+}
+
+impl Reference {
+    /// Looks at molecules.
+    pub fn of(molecules: &[Molecule]) -> Self {
+        Self {
+            keys: KeySet::of(molecules),
+            geometry: Geometry::of(molecules),
+            structures: structure::shares(molecules),
+        }
     }
 }
 
@@ -74,7 +116,9 @@ pub struct Evaluation {
     pub atom_stability: Share,
     /// Molecules of which all atoms are stable (EDM protocol).
     pub molecule_stability: Share,
-    /// Molecules with allowed valences.
+    /// Atoms with allowed valences, by the bonds, element and charge.
+    pub valid_atoms: Share,
+    /// Molecules with allowed valences throughout.
     pub valid: Share,
     /// Valid molecules in one piece.
     pub valid_and_connected: Share,
@@ -84,8 +128,16 @@ pub struct Evaluation {
     pub novel: Option<Share>,
     /// Valid, connected, unique and novel (where there is a reference) among all.
     pub all_together: f64,
+    /// Molecules whose bonded pairs are those that the distances suggest.
+    pub bonds_match: Share,
     /// Mean number of rings of valid molecules.
     pub mean_rings: f64,
+    /// Shares of molecules with rings by size and with functional groups.
+    pub structures: BTreeMap<String, f64>,
+    /// The same of the reference.
+    pub reference_structures: Option<BTreeMap<String, f64>>,
+    /// Distances of bond lengths, angles and torsions from the reference.
+    pub geometry: Option<GeometryDistance>,
 }
 
 /// Where bonds come from.
@@ -101,33 +153,28 @@ pub enum BondSource {
 /// Resamples of the bootstrap.
 const RESAMPLES: usize = 1000;
 
-/// The keys of a set, to tell what is new.
-pub fn keys(molecules: &[Molecule]) -> HashSet<String> {
-    molecules.par_iter().map(canonical_key).collect()
-}
-
-/// Evaluates molecules; `reference` holds the keys of the molecules that do not count as new. A set without a
-/// single bond is given those that its distances suggest.
-pub fn evaluate(molecules: &[Molecule], reference: Option<&HashSet<String>>) -> crate::Result<Evaluation> {
+/// Evaluates molecules. A set without a single bond is given those that its distances suggest.
+pub fn evaluate(molecules: &[Molecule], reference: Option<&Reference>) -> crate::Result<Evaluation> {
     if molecules.is_empty() {
         return Err(crate::Error::Request("there is no molecule to evaluate".into()));
     }
     let bare = molecules.iter().all(|m| m.graph().edge_count() == 0) && molecules.iter().any(|m| m.len() > 1);
-    let list: Vec<Assessment> = molecules
-        .par_iter()
-        .map(|m| match bare {
-            // Perceived bonds are always between atoms that are there.
-            true => Assessment::of(&m.with_bonds(perceive_bonds(m)).unwrap_or_else(|_| m.clone())),
-            false => Assessment::of(m),
-        })
-        .collect();
+    // Perceived bonds are always between atoms that are there.
+    let bonded = |m: &Molecule| m.with_bonds(perceive_bonds(m)).unwrap_or_else(|_| m.clone());
+    let perceived: Vec<Molecule> = if bare { molecules.par_iter().map(bonded).collect() } else { Vec::new() };
+    let molecules = if bare { &perceived } else { molecules };
+    let list: Vec<Assessment> = molecules.par_iter().map(Assessment::of).collect();
     let source = if bare { BondSource::Distances } else { BondSource::File };
-    Ok(Evaluation::of(&list, reference, source))
+    let mut evaluation = Evaluation::of(&list, reference.map(|r| &r.keys), source);
+    evaluation.structures = structure::shares(molecules);
+    evaluation.reference_structures = reference.map(|r| r.structures.clone());
+    evaluation.geometry = reference.and_then(|r| Geometry::of(molecules).distance(&r.geometry));
+    Ok(evaluation)
 }
 
 impl Evaluation {
     /// Sums up assessments.
-    pub fn of(list: &[Assessment], reference: Option<&HashSet<String>>, bonds_from: BondSource) -> Self {
+    fn of(list: &[Assessment], reference: Option<&KeySet>, bonds_from: BondSource) -> Self {
         let share = |f: &(dyn Fn(&Assessment) -> (f64, f64) + Sync)| Share::of(list, f);
         let yes = |x: bool| f64::from(u8::from(x));
         let mut seen = HashSet::new();
@@ -145,12 +192,17 @@ impl Evaluation {
             mean_atoms: mean(&mut list.iter().map(|a| a.atoms), list.len()),
             atom_stability: share(&|a| (a.stable_atoms as f64, a.atoms as f64)),
             molecule_stability: share(&|a| (yes(a.stable()), 1.0)),
+            valid_atoms: share(&|a| (a.valid_atoms as f64, a.atoms as f64)),
             valid: share(&|a| (yes(a.valid), 1.0)),
             valid_and_connected: share(&|a| (yes(a.valid && a.connected), 1.0)),
             unique: Share::of(&valid, &|(_, first)| (yes(*first), 1.0)),
             novel: reference.map(|_| Share::of(&unique, &|a| (yes(is_new(a)), 1.0))),
             all_together: good as f64 / list.len().max(1) as f64,
+            bonds_match: share(&|a| (yes(a.bonds_match), 1.0)),
             mean_rings: mean(&mut valid.iter().map(|(a, _)| a.rings), valid.len()),
+            structures: BTreeMap::new(),
+            reference_structures: None,
+            geometry: None,
         }
     }
 }

@@ -1,9 +1,9 @@
 //! `unmelt molecules evaluate`.
 
-use unmelt_molecules::evaluate::{BondSource, Evaluation, Share, evaluate, keys};
+use unmelt_molecules::evaluate::{BondSource, Evaluation, Reference, Share, evaluate};
 use unmelt_molecules::format::{Reading, read_molecules};
 
-use crate::args::Evaluate;
+use super::args::Evaluate;
 use crate::failure::Failure;
 
 /// Faults that are printed; the rest is counted.
@@ -23,7 +23,7 @@ pub fn run(args: &Evaluate) -> Result<(), Failure> {
         Some(path) => {
             let reading = read_molecules(path)?;
             report_faults(&reading);
-            Some(keys(&reading.molecules))
+            Some(Reference::of(&reading.molecules))
         }
         None => None,
     };
@@ -59,6 +59,7 @@ fn print(e: &Evaluation, skipped: usize) {
     let row = |name: &str, s: &Share| {
         println!("{name:<34}{:>6.2} %   ({:.2} – {:.2})", 100.0 * s.value, 100.0 * s.low, 100.0 * s.high);
     };
+    row("atoms with an allowed valence", &e.valid_atoms);
     row("valid", &e.valid);
     row("valid and connected", &e.valid_and_connected);
     row("unique among valid", &e.unique);
@@ -68,6 +69,19 @@ fn print(e: &Evaluation, skipped: usize) {
     println!("{:<34}{:>6.2} %", "all of these, of all", 100.0 * e.all_together);
     row("atom stability (EDM protocol)", &e.atom_stability);
     row("molecule stability (EDM protocol)", &e.molecule_stability);
+    row("bonded pairs as by distances", &e.bonds_match);
     println!("{:<34}{:>6.2}", "rings per valid molecule", e.mean_rings);
+    if let Some(g) = &e.geometry {
+        println!("Wasserstein-1 distances from the reference, means over its eight commonest types:");
+        println!("{:<34}{:>6.2} pm", "bond lengths", g.bond_lengths_pm);
+        println!("{:<34}{:>6.2}°", "angles", g.angles_degrees);
+        println!("{:<34}{:>6.2}°", "torsions", g.torsions_degrees);
+    }
+    println!("Molecules with{}:", if e.reference_structures.is_some() { " (in the reference)" } else { "" });
+    for (name, share) in &e.structures {
+        let reference = e.reference_structures.as_ref().map(|r| r.get(name).copied().unwrap_or_default());
+        let reference = reference.map_or(String::new(), |r| format!("   ({:.1})", 100.0 * r));
+        println!("  {name:<32}{:>6.1} %{reference}", 100.0 * share);
+    }
     println!("In brackets: 95 % bootstrap intervals.");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use unmelt_molecules::{TrainingConfig, TrainingRun};
 
-use crate::args::Train;
+use super::args::Train;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::losses::{Display, Run};

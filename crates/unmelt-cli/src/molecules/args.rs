@@ -1,0 +1,136 @@
+//! What can be typed after `unmelt molecules`.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use crate::device::DeviceName;
+
+#[derive(Debug, Subcommand)]
+pub enum Molecules {
+    /// Write new molecules to a file
+    Generate(Box<Generate>),
+    /// Train a model on your own molecules
+    Train(Train),
+    /// Measure validity, stability, uniqueness and novelty of molecules in a file
+    Evaluate(Evaluate),
+    /// Say what a model is: its network, its data, its measured quality
+    Info {
+        /// Name of a built-in model, or the folder of a trained one
+        #[arg(long, default_value = "qm9")]
+        model: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Generate {
+    /// How many molecules
+    #[arg(long, default_value_t = 100)]
+    pub count: u64,
+    /// File to write: .sdf (with bonds), .xyz or .parquet
+    #[arg(long)]
+    pub output: PathBuf,
+    /// Table to write beside it (.csv or .parquet): SMILES, formula, atoms, stable, valid, connected, rings, key, seed, sample
+    /// [default: the output's name with .csv]
+    #[arg(long)]
+    pub table: Option<PathBuf>,
+    /// Name of a built-in model, or the folder of a trained one
+    #[arg(long, default_value = "qm9")]
+    pub model: String,
+    /// Steps from noise to molecule
+    #[arg(long, default_value_t = 100)]
+    pub steps: usize,
+    /// Solver of the positions; bonds and atoms are always drawn from their posterior
+    #[arg(long, default_value = "ancestral", value_parser = clap::builder::PossibleValuesParser::new(unmelt_diffusion::solver::Solver::NAMES))]
+    pub solver: String,
+    /// Times that the steps visit: trailing (even), karras, logsnr, or power:P (P above 1: finer towards the end)
+    #[arg(long, default_value = "power:1.5")]
+    pub grid: String,
+    /// Seed: the same seed gives the same molecules, whatever the batch
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Number of the first molecule within the seed, to go on where another run ended
+    #[arg(long, default_value_t = 0)]
+    pub first: u64,
+    /// Atoms of every molecule, hydrogens included [default: as in the training data]
+    #[arg(long)]
+    pub atoms: Option<usize>,
+    /// A property to have, with its value: dipole=3.5, gap=6.0, … (`molecules info` lists them; a unit may follow, as in
+    /// dipole=3.5D). May be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = super::wishes::target)]
+    pub property: Vec<super::wishes::Target>,
+    /// How far the properties pull: 1 is the network's own answer, more goes beyond it
+    #[arg(long, default_value_t = 2.0, requires = "property")]
+    pub guidance: f64,
+    /// Molecular formula of every molecule, hydrogens included: C7H10O2
+    #[arg(long, conflicts_with_all = ["atoms", "scaffold", "link", "vary"])]
+    pub formula: Option<unmelt_molecules::Formula>,
+    /// A fragment to keep as it is, with the rest grown around it (.sdf or .mol)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["link", "vary"])]
+    pub scaffold: Option<PathBuf>,
+    /// Two or more fragments to keep where they are, with a linker grown between them
+    #[arg(long, value_name = "FILE", num_args = 2.., conflicts_with = "vary")]
+    pub link: Vec<PathBuf>,
+    /// Atoms of the scaffold or of the fragments (from 1, through all files) that may bear what is new; each gives up a
+    /// hydrogen where it has no open valence [default: all atoms with an open valence]
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    pub attach: Vec<u32>,
+    /// A molecule to vary: melted part of the way and back (.sdf, .mol, .parquet)
+    #[arg(long, value_name = "FILE", conflicts_with = "atoms")]
+    pub vary: Option<PathBuf>,
+    /// How far to melt it: near 0 hardly, at 1 nothing of it is left
+    #[arg(long, default_value_t = 0.3, requires = "vary")]
+    pub strength: f64,
+    /// Keep only what passes: valid, connected, stable, unique, novel; goes on until --count are there
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    pub filter: Vec<unmelt_molecules::Filter>,
+    /// Keep only molecules that contain so much: N>=1, O<=2, F=0, or N for at least one
+    #[arg(long, value_delimiter = ',', value_name = "LIMITS")]
+    pub contains: Vec<unmelt_molecules::ElementLimit>,
+    /// Molecules that are not novel [default: the training data, where the model knows it]
+    #[arg(long, value_name = "FILE")]
+    pub reference: Option<PathBuf>,
+    /// File for the way of the first molecule from noise, a frame per evaluation (.sdf or .xyz)
+    #[arg(long, value_name = "FILE")]
+    pub trajectory: Option<PathBuf>,
+    /// Molecules at a time
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    pub batch: u64,
+    /// Where to compute: cpu, cuda, cuda:N or wgpu
+    #[arg(long, default_value = "cpu")]
+    pub device: DeviceName,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Evaluate {
+    /// Molecules: .sdf, .xyz, .parquet, or a folder of such files
+    pub molecules: PathBuf,
+    /// Molecules that do not count as novel, such as the training data
+    #[arg(long)]
+    pub reference: Option<PathBuf>,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Train {
+    /// Molecules to learn from: .parquet, .sdf, .xyz, or a folder of such files
+    #[arg(long)]
+    pub data: PathBuf,
+    /// Folder of the run: checkpoint, model and log
+    #[arg(long)]
+    pub output: PathBuf,
+    /// Settings (TOML); what it does not name keeps its default
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    /// Go on from the checkpoint in the output folder
+    #[arg(long)]
+    pub resume: bool,
+    /// Stop, with a checkpoint, after this many minutes
+    #[arg(long)]
+    pub minutes: Option<f64>,
+    /// Where to compute: cpu, cuda, cuda:N or wgpu
+    #[arg(long, default_value = "cpu")]
+    pub device: DeviceName,
+}

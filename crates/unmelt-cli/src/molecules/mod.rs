@@ -1,0 +1,22 @@
+//! `unmelt molecules`.
+
+pub mod args;
+mod evaluate;
+mod generate;
+pub mod train;
+mod wishes;
+
+use args::Molecules;
+
+use crate::failure::Failure;
+use crate::info;
+
+/// Runs a command.
+pub fn run(command: Molecules) -> Result<(), Failure> {
+    match command {
+        Molecules::Generate(args) => generate::run(&args),
+        Molecules::Train(args) => train::run(args),
+        Molecules::Evaluate(args) => evaluate::run(&args),
+        Molecules::Info { model } => info::model(&model),
+    }
+}

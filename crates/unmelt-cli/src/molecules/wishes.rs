@@ -1,0 +1,142 @@
+//! From what was typed to what the model is asked, and what is kept of its answers.
+
+use std::path::Path;
+
+use unmelt_diffusion::Grid;
+use unmelt_diffusion::solver::Solver;
+use unmelt_molecules::format::read_molecules;
+use unmelt_molecules::{
+    Beginning, Filter, Fragments, GenerateRequest, GraphModel, KeySet, Molecule, Sieve, models,
+};
+
+use super::args::Generate;
+use super::evaluate::report_faults;
+use crate::failure::Failure;
+
+/// A property, the value wanted, and the unit if one was typed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    name: String,
+    value: f64,
+    unit: Option<String>,
+}
+
+/// Reads "dipole=3.5" or "dipole=3.5D".
+pub fn target(text: &str) -> Result<Target, String> {
+    let wrong = || format!("\"{text}\" is no target; write a name and a number, as in dipole=3.5");
+    let (name, rest) = text.split_once('=').ok_or_else(wrong)?;
+    let rest = rest.trim();
+    // The longest beginning that is a number: "6.0eV" is 6 eV, though "6.0e" begins like an exponent.
+    let ends = rest.char_indices().map(|(k, c)| k + c.len_utf8()).rev();
+    let found = ends.into_iter().find_map(|k| Some((rest[..k].trim().parse::<f64>().ok()?, &rest[k..])));
+    let (value, unit) = found.filter(|(v, _)| v.is_finite()).ok_or_else(wrong)?;
+    let unit = Some(unit.trim()).filter(|u| !u.is_empty()).map(String::from);
+    Ok(Target { name: name.trim().into(), value, unit })
+}
+
+/// The request of a command line.
+pub fn request(args: &Generate, model: &GraphModel) -> Result<GenerateRequest, Failure> {
+    let solver = Solver::from_name(&args.solver)
+        .ok_or_else(|| Failure::usage(format!("\"{}\" is no solver", args.solver)))?;
+    let grid = Grid::from_name(&args.grid).ok_or_else(|| {
+        Failure::usage(format!("\"{}\" is no grid", args.grid))
+            .hint("use trailing, karras, logsnr or power:P")
+    })?;
+    Ok(GenerateRequest {
+        steps: args.steps,
+        solver,
+        grid,
+        seed: args.seed,
+        atoms: args.atoms,
+        beginning: beginning(args)?,
+        targets: targets(args, model)?,
+        guidance: args.guidance,
+    })
+}
+
+fn targets(args: &Generate, model: &GraphModel) -> Result<Vec<(String, f64)>, Failure> {
+    let mut targets: Vec<(String, f64)> = Vec::new();
+    for target in &args.property {
+        let known = model.properties.iter().find(|p| p.source.name == target.name);
+        if let (Some(unit), Some(property)) = (&target.unit, known)
+            && *unit != property.source.unit
+        {
+            let own = match property.source.unit.as_str() {
+                "" => "has no unit".into(),
+                own => format!("is in {own}"),
+            };
+            return Err(Failure::usage(format!("{} {own}, but {unit} was given", target.name)));
+        }
+        if targets.iter().any(|(name, _)| *name == target.name) {
+            return Err(Failure::usage(format!("--property names {} twice", target.name)));
+        }
+        targets.push((target.name.clone(), target.value));
+    }
+    Ok(targets)
+}
+
+fn beginning(args: &Generate) -> Result<Beginning, Failure> {
+    if let Some(formula) = &args.formula {
+        return Ok(Beginning::Formula(formula.clone()));
+    }
+    if let Some(path) = &args.vary {
+        return Ok(Beginning::Molecule { molecule: first(path)?, strength: args.strength });
+    }
+    let files: Vec<&Path> = args.scaffold.iter().chain(&args.link).map(|p| p.as_path()).collect();
+    if files.is_empty() {
+        return match args.attach.is_empty() {
+            true => Ok(Beginning::Noise),
+            false => Err(Failure::usage("--attach needs a --scaffold or fragments to --link")),
+        };
+    }
+    let parts = files.into_iter().map(first).collect::<Result<Vec<_>, _>>()?;
+    let attach: Vec<usize> = args.attach.iter().map(|k| *k as usize - 1).collect();
+    let attach = (!attach.is_empty()).then_some(attach.as_slice());
+    Ok(Beginning::Fragments(Fragments::new(&parts, attach)?))
+}
+
+/// The first molecule of a file; a file of several is used with a word about it.
+fn first(path: &Path) -> Result<Molecule, Failure> {
+    let reading = read_molecules(path)?;
+    report_faults(&reading);
+    let count = reading.molecules.len();
+    if count > 1 {
+        eprintln!("warning: {} holds {count} molecules; the first is used", path.display());
+    }
+    let molecule = reading.molecules.into_iter().next();
+    molecule.ok_or_else(|| Failure::usage(format!("{} holds no molecule that can be read", path.display())))
+}
+
+/// What is kept of the answers.
+pub fn sieve(args: &Generate) -> Result<Sieve, Failure> {
+    let novel = args.filter.contains(&Filter::Novel);
+    let known = match (&args.reference, novel) {
+        (Some(path), true) => {
+            let reading = read_molecules(path)?;
+            report_faults(&reading);
+            KeySet::of(&reading.molecules)
+        }
+        (None, true) => models::training_keys(&args.model)?.ok_or_else(|| {
+            Failure::usage(format!("the model {} does not know what it was trained on", args.model))
+                .hint("name the molecules that are not novel with --reference")
+        })?,
+        (_, false) => KeySet::default(),
+    };
+    Ok(Sieve::new(args.filter.clone(), args.contains.clone(), known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_read_with_their_units() {
+        let read = |text| target(text).map(|t| (t.name, t.value, t.unit));
+        assert_eq!(read("dipole=3.5"), Ok(("dipole".into(), 3.5, None)));
+        assert_eq!(read("gap = 6.0eV"), Ok(("gap".into(), 6.0, Some("eV".into()))));
+        assert_eq!(read("tpsa=1e1 Å²"), Ok(("tpsa".into(), 10.0, Some("Å²".into()))));
+        for bad in ["dipole", "dipole=", "dipole=much", "=", "dipole=nan", "dipole=inf"] {
+            assert!(target(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Properties that a model can be asked for: columns of the training table, with their units and ranges.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Molecule, Result};
+
+/// A property as a configuration file names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PropertySource {
+    /// Name: "dipole", "gap", …
+    pub name: String,
+    /// The column of the table, or the data field of the SDF records, that holds it.
+    pub column: String,
+    /// A column to subtract from it, if there is one: a gap is LUMO minus HOMO.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minus: Option<String>,
+    /// Unit: "D", "eV", …; none for a pure number.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub unit: String,
+}
+
+/// A property of a trained model, as on its card.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Property {
+    /// Where it came from.
+    pub source: PropertySource,
+    /// Mean over the training data.
+    pub mean: f64,
+    /// Standard deviation over the training data.
+    pub deviation: f64,
+    /// The range of the training data without its outer thousandths.
+    pub range: [f64; 2],
+}
+
+impl PropertySource {
+    /// The value of a molecule; none where a column is missing or holds no finite number.
+    pub fn of(&self, molecule: &Molecule) -> Option<f64> {
+        let column = |name: &str| {
+            let (_, text) = molecule.fields.iter().find(|(key, _)| key == name)?;
+            text.trim().parse::<f64>().ok().filter(|x| x.is_finite())
+        };
+        let value = column(&self.column)?;
+        match &self.minus {
+            Some(other) => Some(value - column(other)?),
+            None => Some(value),
+        }
+    }
+}
+
+impl Property {
+    /// Its statistics over molecules.
+    pub fn measure(source: &PropertySource, molecules: &[Molecule]) -> Result<Self> {
+        let mut values: Vec<f64> = molecules.iter().filter_map(|m| source.of(m)).collect();
+        if values.len() < 2 {
+            return Err(Error::Request(format!(
+                "no molecule has a number in {:?}, which the property {} is read from",
+                source.column, source.name
+            )));
+        }
+        values.sort_by(f64::total_cmp);
+        let count = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / count;
+        let deviation = (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt();
+        let at = |share: f64| values[((count - 1.0) * share).round() as usize];
+        if deviation < 1e-9 * mean.abs().max(1e-9) {
+            return Err(Error::Request(format!(
+                "the property {} is the same for all molecules",
+                source.name
+            )));
+        }
+        Ok(Self { source: source.clone(), mean, deviation, range: [at(0.001), at(0.999)] })
+    }
+
+    /// A value as the network sees it.
+    pub fn normalised(&self, value: f64) -> f32 {
+        ((value - self.mean) / self.deviation) as f32
+    }
+}

@@ -1,0 +1,62 @@
+//! What a model is asked to generate.
+
+use unmelt_diffusion::Grid;
+use unmelt_diffusion::solver::Solver;
+
+use crate::{Formula, Fragments, Molecule};
+
+/// What to generate, and how.
+#[derive(Clone, Debug)]
+pub struct GenerateRequest {
+    /// Steps.
+    pub steps: usize,
+    /// Solver of the positions.
+    pub solver: Solver,
+    /// Times to visit.
+    pub grid: Grid,
+    /// Seed.
+    pub seed: u64,
+    /// Atoms per molecule; drawn from the sizes of the training data where there is none.
+    pub atoms: Option<usize>,
+    /// What the molecules begin from.
+    pub beginning: Beginning,
+    /// Properties that they should have, by name, in the model's units.
+    pub targets: Vec<(String, f64)>,
+    /// How far the properties pull: 1 is the network's answer to them, more goes beyond it (classifier-free guidance, Ho
+    /// & Salimans 2022). Used where there are targets.
+    pub guidance: f64,
+}
+
+/// What molecules begin from.
+#[derive(Clone, Debug, Default)]
+pub enum Beginning {
+    /// Noise alone.
+    #[default]
+    Noise,
+    /// The elements of a formula.
+    Formula(Formula),
+    /// Fragments, fixed in space, that the rest is grown around.
+    Fragments(Fragments),
+    /// A molecule, melted part of the way.
+    Molecule {
+        /// The molecule.
+        molecule: Molecule,
+        /// How far it is melted, above 0 to 1, where nothing of it is left.
+        strength: f64,
+    },
+}
+
+impl Default for GenerateRequest {
+    fn default() -> Self {
+        Self {
+            steps: 100,
+            solver: Solver::ANCESTRAL,
+            grid: Grid::Power { power: 1.5 },
+            seed: 0,
+            atoms: None,
+            beginning: Beginning::Noise,
+            targets: Vec::new(),
+            guidance: 2.0,
+        }
+    }
+}
