@@ -296,3 +296,75 @@ fn ctrl_c_keeps_what_is_done() {
     assert!(said.contains(&format!("Interrupted: {} of 1000000", done.molecules.len())), "{said}");
     assert_eq!(names(f.path()), ["x.csv", "x.sdf"]);
 }
+
+/// A scaffold, a formula, a molecule to vary, wanted properties: each answer keeps what was given.
+#[test]
+fn molecules_begin_from_what_is_given() {
+    let f = folder();
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../unmelt-molecules/tests/data/rdkit.sdf");
+    let all = read_molecules(source.as_ref()).expect("readable").molecules;
+    let ethanol = all.into_iter().find(|m| m.name == "CCO").expect("in the file");
+    let mut sdf = Vec::new();
+    unmelt_molecules::format::write_sdf(&mut sdf, &ethanol).expect("written");
+    std::fs::write(f.path().join("in.sdf"), sdf).expect("written");
+    let read = |name: &str| read_molecules(&f.path().join(name)).expect("readable").molecules;
+
+    generate(f.path(), "s.sdf", &["--scaffold", "in.sdf", "--attach", "1", "--atoms", "14"]);
+    for molecule in read("s.sdf") {
+        // The first carbon gave up its first hydrogen, all else stays where it was, with its bonds.
+        let kept: Vec<usize> = (0..9).filter(|k| *k != 3).collect();
+        for (new, &old) in kept.iter().enumerate() {
+            let (a, b) = (molecule.atom(new), ethanol.atom(old));
+            assert!(a.element == b.element && (a.position - b.position).norm() < 1e-4);
+        }
+        let inner = molecule.bonds().filter(|b| b.begin < 8 && b.end < 8).count();
+        assert_eq!((molecule.len(), inner), (14, 7));
+        assert!(molecule.bonds().all(|b| (b.begin < 8) == (b.end < 8) || b.begin.min(b.end) == 0));
+    }
+    generate(f.path(), "f.sdf", &["--formula", "C3H8O"]);
+    assert!(read("f.sdf").iter().all(|m| m.formula().trim_end_matches(['+', '-']) == "C3H8O"));
+    generate(f.path(), "v.sdf", &["--vary", "in.sdf", "--strength", "0.01"]);
+    assert!(read("v.sdf").iter().all(|m| {
+        unmelt_molecules::canonical_key(m) == unmelt_molecules::canonical_key(&ethanol)
+            && m.atoms().zip(ethanol.atoms()).all(|(a, b)| (a.position - b.position).norm() < 0.2)
+    }));
+    generate(f.path(), "l.sdf", &["--link", "in.sdf", "s.sdf", "--attach", "1,10", "--atoms", "24"]);
+    generate(
+        f.path(),
+        "p.parquet",
+        &["--property", "dipole=3.5D", "--property", "gap=6", "--table", "p2.parquet"],
+    );
+    generate(f.path(), "t.sdf", &["--trajectory", "way.xyz"]);
+    assert_eq!(read("way.xyz").len(), 6);
+
+    for (wrong, message) in [
+        (&["--property", "dipole=3eV"][..], "dipole is in D, but eV was given"),
+        (&["--property", "charm=3"][..], "it knows dipole, gap"),
+        (&["--property", "dipole"][..], "write a name and a number"),
+        (&["--formula", "C3Xx"][..], "is no formula"),
+        (&["--formula", "C3F"][..], "does not know the element F"),
+        (&["--scaffold", "in.sdf"][..], "--attach"),
+        (&["--scaffold", "in.sdf", "--attach", "99"][..], "names atom 99"),
+        (&["--scaffold", "in.sdf", "--attach", "1", "--atoms", "5"][..], "leave nothing to grow"),
+        (&["--scaffold", "gone.sdf"][..], "gone.sdf"),
+        (&["--vary", "in.sdf", "--strength", "2"][..], "strength must be above 0"),
+        (&["--filter", "pretty"][..], "is no filter"),
+        (&["--contains", "N>>1"][..], "is no limit"),
+        (&["--attach", "1"][..], "needs a --scaffold"),
+    ] {
+        let complaint = fails(2, &[&QUICK[..], &["--output", "x.sdf"], wrong].concat(), f.path());
+        assert!(complaint.contains(message), "{wrong:?}: {complaint}");
+    }
+}
+
+#[test]
+fn filters_draw_until_enough_pass() {
+    let f = folder();
+    let filters = ["--filter", "valid,connected,unique,novel", "--contains", "N<=2", "--steps", "25"];
+    let said = generate(f.path(), "x.sdf", &filters);
+    assert!(said.contains("Wrote 7 molecules") && said.contains("were drawn"), "{said}");
+    let said = succeeds(&["molecules", "evaluate", "x.sdf", "--json"], f.path());
+    let json: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!(json["valid_and_connected"]["value"].as_f64(), Some(1.0));
+    assert_eq!(json["unique"]["value"].as_f64(), Some(1.0));
+}

@@ -55,9 +55,9 @@ impl Fragments {
             if open_valence(whole, k) + lost >= wanted {
                 continue;
             }
-            let hydrogen =
-                whole.neighbours(k).find(|(j, _)| whole.atom(*j).element == Element::H && !gone[*j]);
-            let Some((j, _)) = hydrogen else {
+            let is_hydrogen = |j: &usize| whole.atom(*j).element == Element::H && !gone[*j];
+            let first = whole.neighbours(k).map(|(j, _)| j).filter(is_hydrogen).min();
+            let Some(j) = first else {
                 return Err(Error::Request(format!(
                     "atom {} of the scaffold, a {}, has neither an open valence nor a hydrogen to give up",
                     k + 1,
