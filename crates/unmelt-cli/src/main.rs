@@ -8,6 +8,7 @@ mod interrupt;
 mod losses;
 mod molecules;
 mod progress;
+mod training;
 mod volumes;
 
 use clap::Parser;

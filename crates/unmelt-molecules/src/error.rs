@@ -45,5 +45,11 @@ impl Error {
     }
 }
 
+impl From<crate::MoleculeError> for Error {
+    fn from(error: crate::MoleculeError) -> Self {
+        Self::Request(error.to_string())
+    }
+}
+
 /// Result with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;

@@ -66,14 +66,12 @@ impl Fragments {
             };
             gone[j] = true;
         }
-        let open = |k: usize| attach.contains(&k);
         let (kept, old) = without(whole, &gone)?;
-        let open: Vec<bool> = old.iter().map(|&k| open(k)).collect();
+        let mut open: Vec<bool> = old.iter().map(|k| attach.contains(k)).collect();
         let closed: Vec<usize> = (0..kept.len()).filter(|&k| !open[k]).collect();
         let molecule = add_hydrogens(&kept, &closed)?;
-        let mut all = open;
-        all.resize(molecule.len(), false);
-        Ok(Self { molecule, open: all })
+        open.resize(molecule.len(), false);
+        Ok(Self { molecule, open })
     }
 
     /// All fragments as one molecule.
@@ -96,11 +94,7 @@ fn join(parts: &[Molecule]) -> Result<Molecule> {
         bonds.extend(part.bonds().map(|b| Bond { begin: b.begin + shift, end: b.end + shift, ..b }));
         atoms.extend(part.atoms());
     }
-    made(atoms, bonds)
-}
-
-fn made(atoms: Vec<Atom>, bonds: Vec<Bond>) -> Result<Molecule> {
-    Molecule::new(atoms, bonds).map_err(|e| Error::Request(e.to_string()))
+    Ok(Molecule::new(atoms, bonds)?)
 }
 
 /// A molecule without some atoms, and the old number of each that is left.
@@ -109,9 +103,8 @@ fn without(molecule: &Molecule, gone: &[bool]) -> Result<(Molecule, Vec<usize>)>
     let new = |k: usize| old.iter().position(|&o| o == k);
     let bonds = molecule
         .bonds()
-        .filter_map(|b| Some(Bond { begin: new(b.begin)?, end: new(b.end)?, order: b.order }))
-        .collect();
-    Ok((made(old.iter().map(|&k| *molecule.atom(k)).collect(), bonds)?, old))
+        .filter_map(|b| Some(Bond { begin: new(b.begin)?, end: new(b.end)?, order: b.order }));
+    Ok((Molecule::new(old.iter().map(|&k| *molecule.atom(k)), bonds)?, old))
 }
 
 /// Fills the open valences of some atoms with hydrogens, as far from the other neighbours as they can be.
@@ -127,7 +120,7 @@ pub fn add_hydrogens(molecule: &Molecule, atoms: &[usize]) -> Result<Molecule> {
             all.push(Atom { element: Element::H, charge: 0, position });
         }
     }
-    made(all, bonds)
+    Ok(Molecule::new(all, bonds)?)
 }
 
 /// `count` directions at an atom that keep clear of its bonds and of each other: points on a sphere that repel one

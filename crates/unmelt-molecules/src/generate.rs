@@ -244,7 +244,7 @@ impl Generator {
         // The state of the fragments, and behind them atoms that are not there yet.
         let filler = Atom { position: Point3::origin(), ..*part.atom(0) };
         let all = part.atoms().copied().chain(std::iter::repeat_n(filler, n - count));
-        let whole = Molecule::new(all, part.bonds()).map_err(|e| Error::Request(e.to_string()))?;
+        let whole = Molecule::new(all, part.bonds())?;
         let mut values = model.encode(&whole)?;
         let mut mask: Mask = nothing(n);
         give_atoms(&mut mask, &(0..n).map(|k| k < count).collect::<Vec<_>>());
@@ -369,11 +369,11 @@ fn middle<'a>(atoms: impl ExactSizeIterator<Item = &'a Atom>) -> Vector3<f64> {
 /// A molecule shifted by a vector.
 fn moved(molecule: &Molecule, by: &Vector3<f64>) -> Result<Molecule> {
     let atoms = molecule.atoms().map(|a| Atom { position: a.position + by, ..*a });
-    Molecule::new(atoms, molecule.bonds()).map_err(|e| Error::Request(e.to_string()))
+    Ok(Molecule::new(atoms, molecule.bonds())?)
 }
 
 /// A molecule with its first atoms exactly where the fragments have them.
 fn restored(molecule: &Molecule, part: &Molecule) -> Result<Molecule> {
     let atoms = molecule.atoms().enumerate().map(|(k, a)| if k < part.len() { *part.atom(k) } else { *a });
-    Molecule::new(atoms, molecule.bonds()).map_err(|e| Error::Request(e.to_string()))
+    Ok(Molecule::new(atoms, molecule.bonds())?)
 }

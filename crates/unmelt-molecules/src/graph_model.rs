@@ -156,7 +156,7 @@ impl GraphModel {
 
     /// Elements per feature of a molecule of n atoms.
     pub fn lengths(&self, n: usize) -> [usize; 4] {
-        [3 * n, n, n, n * n.saturating_sub(1) / 2]
+        [3 * n, n, n, unmelt_kernels::pair_count(n)]
     }
 
     /// A molecule as a clean state.

@@ -1,6 +1,7 @@
 //! What the network is asked in training: a molecule out of nothing, out of its formula, or around a part of it.
 
 use unmelt_diffusion::{Mask, Noise, State, Stream, Value};
+use unmelt_kernels::pair_count;
 
 use crate::network::pair_index;
 
@@ -22,7 +23,7 @@ const BONDS: usize = 3;
 
 /// Nothing given, of a molecule of n atoms.
 pub(crate) fn nothing(n: usize) -> Mask {
-    vec![vec![false; 3 * n], vec![false; n], vec![false; n], vec![false; n * n.saturating_sub(1) / 2]]
+    vec![vec![false; 3 * n], vec![false; n], vec![false; n], vec![false; pair_count(n)]]
 }
 
 /// Gives the atoms with a flag: where they are, what they are, and the bonds between them.

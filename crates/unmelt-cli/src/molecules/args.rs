@@ -118,19 +118,6 @@ pub struct Train {
     /// Molecules to learn from: .parquet, .sdf, .xyz, or a folder of such files
     #[arg(long)]
     pub data: PathBuf,
-    /// Folder of the run: checkpoint, model and log
-    #[arg(long)]
-    pub output: PathBuf,
-    /// Settings (TOML); what it does not name keeps its default
-    #[arg(long)]
-    pub config: Option<PathBuf>,
-    /// Go on from the checkpoint in the output folder
-    #[arg(long)]
-    pub resume: bool,
-    /// Stop, with a checkpoint, after this many minutes
-    #[arg(long)]
-    pub minutes: Option<f64>,
-    /// Where to compute: cpu, cuda, cuda:N or wgpu
-    #[arg(long, default_value = "cpu")]
-    pub device: DeviceName,
+    #[command(flatten)]
+    pub run: crate::training::RunOptions,
 }

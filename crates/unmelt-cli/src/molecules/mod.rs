@@ -3,7 +3,7 @@
 pub mod args;
 mod evaluate;
 mod generate;
-pub mod train;
+mod train;
 mod wishes;
 
 use args::Molecules;

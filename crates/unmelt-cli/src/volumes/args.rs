@@ -35,21 +35,8 @@ pub struct Train {
     /// Leave out files whose name contains this; may be given several times
     #[arg(long)]
     pub exclude: Vec<String>,
-    /// Folder of the run: checkpoint, model and log
-    #[arg(long)]
-    pub output: PathBuf,
-    /// Settings (TOML); what it does not name keeps its default
-    #[arg(long)]
-    pub config: Option<PathBuf>,
-    /// Go on from the checkpoint in the output folder
-    #[arg(long)]
-    pub resume: bool,
-    /// Stop, with a checkpoint, after this many minutes
-    #[arg(long)]
-    pub minutes: Option<f64>,
-    /// Where to compute: cpu, cuda, cuda:N or wgpu
-    #[arg(long, default_value = "cpu")]
-    pub device: DeviceName,
+    #[command(flatten)]
+    pub run: crate::training::RunOptions,
 }
 
 /// What to do with a scan.

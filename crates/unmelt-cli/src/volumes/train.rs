@@ -6,24 +6,22 @@ use super::args::Train;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::losses::{Display, Run};
-use crate::molecules::train::{minutes, read_config};
+use crate::training::report;
 
 /// Trains.
 pub fn run(args: Train) -> Result<(), Failure> {
-    let config: TrainingConfig = match &args.config {
-        Some(path) => read_config(path)?,
-        None => TrainingConfig::default(),
-    };
-    let limit = args.minutes.map(minutes).transpose()?;
-    let device = args.device.open()?;
+    let options = args.run;
+    let config: TrainingConfig = options.settings()?;
+    let limit = options.limit()?;
+    let device = options.device.open()?;
     interrupt::listen();
     let run = TrainingRun {
         volumes: args.volumes,
         labels: args.labels,
         exclude: args.exclude,
-        output: args.output,
+        output: options.output,
         config,
-        resume: args.resume,
+        resume: options.resume,
         limit,
     };
     let mut display = Display::new(&Run {
@@ -39,17 +37,7 @@ pub fn run(args: Train) -> Result<(), Failure> {
         eprintln!("warning: {warning}");
     }
     let (volumes, maps) = summary.volumes;
-    let folder = run.output.display();
-    if summary.steps < summary.of_steps {
-        println!(
-            "Stopped after {} of {} steps; go on with --resume. Model so far: {folder}",
-            summary.steps, summary.of_steps
-        );
-    } else {
-        println!(
-            "Trained {} steps on {volumes} volumes and {maps} label maps. Model: {folder}",
-            summary.steps
-        );
-    }
+    let learned_from = format!("{volumes} volumes and {maps} label maps");
+    report(&run.output, summary.steps, summary.of_steps, &learned_from);
     Ok(())
 }

@@ -17,13 +17,7 @@ pub struct Given<T> {
 impl<T: Copy> Given<T> {
     /// Puts the given values into a state.
     pub fn hold(&self, state: &mut State<T>) {
-        for ((value, given), mask) in state.iter_mut().zip(&self.values).zip(&self.mask) {
-            match (value, given) {
-                (Value::Continuous(x), Value::Continuous(y)) => copy_where(x, y, mask),
-                (Value::Classes(x), Value::Classes(y)) => copy_where(x, y, mask),
-                _ => panic!("the given values are not of the features' processes"),
-            }
-        }
+        hold(state, &self.values, &self.mask);
     }
 }
 
@@ -43,6 +37,17 @@ impl Given<f32> {
                 }
                 _ => panic!("the given values are not of the features' processes"),
             }
+        }
+    }
+}
+
+/// Copies the values with a flag into a state.
+pub(super) fn hold<T: Copy>(state: &mut State<T>, values: &State<T>, mask: &Mask) {
+    for ((value, given), mask) in state.iter_mut().zip(values).zip(mask) {
+        match (value, given) {
+            (Value::Continuous(x), Value::Continuous(y)) => copy_where(x, y, mask),
+            (Value::Classes(x), Value::Classes(y)) => copy_where(x, y, mask),
+            _ => panic!("the given values are not of the features' processes"),
         }
     }
 }

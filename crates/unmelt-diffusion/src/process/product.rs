@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Categorical, CategoricalKind, Gaussian, Given, Mask, Subspace};
+use super::given::{Mask, hold};
+use super::{Categorical, CategoricalKind, Gaussian, Subspace};
 use crate::error::Result;
 use crate::noise::{Noise, Stream};
 use crate::{Level, Levels, Real, Schedule};
@@ -152,7 +153,7 @@ impl ProductProcess {
         };
         let mut state = self.features.iter().zip(clean).enumerate().map(noised).collect();
         if let Some(mask) = given {
-            Given { values: clean.clone(), mask: mask.clone() }.hold(&mut state);
+            hold(&mut state, clean, mask);
         }
         state
     }
