@@ -5,12 +5,14 @@
 //! with run-time dispatch to AVX-512, AVX2 or portable code. This crate knows no diffusion.
 
 mod conv;
+mod layer_norm;
 mod messages;
 mod mlp;
 mod norm;
 mod offset;
 mod pair_layer;
 mod product;
+mod sigmoid;
 mod silu;
 mod simd;
 mod softmax;
@@ -19,9 +21,11 @@ mod tensors;
 mod test_numbers;
 
 pub use conv::{ConvNorm, ConvStep, ConvWeights, conv, conv_plain, group_norm, repeat_voxels};
+pub use layer_norm::layer_norm;
 pub use messages::{EdgeGraph, MessageInputs, MessageWeights, Reduction, messages, messages_plain};
 pub use mlp::{MlpWeights, mlp, mlp_plain};
 pub use pair_layer::{PairInputs, PairOutputs, PairWeights, pair_count, pair_layer, pair_layer_plain};
+pub use sigmoid::sigmoid;
 pub use silu::silu;
 pub use softmax::softmax_rows;
 

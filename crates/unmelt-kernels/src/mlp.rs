@@ -16,7 +16,7 @@ use burn::backend::{Autodiff, Backend, Dispatch, ExtensionType, Flex, backend_ex
 use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
 
-use crate::norm::{layer_norm, norm_gradient, norm_rows};
+use crate::norm::{layer_norm_plain, norm_gradient, norm_rows};
 use crate::product::{add_column_sums, add_product_at, fill_rows, product, product_bt};
 use crate::silu::silu;
 use crate::simd;
@@ -69,7 +69,7 @@ pub fn mlp(x: Tensor<2>, weights: &MlpWeights) -> Tensor<2> {
 pub fn mlp_plain(x: Tensor<2>, weights: &MlpWeights) -> Tensor<2> {
     let w = weights.clone();
     let x = match w.norm {
-        Some((scale, shift)) => layer_norm(x, scale, shift),
+        Some((scale, shift)) => layer_norm_plain(x, scale, shift),
         None => x,
     };
     let hidden = silu(x.matmul(w.first) + w.first_bias.unsqueeze());

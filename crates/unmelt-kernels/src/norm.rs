@@ -11,7 +11,7 @@ const NORM_EPSILON: f32 = 1e-5;
 const LANES: usize = 16;
 
 /// Layer norm over the last dimension, as a composition of burn operations.
-pub(crate) fn layer_norm(x: Tensor<2>, scale: Tensor<1>, shift: Tensor<1>) -> Tensor<2> {
+pub(crate) fn layer_norm_plain(x: Tensor<2>, scale: Tensor<1>, shift: Tensor<1>) -> Tensor<2> {
     let mean = x.clone().mean_dim(1);
     let centred = x - mean;
     let variance = centred.clone().powi_scalar(2).mean_dim(1);

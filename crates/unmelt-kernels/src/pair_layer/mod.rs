@@ -28,7 +28,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, ExtensionType, Flex, backend_extension};
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData, activation};
 
-use crate::norm::layer_norm;
+use crate::norm::layer_norm_plain;
 
 /// Attention logits are limited to ± this: eˡ and their sums stay far from the ends of f32.
 const MAX_LOGIT: f32 = 30.0;
@@ -160,7 +160,7 @@ pub fn pair_layer_plain(inputs: PairInputs, weights: PairWeights, sizes: &[usize
         zeros.select_assign(0, index.clone(), x, IndexingUpdateOp::Add)
     };
 
-    let normed = layer_norm(inputs.pairs.clone(), weights.norm_scale, weights.norm_shift);
+    let normed = layer_norm_plain(inputs.pairs.clone(), weights.norm_scale, weights.norm_shift);
     let offset = rows(&inputs.positions, &first) - rows(&inputs.positions, &second);
     let length = distance(offset.clone());
     let reference = inputs.reference.detach();
