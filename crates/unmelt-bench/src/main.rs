@@ -16,7 +16,7 @@ use clap::{Parser, Subcommand};
 
 /// Keeps freed memory instead of handing it back to the system after each tensor, as the program does.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: unmelt_allocator::MiMalloc = unmelt_allocator::MiMalloc;
 
 #[derive(Clone, Parser)]
 #[command(name = "cargo xtask bench", about = "Times unmelt, and a peer beside it")]
@@ -58,7 +58,7 @@ enum Hidden {
 }
 
 fn main() -> ExitCode {
-    keep_freed_memory();
+    unmelt_allocator::keep_freed_memory();
     let args = Args::parse();
     let done = match &args.command {
         Some(Hidden::Serve { work, folder, device }) => server::serve(work, folder, device),
@@ -71,13 +71,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// As the program does; see there.
-fn keep_freed_memory() {
-    const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
-    // SAFETY: the option exists, and setting it before other threads start is what it is for.
-    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, -1) };
 }
 
 fn run(args: &Args) -> Result<(), Failure> {

@@ -1,8 +1,8 @@
 //! `unmelt molecules info`, `unmelt models` and `unmelt devices`.
 
+use unmelt_diffusion::device;
 use unmelt_molecules::{Element, models};
 
-use crate::device;
 use crate::failure::Failure;
 
 /// Prints a model's card.

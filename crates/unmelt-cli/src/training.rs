@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+use unmelt_diffusion::device::DeviceName;
 
-use crate::device::DeviceName;
 use crate::failure::Failure;
 
 /// Where a run lives, how it goes on and when it ends.

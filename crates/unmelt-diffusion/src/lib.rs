@@ -30,6 +30,7 @@
 //! ```
 
 pub mod checkpoint;
+pub mod device;
 mod error;
 pub mod files;
 pub mod grid;

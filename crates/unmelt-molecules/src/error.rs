@@ -27,6 +27,12 @@ pub enum Error {
         /// The endings that are known.
         endings: &'static str,
     },
+    /// Filters that let nothing through.
+    #[error("none of {drawn} molecules passes the filters; ask for less, or let a formula name the elements")]
+    NothingKept {
+        /// Molecules that were drawn.
+        drawn: u64,
+    },
     /// A request that cannot be fulfilled.
     #[error("{0}")]
     Request(String),

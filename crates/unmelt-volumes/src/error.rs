@@ -27,6 +27,14 @@ pub enum Error {
         /// One line for each series: its UID and what it is, without any identifying tag.
         series: Vec<String>,
     },
+    /// A name that cannot be written to.
+    #[error("{path} {fault}; use a name ending in .nii or .nii.gz, or a folder for DICOM", path = path.display())]
+    Output {
+        /// Which name.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
     /// A request that cannot be fulfilled.
     #[error("{0}")]
     Request(String),

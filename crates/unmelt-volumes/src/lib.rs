@@ -15,6 +15,7 @@ pub mod models;
 pub mod network;
 pub mod nifti;
 mod objective;
+pub mod output;
 pub mod patches;
 pub mod prior;
 mod problem;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::dicom::DicomSeries;
 use crate::nifti::NiftiSource;
-use crate::{Error, Grid, Result};
+use crate::{Error, Grid, Orientation, Result};
 
 /// A scalar volume, its axes put in RAS order.
 #[derive(Clone, Debug)]
@@ -19,11 +19,10 @@ pub struct Volume {
 }
 
 /// Where a volume came from; writing goes back to its orientation and keeps its header.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub enum Source {
-    /// Nowhere.
-    #[default]
-    None,
+    /// An array in memory, with the order of its axes.
+    Memory(Orientation),
     /// A NIfTI file.
     Nifti(Arc<NiftiSource>),
     /// A DICOM series.
@@ -49,19 +48,28 @@ pub struct Choice {
 }
 
 impl Volume {
-    /// A volume from nowhere.
+    /// A volume in memory.
     ///
     /// # Panics
     /// If the number of voxels is not the grid's.
     pub fn new(voxels: Vec<f32>, grid: Grid) -> Self {
         assert_eq!(voxels.len(), grid.voxels(), "one value per voxel");
-        Self { voxels, grid, source: Source::None }
+        Self { voxels, grid, source: Source::Memory(Orientation::RAS) }
     }
 
     /// The same place and source with other values.
     pub fn with_voxels(&self, voxels: Vec<f32>) -> Self {
         assert_eq!(voxels.len(), self.grid.voxels(), "one value per voxel");
         Self { voxels, ..self.clone() }
+    }
+
+    /// How the axes of the array, the file or the series relate to RAS.
+    pub fn orientation(&self) -> Orientation {
+        match &self.source {
+            Source::Memory(orientation) => *orientation,
+            Source::Nifti(nifti) => nifti.orientation,
+            Source::Dicom(series) => series.orientation,
+        }
     }
 
     /// Whether the values are Hounsfield units: the source says CT.

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-
-use crate::device::DeviceName;
+use unmelt_diffusion::device::DeviceName;
 
 #[derive(Debug, Subcommand)]
 pub enum Molecules {
@@ -52,6 +51,9 @@ pub struct Generate {
     /// Number of the first molecule within the seed, to go on where another run ended
     #[arg(long, default_value_t = 0)]
     pub first: u64,
+    /// Generate only the I-th of N parts of --count, for job arrays: the parts together are what one run would give
+    #[arg(long, value_name = "I/N", conflicts_with_all = ["filter", "contains"])]
+    pub shard: Option<unmelt_molecules::Shard>,
     /// Atoms of every molecule, hydrogens included [default: as in the training data]
     #[arg(long)]
     pub atoms: Option<usize>,

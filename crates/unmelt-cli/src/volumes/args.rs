@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
-
-use crate::device::DeviceName;
+use unmelt_diffusion::device::DeviceName;
 
 #[derive(Debug, Subcommand)]
 pub enum Volumes {

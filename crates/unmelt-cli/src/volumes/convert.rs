@@ -1,6 +1,6 @@
 //! `unmelt volumes convert`.
 
-use unmelt_volumes::{Derivation, Source};
+use unmelt_volumes::{Derivation, Source, output};
 
 use super::args::Convert;
 use super::files;
@@ -9,8 +9,8 @@ use crate::failure::Failure;
 /// Converts.
 pub fn run(args: &Convert) -> Result<(), Failure> {
     let volume = files::read(&args.input)?;
-    files::check_output(&args.output, matches!(volume.source, Source::Dicom(_)))?;
-    files::write(&volume, &args.output, &Derivation { task: "convert".into(), model: String::new() })?;
+    output::check(&args.output, matches!(volume.source, Source::Dicom(_)))?;
+    volume.write(&args.output, &Derivation { task: "convert".into(), model: String::new() })?;
     println!("Wrote {}.", args.output.display());
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use unmelt_volumes::enhance::{EnhanceSettings, Enhanced, Enhancer, Progress, Task};
 use unmelt_volumes::measurement::Profile;
-use unmelt_volumes::{Derivation, Grid, Volume, kspace, models};
+use unmelt_volumes::{Derivation, Grid, Volume, kspace, models, output};
 
 use super::args::{Enhance, NoiseName, ProfileName, TaskName};
 use super::files;
@@ -69,7 +69,7 @@ pub fn on_progress(bar: &mut Bar, p: Progress) -> bool {
 }
 
 fn check_outputs(args: &Enhance, dicom: bool) -> Result<(), Failure> {
-    files::check_output(&args.output, dicom)?;
+    output::check(&args.output, dicom)?;
     if args.samples < 2 && (args.std.is_some() || !args.interval.is_empty()) {
         return Err(
             Failure::usage("--std and --interval need several posterior samples").hint("add --samples 8")
@@ -79,10 +79,10 @@ fn check_outputs(args: &Enhance, dicom: bool) -> Result<(), Failure> {
         return Err(Failure::usage("--interval wants two files: LOW.nii.gz,HIGH.nii.gz"));
     }
     for path in args.std.iter().chain(&args.interval) {
-        if !files::is_nifti(path) {
+        if !output::is_nifti(path) {
             return Err(Failure::usage(format!("{} must end in .nii or .nii.gz", path.display())));
         }
-        files::check_output(path, false)?;
+        output::check(path, false)?;
     }
     Ok(())
 }
@@ -90,15 +90,15 @@ fn check_outputs(args: &Enhance, dicom: bool) -> Result<(), Failure> {
 fn write(args: &Enhance, enhanced: &Enhanced, derivation: &Derivation) -> Result<(), Failure> {
     let volume = &enhanced.volume;
     if let (Some(path), Some(deviation)) = (&args.std, &enhanced.deviation) {
-        files::write(&volume.with_voxels(deviation.clone()), path, derivation)?;
+        volume.with_voxels(deviation.clone()).write(path, derivation)?;
     }
     if let (Some(half), [low, high]) = (&enhanced.half_interval, &args.interval[..]) {
         for (path, sign) in [(low, -1.0), (high, 1.0)] {
             let end = volume.voxels.iter().zip(half).map(|(v, h)| v + sign * h).collect();
-            files::write(&volume.with_voxels(end), path, derivation)?;
+            volume.with_voxels(end).write(path, derivation)?;
         }
     }
-    files::write(volume, &args.output, derivation)
+    Ok(volume.write(&args.output, derivation)?)
 }
 
 fn task(args: &Enhance, volume: &Volume) -> Result<Task, Failure> {

@@ -3,11 +3,10 @@
 use std::time::Instant;
 
 use unmelt_volumes::enhance::{EnhanceSettings, Enhancer};
-use unmelt_volumes::{Derivation, Grid, models};
+use unmelt_volumes::{Derivation, Grid, models, output};
 
 use super::args::Generate;
 use super::enhance::on_progress;
-use super::files;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::progress::Bar;
@@ -23,7 +22,7 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
     if spacing.iter().any(|s| !(s.is_finite() && *s > 0.0)) {
         return Err(Failure::usage("--spacing must be above 0 mm"));
     }
-    files::check_output(&args.output, false)?;
+    output::check(&args.output, false)?;
     let device = args.walk.device.open()?;
     let enhancer = Enhancer::load(&models::find(&args.walk.model)?, &device)?;
     let settings =
@@ -34,7 +33,7 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
     let grid = Grid::centred(shape, spacing);
     let volume = enhancer.generate(grid, &settings, &mut |p| on_progress(&mut bar, p))?;
     bar.finish();
-    files::write(&volume, &args.output, &Derivation { task: "generate".into(), model: enhancer.name })?;
+    volume.write(&args.output, &Derivation { task: "generate".into(), model: enhancer.name })?;
     println!("Wrote {} in {:.1} s.", args.output.display(), begin.elapsed().as_secs_f64());
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `unmelt volumes info`.
 
 use unmelt_volumes::intensity::percentiles;
-use unmelt_volumes::{Orientation, Source, Volume, rician};
+use unmelt_volumes::{Source, Volume, rician};
 
 use super::args::Info;
 use super::files;
@@ -34,17 +34,13 @@ fn kind(volume: &Volume) -> String {
             format!("NIfTI, sform code {}, qform code {}", s.header.sform_code, s.header.qform_code)
         }
         Source::Dicom(s) => format!("DICOM {}, {} frames, series {}", s.modality, s.frames(), s.uid),
-        Source::None => "nothing".into(),
+        Source::Memory(_) => "an array in memory".into(),
     }
 }
 
 /// The three letters towards which the stored axes run.
 fn stored(volume: &Volume) -> String {
-    let orientation = match &volume.source {
-        Source::Nifti(s) => s.orientation,
-        Source::Dicom(s) => s.orientation,
-        Source::None => Orientation::RAS,
-    };
+    let orientation = volume.orientation();
     const LETTERS: [[char; 2]; 3] = [['R', 'L'], ['A', 'P'], ['S', 'I']];
     let mut letters = [' '; 3];
     for world in 0..3 {

@@ -25,7 +25,7 @@ pub fn run(args: &Synthesize) -> Result<(), Failure> {
         let mut scan = synthesize(&LabelMap::of(&labels), args.seed, sample);
         scan.source = labels.source;
         let path = args.output.join(format!("scan_{sample:06}.nii.gz"));
-        files::write(&scan, &path, &Derivation { task: "synthesize".into(), model: String::new() })?;
+        scan.write(&path, &Derivation { task: "synthesize".into(), model: String::new() })?;
         done += 1;
         bar.set(done);
     }

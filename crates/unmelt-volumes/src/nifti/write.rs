@@ -23,7 +23,8 @@ pub enum Element {
 pub fn write(volume: &Volume, element: Element, path: &Path) -> Result<()> {
     let (mut header, extensions, orientation, stored) = match &volume.source {
         Source::Nifti(s) => (s.header.clone(), s.extensions.clone(), s.orientation, Some(s.grid)),
-        _ => (fresh_header(), Vec::new(), Orientation::RAS, None),
+        Source::Memory(orientation) => (fresh_header(), Vec::new(), *orientation, None),
+        Source::Dicom(_) => (fresh_header(), Vec::new(), Orientation::RAS, None),
     };
     let grid = orientation.from_ras(&volume.grid);
     if !stored.is_some_and(|s| s.same_as(&grid)) {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use burn::tensor::Device;
 
-use crate::failure::Failure;
+use crate::error::{Error, Result};
 
 /// A device as typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum DeviceName {
 impl FromStr for DeviceName {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
         let unknown = || format!("\"{text}\" is no device; use cpu, cuda, cuda:N or wgpu");
         match text.split_once(':') {
             None if text == "cpu" => Ok(Self::Cpu),
@@ -45,7 +45,7 @@ impl fmt::Display for DeviceName {
 
 impl DeviceName {
     /// The device, or a sentence that says which feature the program was built without.
-    pub fn open(self) -> Result<Device, Failure> {
+    pub fn open(self) -> Result<Device> {
         match self {
             Self::Cpu => Ok(Device::flex()),
             Self::Cuda(n) => open_cuda(n),
@@ -68,38 +68,39 @@ pub fn compiled() -> Vec<(&'static str, String)> {
 }
 
 #[cfg(feature = "cuda")]
-fn open_cuda(n: usize) -> Result<Device, Failure> {
+fn open_cuda(n: usize) -> Result<Device> {
     // The driver is loaded lazily; a machine without one must get a sentence, not a panic.
     std::panic::catch_unwind(|| {
         let device = Device::cuda(n);
         burn::tensor::Tensor::<1>::ones([1], &device).into_data();
         device
     })
-    .map_err(|_| Failure::usage(format!("cuda:{n} cannot be used: there is no such GPU or no NVIDIA driver")))
+    .map_err(|_| Error::Domain(format!("cuda:{n} cannot be used: there is no such GPU or no NVIDIA driver")))
 }
 
 #[cfg(not(feature = "cuda"))]
-fn open_cuda(_: usize) -> Result<Device, Failure> {
+fn open_cuda(_: usize) -> Result<Device> {
     Err(not_compiled("cuda"))
 }
 
 #[cfg(feature = "wgpu")]
-fn open_wgpu() -> Result<Device, Failure> {
+fn open_wgpu() -> Result<Device> {
     std::panic::catch_unwind(|| {
         let device = Device::wgpu(burn::tensor::DeviceKind::DefaultDevice);
         burn::tensor::Tensor::<1>::ones([1], &device).into_data();
         device
     })
-    .map_err(|_| Failure::usage("wgpu cannot be used: there is no GPU that WebGPU can open"))
+    .map_err(|_| Error::Domain("wgpu cannot be used: there is no GPU that WebGPU can open".into()))
 }
 
 #[cfg(not(feature = "wgpu"))]
-fn open_wgpu() -> Result<Device, Failure> {
+fn open_wgpu() -> Result<Device> {
     Err(not_compiled("wgpu"))
 }
 
 #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
-fn not_compiled(feature: &str) -> Failure {
-    Failure::usage(format!("this program was built without {feature}"))
-        .hint(format!("build it with: cargo build --release --features {feature}"))
+fn not_compiled(feature: &str) -> Error {
+    Error::Domain(format!(
+        "this program was built without {feature}; build it from source with --features {feature}"
+    ))
 }
