@@ -1,5 +1,8 @@
 //! The project's own commands: `cargo xtask test` and `cargo xtask bench`.
 
+mod python;
+
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
@@ -68,5 +71,13 @@ fn test() -> ExitCode {
             }
         }
     }
+    let begin = Instant::now();
+    println!("== Python: the wheel and its tests");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+    if let Err(sentence) = python::test(root) {
+        eprintln!("== Python: {sentence}");
+        return ExitCode::FAILURE;
+    }
+    println!("== Python: done in {:.0} s", begin.elapsed().as_secs_f64());
     ExitCode::SUCCESS
 }

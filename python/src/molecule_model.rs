@@ -1,0 +1,239 @@
+//! Models of molecules.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+use unmelt_diffusion::Grid;
+use unmelt_diffusion::solver::Solver;
+use unmelt_molecules::{
+    Beginning, ElementLimit, Filter, Fragments, GenerateRequest, Generator, Harvest, KeySet, Sieve, Wanted,
+    models,
+};
+
+use crate::errors::{IntoPython, OrRaise, bad_argument, device};
+use crate::molecule::{Molecule, inner};
+use crate::work;
+
+/// A model that generates molecules.
+///
+/// Args:
+///     name: A built-in model, or the folder of a trained one.
+///     device: Where it computes: "cpu", "cuda", "cuda:N" or "wgpu".
+///
+/// Raises:
+///     ValueError: There is no such model or device.
+///     ModelError: Its files cannot be used.
+///
+/// Example:
+///     >>> import unmelt
+///     >>> unmelt.molecules.Model("qm9").name
+///     'qm9'
+#[pyclass(frozen, module = "unmelt._unmelt", name = "MoleculeModel")]
+pub struct MoleculeModel {
+    generator: Arc<Generator>,
+    source: String,
+    device: String,
+}
+
+/// How far a run is: molecules kept, and the share of the wanted ones.
+struct Progress {
+    kept: u64,
+    share: f64,
+}
+
+#[pymethods]
+impl MoleculeModel {
+    #[new]
+    #[pyo3(signature = (name="qm9", device="cpu"))]
+    fn new(py: Python, name: &str, device: &str) -> PyResult<Self> {
+        let opened = self::device(device)?;
+        let generator = py.detach(|| Generator::load(&models::find(name)?, &opened)).or_raise()?;
+        Ok(Self { generator: Arc::new(generator), source: name.into(), device: device.into() })
+    }
+
+    /// Name on the model's card.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.generator.card().name
+    }
+
+    /// The model's card, as JSON.
+    #[getter]
+    fn card_json(&self) -> PyResult<String> {
+        serde_json::to_string(self.generator.card()).map_err(|e| PyValueError::new_err(e.to_string()))
+    }
+
+    /// The properties that may be asked for: (lowest, highest, unit) of the training data by name.
+    #[getter]
+    fn properties(&self) -> BTreeMap<String, (f64, f64, String)> {
+        let properties = &self.generator.card().model.properties;
+        let of = |p: &unmelt_molecules::Property| (p.range[0], p.range[1], p.source.unit.clone());
+        properties.iter().map(|p| (p.source.name.clone(), of(p))).collect()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Model({:?}, device={:?})", self.name(), self.device)
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyType>, (String, String)) {
+        (slf.get_type(), (slf.get().source.clone(), slf.get().device.clone()))
+    }
+
+    /// Whether each key is not among those of the molecules that the model was trained on.
+    fn novel(&self, keys: Vec<String>) -> PyResult<Vec<bool>> {
+        let known = models::training_keys(&self.source).or_raise()?.ok_or_else(|| {
+            PyValueError::new_err(format!("the model {} does not know what it was trained on", self.name()))
+        })?;
+        Ok(keys.iter().map(|key| !known.contains(key)).collect())
+    }
+
+    /// Generates; returns the molecules, how many were drawn for them, and warnings about the request.
+    #[pyo3(signature = (count, *, first=0, seed=0, steps=100, solver="ancestral", grid="power:1.5", atoms=None, properties=None,
+        guidance=None, formula=None, fragments=None, attach=None, vary=None, strength=0.3, filters=None, contains=None,
+        reference=None, batch=64, progress=None))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
+    fn generate(
+        &self,
+        py: Python,
+        count: u64,
+        first: u64,
+        seed: u64,
+        steps: usize,
+        solver: &str,
+        grid: &str,
+        atoms: Option<usize>,
+        properties: Option<BTreeMap<String, f64>>,
+        guidance: Option<f64>,
+        formula: Option<&str>,
+        fragments: Option<Vec<Py<Molecule>>>,
+        attach: Option<Vec<usize>>,
+        vary: Option<Py<Molecule>>,
+        strength: f64,
+        filters: Option<Vec<String>>,
+        contains: Option<Vec<String>>,
+        reference: Option<Vec<Py<Molecule>>>,
+        batch: u64,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<(Vec<Molecule>, u64, Vec<String>)> {
+        let beginning = beginning(formula, fragments, attach, vary, strength)?;
+        let usual = GenerateRequest::default();
+        let request = GenerateRequest {
+            steps,
+            solver: Solver::from_name(solver).ok_or_else(|| {
+                bad_argument("solver", format!("is no solver; use one of {}", Solver::NAMES.join(", ")))
+            })?,
+            grid: Grid::from_name(grid)
+                .ok_or_else(|| bad_argument("grid", "is no grid; use trailing, karras, logsnr or power:P"))?,
+            seed,
+            atoms,
+            beginning,
+            targets: properties.unwrap_or_default().into_iter().collect(),
+            guidance: guidance.unwrap_or(usual.guidance),
+        };
+        let sieve = self.sieve(filters, contains, reference)?;
+        let wanted = Wanted { first, count, batch };
+        let generator = self.generator.clone();
+        let doubts = generator.doubts(&request);
+        let labour = move |reporter: work::Reporter<Progress>| {
+            let (molecules, drawn) = harvest(&generator, &request, sieve, wanted, &reporter)?;
+            Ok((molecules, drawn))
+        };
+        let (molecules, drawn) = work::run(py, labour, |py, event: Progress| match &progress {
+            Some(progress) => progress.call1(py, (event.kept, event.share)).map(drop),
+            None => Ok(()),
+        })?;
+        Ok((molecules, drawn, doubts))
+    }
+}
+
+impl MoleculeModel {
+    fn sieve(
+        &self,
+        filters: Option<Vec<String>>,
+        contains: Option<Vec<String>>,
+        reference: Option<Vec<Py<Molecule>>>,
+    ) -> PyResult<Sieve> {
+        let filters = filters.unwrap_or_default();
+        let filters = filters.iter().map(|f| f.parse::<Filter>());
+        let filters = filters.collect::<Result<Vec<_>, _>>().map_err(|e| bad_argument("filters:", e))?;
+        let limits = contains.unwrap_or_default();
+        let limits = limits.iter().map(|l| l.parse::<ElementLimit>());
+        let limits = limits.collect::<Result<Vec<_>, _>>().map_err(|e| bad_argument("contains:", e))?;
+        let known = match reference {
+            Some(reference) => KeySet::of(&inner(&reference)),
+            None if filters.contains(&Filter::Novel) => {
+                models::training_keys(&self.source).or_raise()?.ok_or_else(|| {
+                    bad_argument(
+                        "filters",
+                        "ask for novel molecules, but the model does not know its training data; name \
+                                             molecules with reference",
+                    )
+                })?
+            }
+            None => KeySet::default(),
+        };
+        Ok(Sieve::new(filters, limits, known))
+    }
+}
+
+/// The beginning that the arguments name; only one may be given.
+fn beginning(
+    formula: Option<&str>,
+    fragments: Option<Vec<Py<Molecule>>>,
+    attach: Option<Vec<usize>>,
+    vary: Option<Py<Molecule>>,
+    strength: f64,
+) -> PyResult<Beginning> {
+    let given = [formula.is_some(), fragments.is_some(), vary.is_some()];
+    if given.into_iter().filter(|g| *g).count() > 1 {
+        return Err(PyValueError::new_err("give only one of formula, fragments and a molecule to vary"));
+    }
+    if let Some(formula) = formula {
+        return Ok(Beginning::Formula(formula.parse().map_err(|e: String| bad_argument("formula:", e))?));
+    }
+    if let Some(fragments) = fragments {
+        let fragments = Fragments::new(&inner(&fragments), attach.as_deref()).or_raise()?;
+        return Ok(Beginning::Fragments(fragments));
+    }
+    if attach.is_some() {
+        return Err(bad_argument("attach", "names atoms, but there is no scaffold"));
+    }
+    Ok(match vary {
+        Some(molecule) => Beginning::Molecule { molecule: molecule.get().inner.as_ref().clone(), strength },
+        None => Beginning::Noise,
+    })
+}
+
+fn harvest(
+    generator: &Generator,
+    request: &GenerateRequest,
+    sieve: Sieve,
+    wanted: Wanted,
+    reporter: &work::Reporter<Progress>,
+) -> PyResult<(Vec<Molecule>, u64)> {
+    let mut run = Harvest::new(generator, request, sieve, wanted).or_raise()?;
+    let mut molecules = Vec::new();
+    while !run.is_finished() {
+        let (kept, ahead, open) = (run.kept(), run.upcoming(), run.is_open());
+        let mut evaluated = 0;
+        let mut watch = |_: &unmelt_molecules::Frame| {
+            evaluated += 1;
+            let part = (evaluated as f64 / request.steps as f64).min(1.0);
+            let coming = if open { (ahead.end - ahead.start) as f64 * part } else { 0.0 };
+            reporter.report(Progress { kept, share: (kept as f64 + coming) / wanted.count.max(1) as f64 })
+        };
+        let batch = run.advance(&mut watch).map_err(IntoPython::into_python)?;
+        molecules.extend(batch.molecules.into_iter().map(Molecule::from));
+        reporter.report(Progress { kept: run.kept(), share: run.kept() as f64 / wanted.count.max(1) as f64 });
+    }
+    Ok((molecules, run.drawn()))
+}
+
+/// The names of the built-in models of molecules.
+#[pyfunction]
+pub fn molecule_models() -> Vec<&'static str> {
+    models::names().collect()
+}

@@ -1,0 +1,125 @@
+//! Training, with events handed to Python.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use serde_json::Value;
+use unmelt_diffusion::train::{Event, Watcher};
+use unmelt_molecules::TrainingRun as MoleculeRun;
+use unmelt_volumes::TrainingRun as VolumeRun;
+
+use crate::errors::{OrRaise, bad_argument, device};
+use crate::work::{self, Reporter};
+
+/// Hands events over, and stops where Python wants it.
+struct Post(Reporter<Event>);
+
+impl Watcher for Post {
+    fn event(&mut self, event: &Event) {
+        self.0.report(event.clone());
+    }
+
+    fn stop(&self) -> bool {
+        self.0.is_stopped()
+    }
+}
+
+/// Trains a model of molecules; see `unmelt.molecules.train`. Returns steps done, molecules, and the records that were skipped.
+#[pyfunction]
+#[pyo3(signature = (data, output, settings="{}", *, resume=false, minutes=None, device="cpu", callback=None))]
+#[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
+pub fn train_molecules(
+    py: Python,
+    data: PathBuf,
+    output: PathBuf,
+    settings: &str,
+    resume: bool,
+    minutes: Option<f64>,
+    device: &str,
+    callback: Option<Py<PyAny>>,
+) -> PyResult<(u64, usize, Vec<String>)> {
+    let run = MoleculeRun { data, output, config: config(settings)?, resume, limit: limit(minutes)? };
+    let device = self::device(device)?;
+    let labour = move |reporter| run.run(&device, &mut Post(reporter)).or_raise();
+    let summary = work::run(py, labour, |py, event| tell(py, callback.as_ref(), &event))?;
+    let faults = summary.faults.iter().map(ToString::to_string).collect();
+    Ok((summary.steps, summary.molecules, faults))
+}
+
+/// Trains a prior of volumes; see `unmelt.volumes.train`. Returns steps done, volumes and label maps, and warnings.
+#[pyfunction]
+#[pyo3(signature = (volumes, output, settings="{}", *, labels=Vec::new(), exclude=Vec::new(), resume=false, minutes=None,
+    device="cpu", callback=None))]
+#[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
+pub fn train_volumes(
+    py: Python,
+    volumes: Vec<PathBuf>,
+    output: PathBuf,
+    settings: &str,
+    labels: Vec<PathBuf>,
+    exclude: Vec<String>,
+    resume: bool,
+    minutes: Option<f64>,
+    device: &str,
+    callback: Option<Py<PyAny>>,
+) -> PyResult<(u64, (usize, usize), Vec<String>)> {
+    let run = VolumeRun {
+        volumes,
+        labels,
+        exclude,
+        output,
+        config: config(settings)?,
+        resume,
+        limit: limit(minutes)?,
+    };
+    let device = self::device(device)?;
+    let labour = move |reporter| run.run(&device, &mut Post(reporter)).or_raise();
+    let summary = work::run(py, labour, |py, event| tell(py, callback.as_ref(), &event))?;
+    Ok((summary.steps, summary.volumes, summary.warnings))
+}
+
+/// Settings as JSON; what they do not name keeps its default.
+fn config<C: serde::de::DeserializeOwned>(settings: &str) -> PyResult<C> {
+    let value: Value = serde_json::from_str(settings).map_err(|e| PyValueError::new_err(e.to_string()))?;
+    serde_json::from_value(value).map_err(|e| bad_argument("settings:", e))
+}
+
+fn limit(minutes: Option<f64>) -> PyResult<Option<Duration>> {
+    let duration = |m: f64| {
+        Duration::try_from_secs_f64(m * 60.0)
+            .map_err(|_| bad_argument("minutes", "must be a number of at least 0"))
+    };
+    minutes.map(duration).transpose()
+}
+
+/// An event as a dictionary.
+fn tell(py: Python, callback: Option<&Py<PyAny>>, event: &Event) -> PyResult<()> {
+    let Some(callback) = callback else { return Ok(()) };
+    let dict = PyDict::new(py);
+    match event {
+        Event::Started { step, steps, parameters } => {
+            dict.set_item("event", "started")?;
+            dict.set_item("step", step)?;
+            dict.set_item("steps", steps)?;
+            dict.set_item("parameters", parameters)?;
+        }
+        Event::Progress { step, loss, parts, gradient_norm, learning_rate, samples_per_second } => {
+            dict.set_item("event", "progress")?;
+            dict.set_item("step", step)?;
+            dict.set_item("loss", loss)?;
+            parts.iter().try_for_each(|(name, value)| dict.set_item(*name, value))?;
+            dict.set_item("gradient_norm", gradient_norm)?;
+            dict.set_item("learning_rate", learning_rate)?;
+            dict.set_item("samples_per_second", samples_per_second)?;
+        }
+        Event::Saved { step, path } => {
+            dict.set_item("event", "saved")?;
+            dict.set_item("step", step)?;
+            dict.set_item("path", path.display().to_string())?;
+        }
+    }
+    callback.call1(py, (dict,)).map(drop)
+}

@@ -1,0 +1,58 @@
+"""The examples of the docstrings, and that there are docstrings."""
+
+import doctest
+import inspect
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import unmelt
+
+MODULES = [
+    unmelt,
+    unmelt.diffusion,
+    unmelt.distributed,
+    unmelt.molecules,
+    unmelt.plots,
+    unmelt.views,
+    unmelt.volumes,
+]
+
+
+def documented() -> dict[str, Any]:
+    """Every public thing of the package by its name, the methods of classes among them."""
+    found: dict[str, Any] = {}
+    for module in MODULES:
+        found[module.__name__] = module
+        for name in getattr(module, "__all__", []):
+            thing = getattr(module, name)
+            if isinstance(thing, (ModuleType, str)):
+                continue
+            found[f"{module.__name__}.{name}"] = thing
+            if inspect.isclass(thing):
+                for key, value in vars(thing).items():
+                    if not key.startswith("_") and (callable(value) or hasattr(value, "__doc__")):
+                        found[f"{module.__name__}.{name}.{key}"] = value
+    return found
+
+
+THINGS = documented()
+
+
+@pytest.mark.parametrize("name", THINGS)
+def test_everything_public_is_documented(name: str) -> None:
+    doc = getattr(THINGS[name], "__doc__", None)
+    assert doc is not None and doc.strip(), f"{name} has no docstring"
+
+
+@pytest.mark.parametrize("name", [n for n, thing in THINGS.items() if ">>>" in (thing.__doc__ or "")])
+def test_examples_hold(name: str) -> None:
+    import numpy as np
+
+    text = inspect.cleandoc(THINGS[name].__doc__)
+    example = doctest.DocTestParser().get_doctest(text, {"unmelt": unmelt, "np": np}, name, None, None)
+    report: list[str] = []
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    runner.run(example, out=report.append)
+    assert not runner.failures, "".join(report)

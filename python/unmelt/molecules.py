@@ -1,0 +1,560 @@
+"""Molecules: generated, grown, varied, read, measured, learned from.
+
+Example:
+    >>> import unmelt
+    >>> molecules = unmelt.molecules.generate(4, seed=7, steps=20, atoms=12, progress=False)
+    >>> len(molecules), len(molecules[0])
+    (4, 12)
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+from . import _unmelt
+from ._extras import extra
+from ._progress import Bar
+from ._training import Callback, Listener, Training, settings_json
+from ._unmelt import Molecule
+from ._warnings import warn
+
+__all__ = [
+    "Model",
+    "Molecules",
+    "evaluate",
+    "generate",
+    "grow",
+    "link",
+    "models",
+    "read",
+    "train",
+    "vary",
+]
+
+Path_ = str | os.PathLike[str]
+
+
+class Molecules(Sequence[Molecule]):
+    """A list of molecules that can be saved, tabulated and measured.
+
+    Args:
+        molecules: The molecules.
+        drawn: How many were drawn to get them, where filters were at work.
+
+    Example:
+        >>> water = unmelt.Molecule(["O", "H", "H"], [[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]], [(0, 1, 1), (0, 2, 1)])
+        >>> unmelt.molecules.Molecules([water, water])
+        Molecules(2: H2O, H2O)
+    """
+
+    def __init__(self, molecules: Iterable[Molecule] = (), drawn: int | None = None) -> None:
+        self._list = list(molecules)
+        for molecule in self._list:
+            if not isinstance(molecule, Molecule):
+                raise TypeError(f"molecules must be of unmelt.Molecule, but there is a {type(molecule).__name__}")
+        self.drawn = len(self._list) if drawn is None else drawn
+
+    def __len__(self) -> int:
+        return len(self._list)
+
+    @overload
+    def __getitem__(self, index: int) -> Molecule: ...
+    @overload
+    def __getitem__(self, index: slice) -> Molecules: ...
+    def __getitem__(self, index: int | slice) -> Molecule | Molecules:
+        if isinstance(index, slice):
+            return Molecules(self._list[index])
+        return self._list[index]
+
+    def __iter__(self) -> Iterator[Molecule]:
+        return iter(self._list)
+
+    def __add__(self, other: Iterable[Molecule]) -> Molecules:
+        return Molecules([*self._list, *other])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Molecules) and self._list == other._list
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        first = ", ".join(m.formula for m in self._list[:5])
+        return f"Molecules({len(self)}: {first}{', …' if len(self) > 5 else ''})"
+
+    def filter(self, keep: Callable[[Molecule], bool]) -> Molecules:
+        """Those for which `keep` is true.
+
+        Example:
+            >>> unmelt.molecules.Molecules().filter(lambda m: m.is_valid)
+            Molecules(0: )
+        """
+        return Molecules(m for m in self._list if keep(m))
+
+    def to_rdkit(self, sanitize: bool = True) -> list[Any]:
+        """RDKit molecules, in order; with `sanitize`, None stands where RDKit refuses one.
+
+        Raises:
+            ModuleNotFoundError: RDKit is not installed: `pip install unmelt[chem]`.
+        """
+        refused = extra("rdkit.Chem").MolSanitizeException
+
+        def of(molecule: Molecule) -> Any:
+            try:
+                return molecule.to_rdkit(sanitize)
+            except refused:
+                return None
+
+        return [of(m) for m in self._list]
+
+    def table(self) -> Any:
+        """A polars data frame, a row a molecule: name, smiles, formula, atoms, charge, valid, connected, stable, rings, key, and
+        the data fields, numbers as numbers.
+
+        Raises:
+            ModuleNotFoundError: polars is not installed: `pip install unmelt[chem]`.
+        """
+        polars = extra("polars")
+        own = {
+            "name": [m.name for m in self._list],
+            "smiles": [m.smiles for m in self._list],
+            "formula": [m.formula for m in self._list],
+            "atoms": [len(m) for m in self._list],
+            "charge": [int(m.charges.sum()) for m in self._list],
+            "valid": [m.is_valid for m in self._list],
+            "connected": [m.is_connected for m in self._list],
+            "stable": [m.is_stable for m in self._list],
+            "rings": [m.rings for m in self._list],
+            "key": [m.key for m in self._list],
+        }
+        fields = [m.fields for m in self._list]
+        names = dict.fromkeys(name for f in fields for name in f if name not in own)
+        rest = {name: _numbers([f.get(name) for f in fields]) for name in names}
+        return polars.DataFrame({**own, **rest})
+
+    def save(self, path: Path_) -> None:
+        """Writes them by the ending, whole or not at all: .sdf (bonds, charges, data fields), .xyz or .parquet.
+
+        Raises:
+            ValueError: An ending that names no format.
+            OSError: The file cannot be written.
+        """
+        _unmelt.write_molecules(os.fspath(path), self._list)
+
+    def evaluate(self, reference: Molecules | Path_ | None = None) -> dict[str, Any]:
+        """Their metrics; see `unmelt.molecules.evaluate`."""
+        return evaluate(self, reference)
+
+    def view(self, columns: int = 4, limit: int = 12) -> Any:
+        """A grid of 3D views by py3Dmol (`pip install unmelt[notebook]`)."""
+        from . import views
+
+        return views.molecules(self._list, columns, limit)
+
+
+def _numbers(values: list[str | None]) -> list[Any]:
+    """Texts as numbers or truth values, if all of them are."""
+    words = {"true": True, "false": False}
+    if all(v is None or v in words for v in values):
+        return [None if v is None else words[v] for v in values]
+    for kind in (int, float):
+        try:
+            return [None if v is None else kind(v) for v in values]
+        except ValueError:
+            continue
+    return values
+
+
+class Model:
+    """A model that generates molecules.
+
+    Args:
+        name: A built-in model (see `models`), or the folder of a trained one.
+        device: Where it computes: "cpu", "cuda", "cuda:N" or "wgpu".
+
+    Raises:
+        ValueError: There is no such model or device.
+        ModelError: Its files cannot be used.
+
+    Example:
+        >>> model = unmelt.molecules.Model("qm9")
+        >>> "dipole" in model.properties
+        True
+    """
+
+    def __init__(self, name: Path_ = "qm9", device: str = "cpu") -> None:
+        self._raw = _unmelt.MoleculeModel(os.fspath(name), device)
+
+    def __repr__(self) -> str:
+        return repr(self._raw)
+
+    @property
+    def name(self) -> str:
+        """Name on the card."""
+        return self._raw.name
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """The model's card: network, data, schedules, measured quality."""
+        card: dict[str, Any] = json.loads(self._raw.card_json)
+        return card
+
+    @property
+    def properties(self) -> dict[str, tuple[float, float, str]]:
+        """What may be asked for: (lowest, highest, unit) of the training data by name."""
+        return self._raw.properties
+
+    def novel(self, molecules: Iterable[Molecule]) -> list[bool]:
+        """Whether each molecule is not among those that the model was trained on.
+
+        Raises:
+            ValueError: The model does not know them.
+        """
+        return self._raw.novel([m.key for m in molecules])
+
+    def generate(
+        self,
+        count: int,
+        *,
+        seed: int = 0,
+        first: int = 0,
+        steps: int = 100,
+        solver: str = "ancestral",
+        grid: str = "power:1.5",
+        atoms: int | None = None,
+        formula: str | None = None,
+        properties: Mapping[str, float] | None = None,
+        guidance: float | None = None,
+        fragments: Sequence[Molecule] | None = None,
+        attach: Sequence[int] | None = None,
+        vary: Molecule | None = None,
+        strength: float = 0.3,
+        filters: Sequence[str] = (),
+        contains: Sequence[str] = (),
+        reference: Iterable[Molecule] | None = None,
+        batch: int = 64,
+        progress: bool = True,
+    ) -> Molecules:
+        """Generates molecules; see `unmelt.molecules.generate`, which takes the same arguments."""
+        _at_least("count", count, 0)
+        _at_least("first", first, 0)
+        _at_least("seed", seed, 0)
+        _at_least("steps", steps, 1)
+        _at_least("batch", batch, 1)
+        if atoms is not None:
+            _at_least("atoms", atoms, 1)
+        if isinstance(filters, str):
+            raise TypeError("filters must be a list of names, but they are a string")
+        if isinstance(contains, str):
+            raise TypeError("contains must be a list of limits, but it is a string")
+        with Bar(progress, "molecules") as bar:
+            molecules, drawn, doubts = self._raw.generate(
+                count,
+                first=first,
+                seed=seed,
+                steps=steps,
+                solver=solver,
+                grid=grid,
+                atoms=atoms,
+                properties=None if properties is None else {k: float(v) for k, v in properties.items()},
+                guidance=guidance,
+                formula=formula,
+                fragments=None if fragments is None else list(fragments),
+                attach=None if attach is None else list(attach),
+                vary=vary,
+                strength=strength,
+                filters=list(filters),
+                contains=list(contains),
+                reference=None if reference is None else list(reference),
+                batch=batch,
+                progress=(lambda kept, share: bar.show(share, f"{kept} of {count}")) if progress else None,
+            )
+        warn(doubts)
+        return Molecules(molecules, drawn)
+
+
+def _at_least(name: str, value: int, least: int) -> None:
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name} must be a whole number, but it is a {type(value).__name__}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, but it is {value}")
+
+
+@functools.lru_cache(maxsize=4)
+def _model(name: str, device: str) -> Model:
+    return Model(name, device)
+
+
+def _loaded(model: Model | Path_, device: str) -> Model:
+    if isinstance(model, Model):
+        return model
+    name = os.fspath(model)
+    # A folder may hold other weights the next time.
+    return Model(name, device) if os.path.isdir(name) else _model(name, device)
+
+
+def models() -> list[str]:
+    """The names of the built-in models.
+
+    Example:
+        >>> unmelt.molecules.models()
+        ['qm9']
+    """
+    return _unmelt.molecule_models()
+
+
+def generate(
+    count: int,
+    *,
+    model: Model | Path_ = "qm9",
+    device: str = "cpu",
+    seed: int = 0,
+    first: int = 0,
+    steps: int = 100,
+    solver: str = "ancestral",
+    grid: str = "power:1.5",
+    atoms: int | None = None,
+    formula: str | None = None,
+    properties: Mapping[str, float] | None = None,
+    guidance: float | None = None,
+    filters: Sequence[str] = (),
+    contains: Sequence[str] = (),
+    reference: Iterable[Molecule] | None = None,
+    batch: int = 64,
+    progress: bool = True,
+) -> Molecules:
+    """Generates molecules. The same seed gives the same molecules as on the command line, whatever the batch.
+
+    Args:
+        count: How many.
+        model: A model, the name of a built-in one, or the folder of a trained one.
+        device: Where to compute, for a model that is named.
+        seed: Seed.
+        first: Number of the first molecule within the seed.
+        steps: Steps from noise to molecule.
+        solver: Solver of the positions.
+        grid: Times that the steps visit: "trailing", "karras", "logsnr" or "power:P".
+        atoms: Atoms of every molecule, hydrogens included; as in the training data if not given.
+        formula: Molecular formula of every molecule, such as "C7H10O2".
+        properties: Properties to have, by name, in the units of `Model.properties`.
+        guidance: How far the properties pull: 1 is the network's own answer, more goes beyond it.
+        filters: Keep only what is "valid", "connected", "stable", "unique", "novel"; goes on until `count` are there.
+        contains: Keep only molecules that contain so much: "N>=1", "O<=2".
+        reference: Molecules that are not novel; the training data if not given.
+        batch: Molecules at a time.
+        progress: Whether to show a bar.
+
+    Returns:
+        The molecules; `drawn` says how many were drawn for them.
+
+    Raises:
+        ValueError: An argument out of its range, an unknown name.
+        NumericalError: Nothing passes the filters, or numbers left the finite ones.
+
+    Example:
+        >>> unmelt.molecules.generate(2, seed=1, steps=10, formula="CH4", progress=False)
+        Molecules(2: CH4, CH4)
+    """
+    return _loaded(model, device).generate(
+        count,
+        seed=seed,
+        first=first,
+        steps=steps,
+        solver=solver,
+        grid=grid,
+        atoms=atoms,
+        formula=formula,
+        properties=properties,
+        guidance=guidance,
+        filters=filters,
+        contains=contains,
+        reference=reference,
+        batch=batch,
+        progress=progress,
+    )
+
+
+def grow(
+    scaffold: Molecule,
+    count: int,
+    *,
+    attach: Sequence[int] | None = None,
+    model: Model | Path_ = "qm9",
+    device: str = "cpu",
+    **options: Any,
+) -> Molecules:
+    """Grows molecules around a scaffold, whose atoms and bonds stay as they are and come first.
+
+    Args:
+        scaffold: The fragment to keep.
+        count: How many.
+        attach: Atoms (from 0) that may bear what is new; each gives up a hydrogen where it has no open valence. All atoms with
+            an open valence if not given.
+        model: As for `generate`.
+        device: As for `generate`.
+        **options: Further arguments of `generate`.
+
+    Raises:
+        ValueError: No atom can bear anything, or an argument is out of its range.
+
+    Example:
+        >>> methane = unmelt.molecules.generate(1, formula="CH4", steps=20, progress=False)[0]
+        >>> grown = unmelt.molecules.grow(methane, 2, attach=[methane.symbols.index("C")], atoms=9, steps=10, progress=False)
+        >>> [len(m) for m in grown]
+        [9, 9]
+    """
+    _one("scaffold", scaffold)
+    return _loaded(model, device).generate(count, fragments=[scaffold], attach=attach, **options)
+
+
+def link(
+    fragments: Sequence[Molecule],
+    count: int,
+    *,
+    attach: Sequence[int] | None = None,
+    model: Model | Path_ = "qm9",
+    device: str = "cpu",
+    **options: Any,
+) -> Molecules:
+    """Grows a linker between fragments that stay where they are.
+
+    Args:
+        fragments: Two or more fragments, in their places.
+        count: How many.
+        attach: Atoms (from 0, through all fragments) that may bear the linker.
+        model: As for `generate`.
+        device: As for `generate`.
+        **options: Further arguments of `generate`.
+
+    Raises:
+        ValueError: Fewer than two fragments, or none that can bear anything.
+    """
+    parts = list(fragments)
+    for part in parts:
+        _one("fragments", part)
+    if len(parts) < 2:
+        raise ValueError(f"fragments must be two or more, but there are {len(parts)}")
+    return _loaded(model, device).generate(count, fragments=parts, attach=attach, **options)
+
+
+def vary(
+    molecule: Molecule,
+    count: int,
+    *,
+    strength: float = 0.3,
+    model: Model | Path_ = "qm9",
+    device: str = "cpu",
+    **options: Any,
+) -> Molecules:
+    """Neighbours of a molecule: melted part of the way and back.
+
+    Args:
+        molecule: The molecule.
+        count: How many.
+        strength: How far it is melted: near 0 hardly, at 1 nothing of it is left.
+        model: As for `generate`.
+        device: As for `generate`.
+        **options: Further arguments of `generate`.
+
+    Raises:
+        ValueError: A strength out of (0, 1], an element that the model does not know.
+    """
+    _one("molecule", molecule)
+    return _loaded(model, device).generate(count, vary=molecule, strength=strength, **options)
+
+
+def _one(name: str, molecule: object) -> None:
+    if not isinstance(molecule, Molecule):
+        raise TypeError(f"{name} must be an unmelt.Molecule, but it is a {type(molecule).__name__}")
+
+
+def read(path: Path_) -> Molecules:
+    """Reads .sdf, .mol, .xyz, .extxyz, .parquet or .tar.bz2, or a folder of such files.
+
+    Records that make no molecule are skipped, with an `UnmeltWarning`.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FormatError: The file is not what its ending says.
+        ValueError: An ending that names no format.
+    """
+    molecules, faults = _unmelt.read_molecules(os.fspath(path))
+    warn(faults)
+    return Molecules(molecules)
+
+
+def evaluate(molecules: Iterable[Molecule], reference: Iterable[Molecule] | Path_ | None = None) -> dict[str, Any]:
+    """Metrics of molecules: validity, connectedness, stability (EDM protocol), uniqueness, novelty, geometry, rings and functional
+    groups. Shares come as {"value", "low", "high"} with a 95 % bootstrap interval.
+
+    Args:
+        molecules: The molecules.
+        reference: Molecules, or a file of them, to be novel against and to compare lengths and angles with.
+
+    Raises:
+        ValueError: There is no molecule.
+
+    Example:
+        >>> water = unmelt.Molecule(["O", "H", "H"], [[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]], [(0, 1, 1), (0, 2, 1)])
+        >>> unmelt.molecules.evaluate([water])["valid"]["value"]
+        1.0
+    """
+    if isinstance(reference, (str, os.PathLike)):
+        reference = read(reference)
+    known = None if reference is None else list(reference)
+    metrics: dict[str, Any] = json.loads(_unmelt.evaluate_molecules(list(molecules), known))
+    return metrics
+
+
+def train(
+    data: Iterable[Molecule] | Path_,
+    output: Path_,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+    resume: bool = False,
+    device: str = "cpu",
+    callback: Callback | None = None,
+    progress: bool = True,
+) -> Training:
+    """Trains a model on molecules.
+
+    Args:
+        data: Molecules, or a file or folder of them.
+        output: Folder of the run.
+        settings: Settings as in the command line's configuration file: name, batch, network, schedules, loss, properties, training.
+        steps: Steps of the whole run.
+        minutes: Stop, with a checkpoint, after so many minutes.
+        resume: Go on from the folder's checkpoint.
+        device: Where to compute.
+        callback: Called with every event, a dictionary with "event" ("started", "progress", "saved") and "step". What it raises
+            ends the training, with a checkpoint.
+        progress: Whether to show a bar.
+
+    Raises:
+        ValueError: An unknown or wrong setting, no molecule to train on.
+        NumericalError: The loss left the finite numbers.
+    """
+    with tempfile.TemporaryDirectory() as folder, Bar(progress, "training") as bar:
+        if not isinstance(data, (str, os.PathLike)):
+            table = Path(folder) / "molecules.sdf"
+            Molecules(data).save(table)
+            data = table
+        listener = Listener(bar, callback)
+        done, _, faults = _unmelt.train_molecules(
+            os.fspath(data),
+            os.fspath(output),
+            settings_json(settings, steps),
+            resume=resume,
+            minutes=minutes,
+            device=device,
+            callback=listener,
+        )
+    warn(faults)
+    return Training(Path(output), done, listener.progress)
