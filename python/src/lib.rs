@@ -5,6 +5,7 @@ mod denoising;
 mod errors;
 mod molecule;
 mod molecule_model;
+mod process;
 mod schedule;
 mod training;
 mod volume;
@@ -30,6 +31,8 @@ mod _unmelt {
     use super::molecule::{Molecule, evaluate_molecules, read_molecules, write_molecules};
     #[pymodule_export]
     use super::molecule_model::{MoleculeModel, molecule_models};
+    #[pymodule_export]
+    use super::process::Process;
     #[pymodule_export]
     use super::schedule::Schedule;
     #[pymodule_export]

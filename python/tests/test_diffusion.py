@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import unmelt
-from unmelt.diffusion import Schedule, add_noise, noise, sample, solvers
+from unmelt.diffusion import Process, Schedule, add_noise, categorical, gaussian as normal, noise, sample, solvers
 
 COSINE = Schedule.cosine()
 
@@ -70,37 +70,95 @@ def test_schedules_pickle_and_compare() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "solver"),
-    [("DDIMScheduler", "ddim"), ("DPMSolverMultistepScheduler", "dpm++2m"), ("DDPMScheduler", "ancestral")],
+    ("name", "solver", "options"),
+    [
+        ("DDIMScheduler", "ddim", {"clip_sample": False, "set_alpha_to_one": True}),
+        ("DDPMScheduler", "ancestral", {"clip_sample": False}),
+        ("DPMSolverMultistepScheduler", "dpm++2m", {"final_sigmas_type": "zero"}),
+    ],
 )
-def test_trajectories_are_those_of_diffusers(name: str, solver: str) -> None:
+def test_trajectories_are_those_of_diffusers(
+    name: str, solver: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     diffusers = pytest.importorskip("diffusers")
     torch = pytest.importorskip("torch")
-    theirs = getattr(diffusers, name)(num_train_timesteps=1000, beta_schedule="linear", timestep_spacing="trailing")
-    if name == "DDPMScheduler":
-        theirs = diffusers.DDPMScheduler(timestep_spacing="trailing", clip_sample=False)
-    elif name == "DDIMScheduler":
-        theirs = diffusers.DDIMScheduler(timestep_spacing="trailing", clip_sample=False, set_alpha_to_one=True)
-    else:
-        theirs = diffusers.DPMSolverMultistepScheduler(timestep_spacing="trailing", final_sigmas_type="zero")
-    schedule = Schedule.linear()
+    theirs = getattr(diffusers, name)(timestep_spacing="trailing", **options)
     theirs.set_timesteps(20)
+    schedule = Schedule.linear()
     network = gaussian(schedule)
 
     def epsilon(x: Any, t: float) -> Any:
         return (x - schedule.alpha(t) * network(x, t)) / schedule.sigma(t)
 
-    initial = noise((4, 3), 5)
-    x = torch.from_numpy(initial.copy())
-    if name == "DDPMScheduler":
-        # Their noise is their own: only the first mean can be compared.
-        pytest.skip("the ancestral sampler draws its own noise")
-    for step in theirs.timesteps:
+    x = torch.from_numpy(noise((4, 3), 5))
+    for k, step in enumerate(theirs.timesteps):
+        # Their sampler is given our noise.
+        drawn = torch.from_numpy(noise((4, 3), 5, step=k))
+        if name == "DDPMScheduler":
+            monkeypatch.setattr("diffusers.schedulers.scheduling_ddpm.randn_tensor", lambda *_, d=drawn, **__: d)
         answer = torch.from_numpy(epsilon(x.numpy(), (int(step) + 1) / 1000))
         x = theirs.step(answer, step, x).prev_sample
     times = [*[(int(t) + 1) / 1000 for t in theirs.timesteps], 0.0]
-    mine = sample(epsilon, schedule=schedule, shape=(4, 3), solver=solver, times=times, target="epsilon", initial=initial)
+    mine = sample(
+        epsilon, schedule=schedule, shape=(4, 3), solver=solver, times=times, target="epsilon", seed=5, initial=noise((4, 3), 5)
+    )
     assert np.allclose(mine, x.numpy(), atol=2e-4), np.abs(mine - x.numpy()).max()
+
+
+def mixture() -> tuple[Process, Any]:
+    """A class, and a number around 4·class − 4, with the network that knows so."""
+    process = Process({"x": normal(COSINE), "kind": categorical(COSINE, frequencies=[0.5, 0.25, 0.25])})
+    prior, means = np.array([0.5, 0.25, 0.25]), np.array([-4.0, 0.0, 4.0])
+
+    def network(noisy: dict[str, Any], t: float) -> dict[str, Any]:
+        alpha, sigma = float(COSINE.alpha(t)), float(COSINE.sigma(t))
+        variance = (0.5 * alpha) ** 2 + sigma**2
+        x, kind = noisy["x"][..., None].astype(float), np.eye(3)[noisy["kind"]]
+        likelihood = np.exp(-((x - alpha * means) ** 2) / (2 * variance)) * (alpha**2 * kind + (1 - alpha**2) * prior[noisy["kind"]][..., None])
+        p = likelihood * prior
+        p /= p.sum(-1, keepdims=True)
+        clean = means + alpha * 0.25 / variance * (x - alpha * means)
+        return {"x": (p * clean).sum(-1), "kind": p}
+
+    return process, network
+
+
+def test_numbers_and_classes_are_sampled_together() -> None:
+    process, network = mixture()
+    drawn = process.sample(network, 2000, {"x": (), "kind": ()}, steps=50, seed=1)
+    shares = np.bincount(drawn["kind"], minlength=3) / 2000
+    assert np.allclose(shares, [0.5, 0.25, 0.25], atol=0.06), shares
+    assert np.mean(np.abs(drawn["x"] - (4.0 * drawn["kind"] - 4)) < 1.75) > 0.9
+    alone = process.sample(network, 1, {"x": (), "kind": ()}, steps=50, seed=1, first=7)
+    assert alone["x"][0] == drawn["x"][7] and alone["kind"][0] == drawn["kind"][7]
+
+
+def test_processes_melt_pickle_and_name_mistakes() -> None:
+    process, network = mixture()
+    assert pickle.loads(pickle.dumps(process)) == process
+    clean = {"x": np.zeros((500, 2)), "kind": np.ones((500, 2), int)}
+    noisy = process.add_noise(clean, 1.0)
+    assert abs(float(noisy["x"].std()) - 1.0) < 0.1 and abs(float(np.mean(noisy["kind"] == 0)) - 0.5) < 0.06
+    assert np.array_equal(process.add_noise(clean, 0.0)["kind"], clean["kind"])
+    masked = Process({"kind": categorical(COSINE, classes=2, absorbing=True)})
+    assert set(masked.add_noise({"kind": np.zeros((9, 1))}, 1.0)["kind"].ravel().tolist()) == {2}
+    shapes = {"x": (2,), "kind": (2,)}
+    cases: list[tuple[Any, type[Exception], str]] = [
+        (lambda: Process({}), ValueError, "at least one"),
+        (lambda: categorical(COSINE), ValueError, "either classes or frequencies"),
+        (lambda: Process({"k": categorical(COSINE, frequencies=[0.5, 0.2])}), ValueError, "sum of the frequencies"),
+        (lambda: process.add_noise({"x": np.zeros((1, 2))}, 0.5), KeyError, "kind"),
+        (lambda: process.add_noise({**clean, "kind": np.full((500, 2), 3)}, 0.5), ValueError, "classes are 0 to 2"),
+        (lambda: process.add_noise({**clean, "kind": np.ones((4, 2))}, 0.5), ValueError, "500"),
+        (lambda: process.sample(network, 2, {"x": (2,)}), KeyError, "kind"),
+        (lambda: process.sample(lambda x, t: 3, 2, shapes), TypeError, "dictionary of arrays"),  # type: ignore[arg-type,return-value]
+        (lambda: process.sample(lambda x, t: {"x": x["x"]}, 2, shapes), KeyError, "kind"),
+        (lambda: process.sample(lambda x, t: {**x}, 2, shapes), ValueError, "kind must be of shape"),
+        (lambda: process.sample(lambda x, t: 1 / 0, 2, shapes), ZeroDivisionError, "division"),  # type: ignore[arg-type,return-value]
+    ]
+    for case, kind, words in cases:
+        with pytest.raises(kind, match=words):
+            case()
 
 
 def test_torch_modules_are_denoisers() -> None:

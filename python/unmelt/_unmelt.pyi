@@ -21,6 +21,7 @@ __all__ = [
     "write_molecules",
     "MoleculeModel",
     "molecule_models",
+    "Process",
     "Schedule",
     "train_molecules",
     "train_volumes",
@@ -218,6 +219,29 @@ class VolumeModel:
         *,
         spacing: Sequence[float] = ...,
     ) -> Volume: ...
+
+@final
+class Process:
+    def __new__(cls, features: Mapping[str, str]) -> Process: ...
+    @property
+    def features(self) -> dict[str, int | None]: ...
+    def add_noise(
+        self, clean: Mapping[str, npt.ArrayLike], t: float, *, seed: int = 0, first: int = 0
+    ) -> dict[str, npt.NDArray[Any]]: ...
+    def sample(
+        self,
+        denoiser: Callable[[dict[str, npt.NDArray[Any]], float], Mapping[str, npt.ArrayLike]],
+        count: int,
+        shapes: Mapping[str, Sequence[int]],
+        *,
+        solver: str = "ancestral",
+        steps: int = 100,
+        grid: str = "trailing",
+        seed: int = 0,
+        first: int = 0,
+    ) -> dict[str, npt.NDArray[Any]]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> tuple[type[Process], tuple[dict[str, str]]]: ...
 
 @final
 class Schedule:

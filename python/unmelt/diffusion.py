@@ -17,6 +17,7 @@ Example:
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -25,9 +26,9 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _unmelt
-from ._unmelt import Schedule, noise, solvers
+from ._unmelt import Process, Schedule, noise, solvers
 
-__all__ = ["Schedule", "add_noise", "noise", "sample", "solvers"]
+__all__ = ["Process", "Schedule", "add_noise", "categorical", "gaussian", "noise", "sample", "solvers"]
 
 Array = npt.NDArray[np.floating[Any]]
 
@@ -53,6 +54,47 @@ def add_noise(clean: npt.ArrayLike, t: float, *, schedule: Schedule, seed: int =
     drawn = noise(x.shape, seed, first=first)
     mixed: Array = schedule.alpha(t) * x + schedule.sigma(t) * drawn
     return mixed
+
+
+def gaussian(schedule: Schedule, *, centred: bool = False) -> str:
+    """A feature of numbers with Gaussian noise, for `Process`.
+
+    Args:
+        schedule: Its schedule.
+        centred: Whether the numbers are points in three dimensions, along the last axis, whose mean is zero.
+    """
+    return _feature(schedule, {"gaussian": "centred-points" if centred else "full"})
+
+
+def categorical(
+    schedule: Schedule,
+    *,
+    classes: int | None = None,
+    frequencies: Sequence[float] | None = None,
+    absorbing: bool = False,
+) -> str:
+    """A feature of classes, for `Process`: kept with probability α(t)², else drawn anew (Austin et al. 2021).
+
+    Args:
+        schedule: Its schedule.
+        classes: Number of classes. Noise is uniform, or with `absorbing` a mask, whose number is `classes`.
+        frequencies: Frequencies of the classes in the data, summing to 1, which noise has as well (Vignac et al. 2023).
+        absorbing: Whether classes melt to a mask.
+
+    Raises:
+        ValueError: Not exactly one of `classes` and `frequencies`.
+    """
+    if (classes is None) == (frequencies is None):
+        raise ValueError("give either classes or frequencies")
+    if frequencies is not None:
+        return _feature(schedule, {"categorical": {"kind": "marginal", "frequencies": [float(f) for f in frequencies]}})
+    return _feature(schedule, {"categorical": {"kind": "absorbing" if absorbing else "uniform", "classes": classes}})
+
+
+def _feature(schedule: Schedule, process: dict[str, Any]) -> str:
+    if not isinstance(schedule, Schedule):
+        raise TypeError(f"schedule must be an unmelt.diffusion.Schedule, but it is a {type(schedule).__name__}")
+    return json.dumps({"schedule": json.loads(schedule.to_json()), "process": process})
 
 
 def sample(

@@ -60,6 +60,17 @@ fn the_same_seed_gives_the_same_molecules_whatever_the_batch() {
     assert_eq!(read("all.csv"), read("small.csv"));
     generate(f.path(), "rest.sdf", &["--first", "4", "--count", "3"]);
     assert!(read("all.sdf").ends_with(&read("rest.sdf")), "a later shard is the end of the whole");
+    let shards = ["1/3", "2/3", "3/3"].map(|shard| {
+        generate(f.path(), "shard.sdf", &["--shard", shard]);
+        read("shard.sdf")
+    });
+    assert_eq!(read("all.sdf"), shards.concat());
+    let both = ["--shard", "1/3", "--filter", "valid", "--output", "x.sdf"];
+    assert!(fails(2, &[&QUICK[..], &both].concat(), f.path()).contains("cannot be used with"));
+    assert!(
+        fails(2, &[&QUICK[..], &["--shard", "4/3", "--output", "x.sdf"]].concat(), f.path())
+            .contains("is no shard")
+    );
     generate(f.path(), "other.sdf", &["--seed", "6"]);
     assert_ne!(read("all.sdf"), read("other.sdf"));
 }
