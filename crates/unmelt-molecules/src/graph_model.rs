@@ -46,6 +46,8 @@ pub struct GraphLoss {
     pub charges: f64,
     /// Cross-entropy of the bonds, summed over pairs, per atom.
     pub bonds: f64,
+    /// Squared error of the properties that the network estimates of every molecule, normalised, their mean.
+    pub properties: f64,
 }
 
 impl Default for GraphLoss {
@@ -57,6 +59,7 @@ impl Default for GraphLoss {
             elements: 0.4,
             charges: 1.0,
             bonds: 1.0,
+            properties: 0.3,
         }
     }
 }

@@ -85,6 +85,9 @@ struct TrainingQuestion {
     clean: State<f32>,
     noisy: State<f32>,
     given: Option<Mask>,
+    /// What the network is told of the properties.
+    wishes: Vec<Option<f32>>,
+    /// The properties, as far as they are known.
     properties: Vec<Option<f32>>,
 }
 
@@ -145,7 +148,8 @@ impl GraphObjective {
             noisy,
             clean,
             given,
-            properties: draw_properties(&example.properties, self.noise, k),
+            wishes: draw_properties(&example.properties, self.noise, k),
+            properties: example.properties.clone(),
         }
     }
 
@@ -162,7 +166,7 @@ impl GraphObjective {
                 time,
                 level: levels.at(time),
                 given: question.given.as_ref(),
-                properties: &question.properties,
+                properties: &question.wishes,
             })
             .collect();
         GraphInput::new(&self.model.network, &noisy, device)
@@ -207,19 +211,19 @@ impl Objective for GraphObjective {
         let elements = cross_entropy(output.elements, targets.elements, targets.element_weights);
         let charges = cross_entropy(output.charges, targets.charges, targets.charge_weights);
         let bonds = cross_entropy(output.bonds, targets.bonds, targets.pair_weights);
-        Ok(Loss {
-            total: positions.clone() * loss.positions
-                + elements.clone() * loss.elements
-                + charges.clone() * loss.charges
-                + bonds.clone() * loss.bonds,
-            parts: vec![
-                ("positions", positions),
-                ("elements", elements),
-                ("charges", charges),
-                ("bonds", bonds),
-            ],
-            samples: batch.times.len() as u64,
-        })
+        let mut total = positions.clone() * loss.positions
+            + elements.clone() * loss.elements
+            + charges.clone() * loss.charges
+            + bonds.clone() * loss.bonds;
+        let mut parts =
+            vec![("positions", positions), ("elements", elements), ("charges", charges), ("bonds", bonds)];
+        if let Some(estimate) = output.properties {
+            let square = (estimate - targets.properties).powi_scalar(2);
+            let properties = (square * targets.property_weights).sum();
+            total = total + properties.clone() * loss.properties;
+            parts.push(("properties", properties));
+        }
+        Ok(Loss { total, parts, samples: batch.times.len() as u64 })
     }
 }
 
@@ -242,6 +246,11 @@ struct Targets {
     charge_weights: Tensor<2>,
     /// The same of the bonds, `[P, 1]`.
     pair_weights: Tensor<2>,
+    /// Properties, normalised, `[molecules, properties]`.
+    properties: Tensor<2>,
+    /// Weight of the properties by the noise of the positions, over molecules and properties; none where the data
+    /// lacks them.
+    property_weights: Tensor<2>,
 }
 
 impl Targets {
@@ -251,6 +260,7 @@ impl Targets {
         let mut positions = Vec::new();
         let mut classes: [Vec<i32>; 3] = Default::default();
         let mut weights: [Vec<f32>; 4] = Default::default();
+        let (mut properties, mut property_weights) = (Vec::new(), Vec::new());
         for (question, &time) in batch.questions.iter().zip(&batch.times) {
             let state = &question.clean;
             let n = state[1].classes().len();
@@ -270,13 +280,17 @@ impl Targets {
                 let given = |k: usize| question.given.as_ref().is_some_and(|m| m[feature][stride * k]);
                 all.extend((0..count).map(|k| if given(k) { 0.0 } else { weight }));
             }
+            let known = &question.properties;
+            let weight = loss.weighting.at(levels[0]) / (known.len() * objective.batch) as f64;
+            properties.extend(known.iter().map(|p| p.unwrap_or(0.0)));
+            property_weights.extend(known.iter().map(|p| if p.is_some() { weight as f32 } else { 0.0 }));
         }
         let ints = |values: Vec<i32>| {
             let count = values.len();
             Tensor::<2, Int>::from_data(TensorData::new(values, [count, 1]), device)
         };
         let floats = |values: Vec<f32>, columns: usize| {
-            let rows = values.len() / columns;
+            let rows = values.len() / columns.max(1);
             Tensor::<2>::from_data(TensorData::new(values, [rows, columns]), device)
         };
         let [elements, charges, bonds] = classes.map(ints);
@@ -290,6 +304,8 @@ impl Targets {
             element_weights,
             charge_weights,
             pair_weights,
+            properties: floats(properties, objective.model.properties.len()),
+            property_weights: floats(property_weights, objective.model.properties.len()),
         }
     }
 }

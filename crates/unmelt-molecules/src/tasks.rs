@@ -147,14 +147,14 @@ fn grow_region(state: &State<f32>, heavy: &[bool], size: usize, noise: Noise, k:
     region
 }
 
-/// Which of a molecule's properties the network is told: none in half of the cases, one in three tenths, each with
-/// even chances in the rest.
+/// Which of a molecule's properties the network is told: none in four of ten cases, one in four of ten, each with even
+/// chances in the rest.
 pub(crate) fn draw_properties(known: &[Option<f32>], noise: Noise, k: u64) -> Vec<Option<f32>> {
     let u = |step: u32| noise.uniform_one(Stream::new(k, PROPERTIES, step));
     let kind = u(0);
     let one = (u(1) * known.len() as f64) as usize;
     let keep = |index: usize| match kind {
-        x if x < 0.5 => false,
+        x if x < 0.4 => false,
         x if x < 0.8 => index == one,
         _ => u(2 + index as u32) < 0.5,
     };

@@ -132,7 +132,13 @@ pub struct Trainer<'a, O: Objective> {
     step: u64,
     samples: u64,
     elapsed: Duration,
+    /// Steps in a row that were left out because their loss or gradient was not finite.
+    left_out: u32,
 }
+
+/// Steps in a row that may be left out. A rare batch whose gradient overflows does no harm; a network that gives
+/// nothing else has diverged.
+const MOST_LEFT_OUT: u32 = 5;
 
 /// Name of the file that a run goes on from.
 const STATE_FILE: &str = "training.safetensors";
@@ -163,6 +169,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
             step: 0,
             samples: 0,
             elapsed: Duration::ZERO,
+            left_out: 0,
         }
     }
 
@@ -231,7 +238,8 @@ impl<'a, O: Objective> Trainer<'a, O> {
         to_vec(self.average.clone())
     }
 
-    /// Does one step; returns the loss and its parts.
+    /// Does one step; returns the loss and its parts. A step whose loss or gradient is not finite changes nothing but
+    /// the count; six of them in a row are an error.
     pub fn advance(&mut self) -> Result<StepReport> {
         let shares = self.shares();
         let mut total: Option<Share> = None;
@@ -243,24 +251,29 @@ impl<'a, O: Objective> Trainer<'a, O> {
             }
         }
         let Share { loss: value, parts, gradient, samples } = total.expect("a step has at least one part");
-        let not_finite = |what| Error::NotFinite { what, at: format!("at training step {}", self.step) };
-        if !value.is_finite() {
-            return Err(not_finite("the loss"));
-        }
         let rate = self.config.learning_rate.at(self.step, self.config.steps);
         let (values, norm) =
             self.optimizer.step(&self.config.optimizer, self.parameters.values(), gradient, rate, self.step);
-        if !norm.is_finite() {
-            return Err(not_finite("the gradient"));
+        self.left_out = if value.is_finite() && norm.is_finite() { 0 } else { self.left_out + 1 };
+        if self.left_out > MOST_LEFT_OUT {
+            let what = if value.is_finite() { "the gradient" } else { "the loss" };
+            return Err(Error::NotFinite { what, at: format!("at training step {}", self.step) });
         }
+        if self.left_out == 0 {
+            self.take(values);
+        }
+        self.step += 1;
+        self.samples += samples;
+        Ok(StepReport { loss: value, parts, gradient_norm: norm, learning_rate: rate })
+    }
+
+    /// Takes new parameters over into the run and its average.
+    fn take(&mut self, values: Tensor<1>) {
         self.parameters.set(values);
         // A short average at the start, so that early checkpoints are not dominated by the starting values.
         let decay = self.config.ema_decay.min((1.0 + self.step as f64) / (10.0 + self.step as f64));
         self.average =
             self.average.clone().mul_scalar(decay) + self.parameters.values().mul_scalar(1.0 - decay);
-        self.step += 1;
-        self.samples += samples;
-        Ok(StepReport { loss: value, parts, gradient_norm: norm, learning_rate: rate })
     }
 
     /// The parts of the step to come, at the same time.
@@ -404,6 +417,9 @@ impl Means {
     }
 
     fn add(&mut self, report: StepReport) {
+        if !(report.loss.is_finite() && report.gradient_norm.is_finite()) {
+            return;
+        }
         self.count += 1.0;
         let Some(sums) = &mut self.sums else {
             self.sums = Some(report);

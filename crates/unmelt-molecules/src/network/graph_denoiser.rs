@@ -6,13 +6,14 @@
 //! themselves. So rotations, reflections and translations of the input do the same to the output. A pair is one row
 //! for both directions, so bonds are symmetric.
 
-use burn::tensor::{IndexingUpdateOp, Tensor, activation};
+use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 use unmelt_diffusion::{Init, Layout, Prediction, Result, Weights, to_vec};
 use unmelt_kernels::{PairInputs, PairWeights, pair_count, pair_layer};
 
 use super::GraphInput;
 use super::layers::{Linear, Mlp, Norm};
+use super::properties::{self, PropertyHead};
 
 /// Sums of messages are divided by this, so that they are of order one.
 const MESSAGE_SCALE: f64 = 0.125;
@@ -47,9 +48,14 @@ pub struct GraphDenoiserConfig {
 
 impl GraphDenoiserConfig {
     /// Columns of the node features: both class vectors, now and predicted before; whether place, element and
-    /// charge are given; value and presence of each property; time.
+    /// charge are given; time.
     pub fn node_features(&self) -> usize {
-        2 * (self.elements + self.charges) + 3 + 2 * self.properties + self.time_features
+        2 * (self.elements + self.charges) + 3 + self.time_features
+    }
+
+    /// The layer that is the first to hear of wishes: those before it say what the molecule is like without them.
+    pub(super) fn first_guided(&self) -> usize {
+        self.layers / 2
     }
 
     /// Columns of the pair features: bonds and distances, now and predicted before; two flags; time.
@@ -79,6 +85,9 @@ impl GraphDenoiserConfig {
             layout.add_linear(&name("node.0"), 2 * h + d + self.vectors, h);
             layout.add_linear(&name("node.1"), h, h + self.vectors);
         }
+        if self.properties > 0 {
+            properties::add_to(&mut layout, self);
+        }
         layout.add_norm("out.norm", h);
         layout.add_linear("out.nodes.0", h, h);
         layout.add_linear("out.nodes.1", h, self.elements + self.charges);
@@ -96,6 +105,7 @@ pub struct GraphDenoiser {
     nodes: Mlp,
     pairs: Mlp,
     layers: Vec<Layer>,
+    properties: Option<PropertyHead>,
     out_nodes: Mlp,
     out_pairs: Mlp,
 }
@@ -111,6 +121,9 @@ pub struct GraphOutput {
     pub charges: Tensor<2>,
     /// Logits of the bonds, `[P, bonds]`.
     pub bonds: Tensor<2>,
+    /// Properties of the clean molecules, normalised, as they would be without any wish, `[molecules, properties]`;
+    /// none of a network without properties.
+    pub properties: Option<Tensor<2>>,
 }
 
 impl GraphDenoiser {
@@ -121,6 +134,7 @@ impl GraphDenoiser {
             nodes: Mlp::bind(weights, "nodes", None)?,
             pairs: Mlp::bind(weights, "pairs", None)?,
             layers: (0..config.layers).map(|k| Layer::bind(config, weights, k)).collect::<Result<_>>()?,
+            properties: (config.properties > 0).then(|| PropertyHead::bind(config, weights)).transpose()?,
             out_nodes: Mlp::bind(weights, "out.nodes", Some("out.norm"))?,
             out_pairs: Mlp::bind(weights, "out.pairs", Some("out.pair_norm"))?,
         })
@@ -133,16 +147,24 @@ impl GraphDenoiser {
         // The posterior mean of unit-variance data is α·x_t; the layers add what it misses, in units of σ, so that
         // the positions they see come closer to the clean ones from layer to layer.
         let mut positions = input.positions.clone() * input.alpha.clone();
-        for layer in &self.layers {
+        let mut judged = None;
+        for (k, layer) in self.layers.iter().enumerate() {
+            if let Some(head) = &self.properties
+                && k >= self.config.first_guided()
+            {
+                let judgement = judged.get_or_insert_with(|| head.judge(&nodes, &positions, input));
+                nodes = nodes + head.guidance(judgement, k - self.config.first_guided(), input);
+            }
             (nodes, pairs, positions) = layer.forward(nodes, pairs, positions, input);
         }
         let classes = self.out_nodes.forward(nodes);
         let (e, c, atoms) = (self.config.elements, self.config.charges, classes.dims()[0]);
         GraphOutput {
-            positions: centred(positions, input),
+            positions: input.without_mean(positions, &input.centring),
             elements: classes.clone().slice([0..atoms, 0..e]),
             charges: classes.slice([0..atoms, e..e + c]),
             bonds: self.out_pairs.forward(pairs),
+            properties: judged.map(|j| j.properties),
         }
     }
 }
@@ -155,15 +177,9 @@ impl GraphOutput {
             elements: activation::softmax(self.elements, 1),
             charges: activation::softmax(self.charges, 1),
             bonds: activation::softmax(self.bonds, 1),
+            properties: self.properties,
         }
     }
-}
-
-/// Subtracts each molecule's mean, but of those that given atoms hold in place.
-fn centred(x: Tensor<2>, input: &GraphInput) -> Tensor<2> {
-    let sums = Tensor::zeros([input.sizes.len(), 3], &x.device());
-    let sums = sums.select_assign(0, input.molecule.clone(), x.clone(), IndexingUpdateOp::Add);
-    x - (sums * input.inverse_size.clone()).select(0, input.molecule.clone())
 }
 
 #[derive(Clone, Debug)]
@@ -229,7 +245,7 @@ impl Layer {
 }
 
 /// √(|v|² + 1) − 1 of each vector, smooth at zero: `[N, vectors, 3]` to `[N, vectors]`.
-fn lengths(vectors: Tensor<3>) -> Tensor<2> {
+pub(super) fn lengths(vectors: Tensor<3>) -> Tensor<2> {
     let square = vectors.powi_scalar(2).sum_dim(2).squeeze_dim::<2>(2);
     (square + 1.0).sqrt() - 1.0
 }

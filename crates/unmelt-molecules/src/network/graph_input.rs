@@ -1,6 +1,6 @@
 //! What the graph denoiser reads: noisy molecules, packed, as node and pair features.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
 use rayon::prelude::*;
 use unmelt_diffusion::{Level, Mask, Prediction, Value};
 use unmelt_kernels::pair_count;
@@ -71,8 +71,12 @@ pub struct GraphInput {
     pub sigma: Tensor<2>,
     /// Number of each atom's molecule, `[N]`.
     pub molecule: Tensor<1, Int>,
-    /// 1 over the atoms of each molecule, `[molecules, 1]`; 0 where given atoms say where it is.
+    /// 1 over the atoms of each molecule, `[molecules, 1]`.
     pub inverse_size: Tensor<2>,
+    /// The same, but 0 where given atoms say where the molecule is.
+    pub centring: Tensor<2>,
+    /// Value and presence of each wanted property, `[molecules, 2 · properties]`; none where none is wanted.
+    pub wishes: Option<Tensor<2>>,
 }
 
 impl GraphInput {
@@ -112,10 +116,40 @@ impl GraphInput {
             alpha: tensor(per_atom(&|m| m.level.alpha, 1.0), atoms),
             sigma: tensor(per_atom(&|m| m.level.sigma, 0.0), atoms),
             molecule: ints(owner.collect()),
-            inverse_size: tensor(molecules.iter().map(centring).collect(), sizes.len()),
+            inverse_size: tensor(sizes.iter().map(|n| 1.0 / *n as f32).collect(), sizes.len()),
+            centring: tensor(molecules.iter().map(centring).collect(), sizes.len()),
+            wishes: molecules
+                .iter()
+                .any(|m| m.properties.iter().any(Option::is_some))
+                .then(|| tensor(wishes(config, molecules), sizes.len())),
             sizes,
         }
     }
+
+    /// Sums over the atoms of each molecule, `[N, columns]` to `[molecules, columns]`.
+    pub(super) fn sums(&self, x: Tensor<2>) -> Tensor<2> {
+        let sums = Tensor::zeros([self.sizes.len(), x.dims()[1]], &x.device());
+        sums.select_assign(0, self.molecule.clone(), x, IndexingUpdateOp::Add)
+    }
+
+    /// Subtracts from each atom's row the sum over its molecule times the molecule's factor, `[molecules, 1]`.
+    pub(super) fn without_mean(&self, x: Tensor<2>, factor: &Tensor<2>) -> Tensor<2> {
+        let means = self.sums(x.clone()) * factor.clone();
+        x - means.select(0, self.molecule.clone())
+    }
+}
+
+/// Value and presence of each property of each molecule.
+fn wishes(config: &GraphDenoiserConfig, molecules: &[Noisy]) -> Vec<f32> {
+    let mut all = vec![0.0; 2 * config.properties * molecules.len()];
+    for (row, m) in all.chunks_exact_mut(2 * config.properties).zip(molecules) {
+        let (values, presence) = row.split_at_mut(config.properties);
+        for (k, wish) in m.properties.iter().enumerate() {
+            values[k] = wish.unwrap_or(0.0);
+            presence[k] = f32::from(wish.is_some());
+        }
+    }
+    all
 }
 
 /// A coordinate as the network sees it. Solvers of higher order that are given too few steps throw atoms far away; from
@@ -179,11 +213,6 @@ fn nodes(config: &GraphDenoiserConfig, m: &Noisy, time: &[f32]) -> Vec<f32> {
             row[at] = f32::from(m.is_given(feature, element));
             at += 1;
         }
-        for (k, value) in m.properties.iter().enumerate() {
-            row[at + 2 * k] = value.unwrap_or(0.0);
-            row[at + 2 * k + 1] = f32::from(value.is_some());
-        }
-        at += 2 * config.properties;
         row[at..].copy_from_slice(time);
     }
     out

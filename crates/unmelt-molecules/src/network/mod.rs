@@ -4,6 +4,7 @@ mod egnn;
 mod graph_denoiser;
 mod graph_input;
 mod layers;
+mod properties;
 
 pub use egnn::{Egnn, EgnnConfig, EgnnInput};
 pub use graph_denoiser::{GraphDenoiser, GraphDenoiserConfig, GraphOutput, split_predictions};
