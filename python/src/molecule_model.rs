@@ -91,8 +91,8 @@ impl MoleculeModel {
     }
 
     /// Generates; returns the molecules, how many were drawn for them, and warnings about the request.
-    #[pyo3(signature = (count, *, first=0, seed=0, steps=100, solver="ancestral", grid="power:1.5", atoms=None, properties=None,
-        guidance=None, formula=None, fragments=None, attach=None, vary=None, strength=0.3, filters=None, contains=None,
+    #[pyo3(signature = (count, *, first=0, seed=0, steps=100, solver="sde-dpm++2m", grid="power:1.25", temperature=None, atoms=None, properties=None,
+        guidance=None, candidates=1, formula=None, fragments=None, attach=None, vary=None, strength=0.3, filters=None, contains=None,
         reference=None, batch=64, progress=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn generate(
@@ -104,9 +104,11 @@ impl MoleculeModel {
         steps: usize,
         solver: &str,
         grid: &str,
+        temperature: Option<f64>,
         atoms: Option<usize>,
         properties: Option<BTreeMap<String, f64>>,
         guidance: Option<f64>,
+        candidates: usize,
         formula: Option<&str>,
         fragments: Option<Vec<Py<Molecule>>>,
         attach: Option<Vec<usize>>,
@@ -127,11 +129,13 @@ impl MoleculeModel {
             })?,
             grid: Grid::from_name(grid)
                 .ok_or_else(|| bad_argument("grid", "is no grid; use trailing, karras, logsnr or power:P"))?,
+            temperature: temperature.unwrap_or(usual.temperature),
             seed,
             atoms,
             beginning,
             targets: properties.unwrap_or_default().into_iter().collect(),
             guidance: guidance.unwrap_or(usual.guidance),
+            candidates,
         };
         let sieve = self.sieve(filters, contains, reference)?;
         let wanted = Wanted { first, count, batch };

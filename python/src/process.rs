@@ -114,6 +114,7 @@ impl Process {
     ///     solver: Solver of the numbers; classes are drawn from their posterior.
     ///     steps: Steps.
     ///     grid: Times that the steps visit, as for `sample`.
+    ///     temperature: Temperature of the classes; below 1 likelier ones are drawn more often.
     ///     seed: Seed of the noise.
     ///     first: Number of the first sample within the seed.
     ///
@@ -125,7 +126,7 @@ impl Process {
     ///     ValueError: Shapes that do not fit, an unknown name.
     ///
     /// What the denoiser raises comes through.
-    #[pyo3(signature = (denoiser, count, shapes, *, solver="ancestral", steps=100, grid="trailing", seed=0, first=0))]
+    #[pyo3(signature = (denoiser, count, shapes, *, solver="ancestral", steps=100, grid="trailing", temperature=1.0, seed=0, first=0))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn sample<'py>(
         &self,
@@ -136,6 +137,7 @@ impl Process {
         solver: &str,
         steps: usize,
         grid: &str,
+        temperature: f64,
         seed: u64,
         first: u64,
     ) -> PyResult<Bound<'py, PyDict>> {
@@ -144,7 +146,7 @@ impl Process {
             features.map(|f| item(shapes, "shapes", &f.name)?.extract()).collect::<PyResult<_>>()?;
         let solver = Solver::from_name(solver).ok_or_else(|| bad_argument("solver", "is no solver"))?;
         let grid = Grid::from_name(grid).ok_or_else(|| bad_argument("grid", "is no grid"))?;
-        let config = SamplerConfig { solver, grid, steps, seed, begin: 1.0 };
+        let config = SamplerConfig { solver, grid, steps, seed, begin: 1.0, temperature };
         let sampler = Sampler::new(&self.process, &config).or_raise()?;
         let lengths: Vec<usize> = shapes.iter().map(|s| s.iter().product()).collect();
         let draws: Vec<Draw> =

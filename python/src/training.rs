@@ -27,7 +27,7 @@ impl Watcher for Post {
     }
 }
 
-/// Trains a model of molecules; see `unmelt.molecules.train`. Returns steps done, molecules, and the records that were skipped.
+/// Trains a model of molecules; see `unmelt.molecules.train`. Returns steps done, molecules trained on and held out, and the records that were skipped.
 #[pyfunction]
 #[pyo3(signature = (data, output, settings="{}", *, resume=false, minutes=None, device="cpu", callback=None))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
@@ -40,7 +40,7 @@ pub fn train_molecules(
     minutes: Option<f64>,
     device: &str,
     callback: Option<Py<PyAny>>,
-) -> PyResult<(u64, usize, Vec<String>)> {
+) -> PyResult<(u64, (usize, usize), Vec<String>)> {
     let run = MoleculeRun { data, output, config: config(settings)?, resume, limit: limit(minutes)? };
     let device = self::device(device)?;
     let labour = move |reporter| run.run(&device, &mut Post(reporter)).or_raise();
@@ -114,6 +114,11 @@ fn tell(py: Python, callback: Option<&Py<PyAny>>, event: &Event) -> PyResult<()>
             dict.set_item("gradient_norm", gradient_norm)?;
             dict.set_item("learning_rate", learning_rate)?;
             dict.set_item("samples_per_second", samples_per_second)?;
+        }
+        Event::Validated { step, measures } => {
+            dict.set_item("event", "validated")?;
+            dict.set_item("step", step)?;
+            measures.iter().try_for_each(|(name, value)| dict.set_item(*name, value))?;
         }
         Event::Saved { step, path } => {
             dict.set_item("event", "saved")?;

@@ -22,24 +22,34 @@ BODIES = {
 }
 
 
+SCRIPT = """
+import time
+
+import unmelt
+
+print("ready", flush=True)
+try:
+{body}
+except KeyboardInterrupt:
+    print("stopped", time.time(), flush=True)
+"""
+
+
 @pytest.mark.parametrize("kind", BODIES)
 def test_ctrl_c_stops_within_a_second(kind: str, folder: Path, molecules: unmelt.molecules.Molecules) -> None:
     molecules.save(folder / "some.sdf")
-    body = textwrap.dedent(BODIES[kind]).strip()
-    script = f"import unmelt\nprint('ready', flush=True)\n{body}\n"
-    with subprocess.Popen(
-        [sys.executable, "-c", script], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None and process.stderr is not None
+    body = textwrap.indent(textwrap.dedent(BODIES[kind]).strip(), "    ")
+    script = SCRIPT.format(body=body)
+    with subprocess.Popen([sys.executable, "-c", script], cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         time.sleep(2.0)
-        begin = time.monotonic()
+        begin = time.time()
         os.kill(process.pid, signal.SIGINT)
-        errors = process.stderr.read()
-        process.wait(timeout=20)
-        # A second, and what this machine takes to end an interpreter.
-        assert time.monotonic() - begin < 2.0
-    assert "KeyboardInterrupt" in errors, errors
+        word, stopped = process.stdout.readline().split()
+        assert word == "stopped" and process.wait(timeout=30) == 0
+    # A second, and something for a machine that does other work as well.
+    assert float(stopped) - begin < 1.5
 
 
 def test_a_callback_that_raises_ends_the_work(folder: Path, molecules: unmelt.molecules.Molecules) -> None:

@@ -48,6 +48,24 @@ def test_two_threads_sample_from_one_model() -> None:
         assert results[seed] == model.generate(4, seed=seed, steps=10, progress=False)
 
 
+def test_other_threads_run_meanwhile() -> None:
+    done = threading.Event()
+    ticks = 0
+
+    def count() -> None:
+        nonlocal ticks
+        while not done.is_set():
+            ticks += 1
+
+    counter = threading.Thread(target=count)
+    counter.start()
+    unmelt.molecules.generate(4, steps=40, progress=False)
+    done.set()
+    counter.join()
+    # A thread that holds the interpreter would leave the other next to nothing.
+    assert ticks > 100_000, ticks
+
+
 def test_rdkit_sees_the_same_graph(molecules: unmelt.molecules.Molecules, folder: Path) -> None:
     chem = pytest.importorskip("rdkit.Chem")
     molecules.save(folder / "all.sdf")
@@ -173,6 +191,8 @@ def test_novel_molecules_are_those_not_trained_on(molecules: unmelt.molecules.Mo
         ({"steps": 0}, ValueError, "steps must be at least 1"),
         ({"seed": -3}, ValueError, "seed must be at least 0"),
         ({"atoms": 0}, ValueError, "atoms must be at least 1"),
+        ({"candidates": 0}, ValueError, "candidates must be at least 1"),
+        ({"temperature": -1.0}, ValueError, "temperature must be above 0"),
         ({"atoms": 100000}, ValueError, "between 1 and 500 atoms"),
         ({"solver": "magic"}, ValueError, "solver is no solver; use one of ancestral"),
         ({"grid": "magic"}, ValueError, "grid is no grid"),
@@ -249,3 +269,25 @@ def test_missing_extras_are_named(monkeypatch: pytest.MonkeyPatch, water: unmelt
         water.to_rdkit()
     with pytest.raises(ModuleNotFoundError, match=r"unmelt\[notebook\]"):
         water.view()
+
+
+def test_training_validates_on_molecules_held_out(molecules: unmelt.molecules.Molecules, folder: Path) -> None:
+    events: list[str] = []
+    settings = {
+        "batch": 4,
+        "network": {"node_width": 16, "pair_width": 16, "heads": 2, "layers": 1},
+        "validation": {"share": 0.25, "molecules": 4, "steps": 3},
+        "training": {"report_every": 2},
+    }
+    run = unmelt.molecules.train(
+        molecules, folder / "run", settings=settings, steps=6, callback=lambda e: events.append(e["event"]), progress=False
+    )
+    assert run.steps == 6 and [r["step"] for r in run.progress] == [2, 4, 6]
+    assert events == ["started", *["progress"] * 3, "saved", "validated"]
+    assert run.validation[-1]["step"] == 6 and run.validation[-1]["loss"] > 0
+    assert len(unmelt.molecules.Model(run.folder).generate(2, steps=3, progress=False)) == 2
+    for wrong, words in [({"stpes": 1}, "unknown field"), ({"batch": 0}, "at least one"), ({"validation": {"share": 2}}, "share")]:
+        with pytest.raises(ValueError, match=words):
+            unmelt.molecules.train(molecules, folder / "wrong", settings=wrong, steps=1, progress=False)
+    with pytest.raises(ValueError, match="steps must be at least 1"):
+        unmelt.molecules.train(molecules, folder / "wrong", steps=0, progress=False)

@@ -22,11 +22,14 @@ class Training:
         steps: Steps done, over all resumes.
         progress: What was reported on the way, a dictionary a report: step, loss, its parts, gradient_norm, learning_rate,
             samples_per_second.
+        validation: What was measured at every checkpoint: step, and for molecules loss (on those held out), valid and
+            valid_and_connected (of generated ones).
     """
 
     folder: Path
     steps: int
     progress: list[Event] = field(repr=False)
+    validation: list[Event] = field(repr=False, default_factory=list)
 
     def losses(self) -> Any:
         """The reports as a polars data frame (`pip install unmelt[chem]`)."""
@@ -50,6 +53,7 @@ class Listener:
 
     def __init__(self, bar: Bar, callback: Callback | None) -> None:
         self.progress: list[Event] = []
+        self.validation: list[Event] = []
         self._bar = bar
         self._callback = callback
         self._steps = 1
@@ -60,5 +64,7 @@ class Listener:
         if event["event"] == "progress":
             self.progress.append({key: value for key, value in event.items() if key != "event"})
             self._bar.show(event["step"] / self._steps, f"loss {event['loss']:.4f}")
+        if event["event"] == "validated":
+            self.validation.append({key: value for key, value in event.items() if key != "event"})
         if self._callback is not None:
             self._callback(event)

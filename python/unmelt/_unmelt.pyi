@@ -117,11 +117,13 @@ class MoleculeModel:
         first: int = 0,
         seed: int = 0,
         steps: int = 100,
-        solver: str = "ancestral",
-        grid: str = "power:1.5",
+        solver: str = "sde-dpm++2m",
+        grid: str = "power:1.25",
+        temperature: float | None = None,
         atoms: int | None = None,
         properties: Mapping[str, float] | None = None,
         guidance: float | None = None,
+        candidates: int = 1,
         formula: str | None = None,
         fragments: Sequence[Molecule] | None = None,
         attach: Sequence[int] | None = None,
@@ -237,6 +239,7 @@ class Process:
         solver: str = "ancestral",
         steps: int = 100,
         grid: str = "trailing",
+        temperature: float = 1.0,
         seed: int = 0,
         first: int = 0,
     ) -> dict[str, npt.NDArray[Any]]: ...
@@ -303,7 +306,7 @@ def train_molecules(
     minutes: float | None = None,
     device: str = "cpu",
     callback: Callable[[dict[str, Any]], object] | None = None,
-) -> tuple[int, int, list[str]]: ...
+) -> tuple[int, tuple[int, int], list[str]]: ...
 def read_volume(path: _Path, index: int | None = None, series: str | None = None) -> tuple[Volume, list[str]]: ...
 def compare_volumes(truth: Volume, volume: Volume, foreground: Volume | npt.ArrayLike | None = None) -> str: ...
 def train_volumes(

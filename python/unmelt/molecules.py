@@ -224,12 +224,14 @@ class Model:
         seed: int = 0,
         first: int = 0,
         steps: int = 100,
-        solver: str = "ancestral",
-        grid: str = "power:1.5",
+        solver: str = "sde-dpm++2m",
+        grid: str = "power:1.25",
+        temperature: float | None = None,
         atoms: int | None = None,
         formula: str | None = None,
         properties: Mapping[str, float] | None = None,
         guidance: float | None = None,
+        candidates: int = 1,
         fragments: Sequence[Molecule] | None = None,
         attach: Sequence[int] | None = None,
         vary: Molecule | None = None,
@@ -246,6 +248,7 @@ class Model:
         _at_least("seed", seed, 0)
         _at_least("steps", steps, 1)
         _at_least("batch", batch, 1)
+        _at_least("candidates", candidates, 1)
         if atoms is not None:
             _at_least("atoms", atoms, 1)
         if isinstance(filters, str):
@@ -260,9 +263,11 @@ class Model:
                 steps=steps,
                 solver=solver,
                 grid=grid,
+                temperature=temperature,
                 atoms=atoms,
                 properties=None if properties is None else {k: float(v) for k, v in properties.items()},
                 guidance=guidance,
+                candidates=candidates,
                 formula=formula,
                 fragments=None if fragments is None else list(fragments),
                 attach=None if attach is None else list(attach),
@@ -316,12 +321,14 @@ def generate(
     seed: int = 0,
     first: int = 0,
     steps: int = 100,
-    solver: str = "ancestral",
-    grid: str = "power:1.5",
+    solver: str = "sde-dpm++2m",
+    grid: str = "power:1.25",
+    temperature: float | None = None,
     atoms: int | None = None,
     formula: str | None = None,
     properties: Mapping[str, float] | None = None,
     guidance: float | None = None,
+    candidates: int = 1,
     filters: Sequence[str] = (),
     contains: Sequence[str] = (),
     reference: Iterable[Molecule] | None = None,
@@ -339,10 +346,14 @@ def generate(
         steps: Steps from noise to molecule.
         solver: Solver of the positions.
         grid: Times that the steps visit: "trailing", "karras", "logsnr" or "power:P".
+        temperature: Temperature of atoms and bonds: below 1 likelier ones are drawn more often, which makes up for few steps (0.7 at 25);
+            1 if not given.
         atoms: Atoms of every molecule, hydrogens included; as in the training data if not given.
         formula: Molecular formula of every molecule, such as "C7H10O2".
         properties: Properties to have, by name, in the units of `Model.properties`.
         guidance: How far the properties pull: 1 is the network's own answer, more goes beyond it.
+        candidates: Molecules to draw for each one where properties are wanted; the one whose properties, as the network estimates
+            them, are nearest is kept.
         filters: Keep only what is "valid", "connected", "stable", "unique", "novel"; goes on until `count` are there.
         contains: Keep only molecules that contain so much: "N>=1", "O<=2".
         reference: Molecules that are not novel; the training data if not given.
@@ -367,10 +378,12 @@ def generate(
         steps=steps,
         solver=solver,
         grid=grid,
+        temperature=temperature,
         atoms=atoms,
         formula=formula,
         properties=properties,
         guidance=guidance,
+        candidates=candidates,
         filters=filters,
         contains=contains,
         reference=reference,
@@ -528,12 +541,13 @@ def train(
     Args:
         data: Molecules, or a file or folder of them.
         output: Folder of the run.
-        settings: Settings as in the command line's configuration file: name, batch, network, schedules, loss, properties, training.
+        settings: Settings as in the command line's configuration file: name, batch, network, schedules, loss, properties,
+            validation, training.
         steps: Steps of the whole run.
         minutes: Stop, with a checkpoint, after so many minutes.
         resume: Go on from the folder's checkpoint.
         device: Where to compute.
-        callback: Called with every event, a dictionary with "event" ("started", "progress", "saved") and "step". What it raises
+        callback: Called with every event, a dictionary with "event" ("started", "progress", "saved", "validated") and "step". What it raises
             ends the training, with a checkpoint.
         progress: Whether to show a bar.
 
@@ -557,4 +571,4 @@ def train(
             callback=listener,
         )
     warn(faults)
-    return Training(Path(output), done, listener.progress)
+    return Training(Path(output), done, listener.progress, listener.validation)

@@ -470,4 +470,4 @@ def train(
             callback=listener,
         )
     warn(warnings)
-    return Training(Path(output), done, listener.progress)
+    return Training(Path(output), done, listener.progress, listener.validation)

@@ -49,6 +49,13 @@ impl Bar {
         self.bar.set_message(text);
     }
 
+    /// A line above the bar, where there is one; without a terminal nothing.
+    pub fn print(&self, line: String) {
+        if self.shown {
+            self.bar.println(line);
+        }
+    }
+
     /// Removes the bar.
     pub fn finish(&self) {
         self.bar.finish_and_clear();

@@ -265,7 +265,23 @@ fn training_resumes_and_its_model_generates() {
     generate(f.path(), "x.sdf", &["--model", "whole", "--atoms", "5"]);
     assert!(succeeds(&["molecules", "info", "--model", "whole"], f.path()).starts_with("tiny"));
 
+    let validated = std::fs::read_to_string(f.path().join("whole/validation.csv")).expect("a table");
+    assert!(validated.starts_with("step,loss,valid,valid_and_connected\n12,"), "{validated}");
+    std::fs::write(
+        f.path().join("held.toml"),
+        format!("{CONFIG}[validation]\nshare = 0.4\nsplit = \"scaffold\"\nmolecules = 4\nsteps = 3\n"),
+    )
+    .expect("written");
+    let held = ["molecules", "train", "--data", source, "--config", "held.toml", "--output", "held"];
+    assert!(succeeds(&held, f.path()).contains("held out"));
+    let validated = std::fs::read_to_string(f.path().join("held/validation.csv")).expect("a table");
+    assert!(validated.starts_with("step,loss,"), "{validated}");
+    assert!(
+        succeeds(&["molecules", "info", "--model", "held"], f.path()).contains("held out (scaffold split)")
+    );
+
     for (config, message) in [
+        ("[validation]\nshare = 1.0", "validation.share must be at least 0 and below 1"),
         ("stpes = 3", "unknown field `stpes`"),
         ("batch = 0", "at least one molecule"),
         ("[network]\nheads = 3\nnode_width = 16", "multiple of the number of heads"),
@@ -344,6 +360,19 @@ fn molecules_begin_from_what_is_given() {
         "p.parquet",
         &["--property", "dipole=3.5D", "--property", "gap=6", "--table", "p2.parquet"],
     );
+    let wish = ["--property", "dipole=6", "--guidance", "1", "--count", "5"];
+    let candidates = |k: &str, name: &str| {
+        let said = generate(f.path(), name, &[&wish[..], &["--candidates", k]].concat());
+        (said, std::fs::read_to_string(f.path().join(name)).expect("written"))
+    };
+    let (one, three) = (candidates("1", "c1.sdf"), candidates("3", "c3.sdf"));
+    assert!(
+        one.0.contains("(6 evaluations each)") && three.0.contains("(18 evaluations each)"),
+        "{} {}",
+        one.0,
+        three.0
+    );
+    assert!(one.1 != three.1, "of three candidates others are kept");
     generate(f.path(), "t.sdf", &["--trajectory", "way.xyz"]);
     assert_eq!(read("way.xyz").len(), 6);
 
@@ -351,6 +380,8 @@ fn molecules_begin_from_what_is_given() {
         (&["--property", "dipole=3eV"][..], "dipole is in D, but eV was given"),
         (&["--property", "charm=3"][..], "it knows dipole, gap"),
         (&["--property", "dipole"][..], "write a name and a number"),
+        (&["--property", "dipole=3", "--candidates", "0"][..], "candidates must be between 1 and 1000"),
+        (&["--temperature", "0"][..], "temperature must be above 0"),
         (&["--formula", "C3Xx"][..], "is no formula"),
         (&["--formula", "C3F"][..], "does not know the element F"),
         (&["--scaffold", "in.sdf"][..], "--attach"),

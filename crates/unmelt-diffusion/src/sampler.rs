@@ -1,5 +1,7 @@
 //! The one loop: all features of all samples of a batch walk from noise to clean together.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use crate::error::{Error, Result, check};
@@ -47,6 +49,9 @@ pub struct SamplerConfig {
     pub seed: u64,
     /// The time to begin at, 1 for pure noise. The grid's times are shrunk to it.
     pub begin: f64,
+    /// Temperature of the classes: predicted probabilities are taken to the power 1/temperature. Below 1 likelier classes
+    /// are drawn more often, which makes up for few steps, where many are drawn at once without knowing of each other.
+    pub temperature: f64,
 }
 
 /// A sample to draw: its number within the seed, the elements of each of its features, and what is known of it.
@@ -90,6 +95,7 @@ pub struct Sampler<'a> {
     solver: Solver,
     times: Vec<f64>,
     noise: Noise,
+    temperature: f64,
 }
 
 impl<'a> Sampler<'a> {
@@ -99,6 +105,7 @@ impl<'a> Sampler<'a> {
             return Err(Error::Combination("a process needs at least one feature"));
         };
         check("begin", "between 0 and 1", config.begin, |t| t > 0.0 && t <= 1.0)?;
+        let temperature = check("the temperature", "above 0", config.temperature, |t| t > 0.0)?;
         let mut begin = config.begin;
         if config.solver.needs_signal() {
             let gaussian =
@@ -108,7 +115,7 @@ impl<'a> Sampler<'a> {
         }
         let mut times = config.grid.times(config.steps, &first.levels)?;
         times.iter_mut().for_each(|t| *t *= begin);
-        Ok(Self { process, solver: config.solver, times, noise: Noise::new(config.seed) })
+        Ok(Self { process, solver: config.solver, times, noise: Noise::new(config.seed), temperature })
     }
 
     /// Evaluations of the network per sample.
@@ -270,7 +277,8 @@ impl Run {
                     // A posterior step is exact given the prediction at its start; a second evaluation, made at
                     // a state that has already moved, has nothing to add to it.
                     if first {
-                        *x = categorical_step(process, x, p, [keep[step], keep[step + 1]], |u| {
+                        let p = tempered(p, process.classes(), sampler.temperature);
+                        *x = categorical_step(process, x, &p, [keep[step], keep[step + 1]], |u| {
                             sampler.noise.uniform(stream(step), u);
                         });
                     }
@@ -281,6 +289,23 @@ impl Run {
         self.previous = Some(prediction);
         self.hold();
     }
+}
+
+/// Probabilities to the power 1/temperature, row by row.
+fn tempered(predicted: &[f32], classes: usize, temperature: f64) -> Cow<'_, [f32]> {
+    if temperature == 1.0 {
+        return predicted.into();
+    }
+    let power = (1.0 / temperature) as f32;
+    let mut p = predicted.to_vec();
+    for row in p.chunks_exact_mut(classes) {
+        // Relative to the likeliest class, so that low temperatures leave something.
+        let most = row.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+        row.iter_mut().for_each(|v| *v = (*v / most).powf(power));
+        let sum: f32 = row.iter().sum();
+        row.iter_mut().for_each(|v| *v /= sum);
+    }
+    p.into()
 }
 
 fn categorical_step(

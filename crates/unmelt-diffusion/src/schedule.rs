@@ -32,6 +32,13 @@ impl Level {
         Self { alpha: 1.0 - sigma, sigma }
     }
 
+    /// What leads from this level to a noisier one: x' = α·x + σ·ε with the α and σ that come out.
+    pub fn to(self, later: Self) -> Self {
+        let alpha = if self.alpha > 0.0 { later.alpha / self.alpha } else { 1.0 };
+        let variance = later.sigma.powi(2) - (alpha * self.sigma).powi(2);
+        Self { alpha, sigma: variance.max(0.0).sqrt() }
+    }
+
     /// λ = ln(α/σ), half of the log signal-to-noise ratio; +∞ where clean, −∞ where there is no data left.
     pub fn lambda(self) -> f64 {
         self.alpha.ln() - self.sigma.ln()

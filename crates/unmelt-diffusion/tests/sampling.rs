@@ -61,7 +61,7 @@ fn draw(solver: &str, steps: usize, numbers: std::ops::Range<u64>, elements: usi
     let process = process();
     let solver = Solver::from_name(solver).expect("known");
     let grid = Grid::Linspace { end: 0.01 };
-    let config = SamplerConfig { solver, grid, steps, seed: 7, begin: 1.0 };
+    let config = SamplerConfig { solver, grid, steps, seed: 7, begin: 1.0, temperature: 1.0 };
     let sampler = Sampler::new(&process, &config).expect("valid");
     let draws: Vec<Draw> = numbers.map(|number| Draw::new(number, vec![elements, elements])).collect();
     sampler.draw(&draws, &Oracle { process: &process }, &mut |_| true).expect("samples")
@@ -101,7 +101,8 @@ fn what_is_given_stays_and_a_sample_can_begin_anywhere() {
     let process = process();
     let sampler = |begin: f64| {
         let grid = Grid::Linspace { end: 0.01 };
-        let config = SamplerConfig { solver: Solver::ANCESTRAL, grid, steps: 20, seed: 3, begin };
+        let config =
+            SamplerConfig { solver: Solver::ANCESTRAL, grid, steps: 20, seed: 3, begin, temperature: 1.0 };
         Sampler::new(&process, &config)
     };
     let values = vec![Value::Continuous(vec![2.5; 4]), Value::Classes(vec![2; 4])];
@@ -132,15 +133,83 @@ fn what_is_given_stays_and_a_sample_can_begin_anywhere() {
     assert!(sampler(0.0).is_err() && sampler(1.5).is_err() && sampler(f64::NAN).is_err());
 }
 
+const FIVE_STEPS: SamplerConfig = SamplerConfig {
+    solver: Solver::ANCESTRAL,
+    grid: Grid::Trailing,
+    steps: 5,
+    seed: 0,
+    begin: 1.0,
+    temperature: 1.0,
+};
+
 #[test]
 fn stopping_is_an_error_of_its_own() {
     let process = process();
-    let config =
-        SamplerConfig { solver: Solver::ANCESTRAL, grid: Grid::Trailing, steps: 5, seed: 0, begin: 1.0 };
-    let sampler = Sampler::new(&process, &config).expect("valid");
+    let sampler = Sampler::new(&process, &FIVE_STEPS).expect("valid");
     let draws = [Draw::new(0, vec![1, 1])];
     let error = sampler.draw(&draws, &Oracle { process: &process }, &mut |_| false).expect_err("stopped");
     assert!(error.is_stopped());
+}
+
+#[test]
+fn noise_on_noise_is_noise_at_once() {
+    let process = process();
+    let clean: State<f32> = vec![Value::Continuous(vec![2.0; 4000]), Value::Classes(vec![1; 4000])];
+    let noise = unmelt_diffusion::Noise::new(8);
+    let (from, to) = (0.3, 0.6);
+    let first = process.noise(&clean, None, from, noise, (0, 0));
+    let on = process.noise_on(&first, None, (from, to), noise, (0, 1));
+    let at_once = process.noise(&clean, None, to, noise, (1, 0));
+    let moments = |s: &State<f32>| {
+        let x = s[0].continuous();
+        let mean = x.iter().sum::<f32>() / 4000.0;
+        let spread = (x.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / 4000.0).sqrt();
+        [mean, spread, s[1].classes().iter().filter(|c| **c == 1).count() as f32 / 4000.0]
+    };
+    for (a, b) in moments(&on).into_iter().zip(moments(&at_once)) {
+        assert!((a - b).abs() < 0.06, "{a} {b}");
+    }
+    // It is the first noise that goes on: both are alike where nothing was added.
+    assert_eq!(process.noise_on(&first, None, (from, from), noise, (0, 1)), first);
+}
+
+/// Says of every class the same, whatever it sees.
+struct Undecided;
+
+impl Denoiser for Undecided {
+    fn predict(&self, questions: &[Question]) -> Result<Vec<Vec<Prediction<f32>>>> {
+        let one =
+            vec![Prediction::Continuous(vec![0.0]), Prediction::Probabilities([0.2, 0.5, 0.3].repeat(400))];
+        Ok(vec![one; questions.len()])
+    }
+}
+
+#[test]
+fn low_temperatures_take_the_likeliest_class() {
+    let process = process();
+    // After the first of two steps, of the classes that are kept at t = 1/2.
+    let share = |temperature: f64| {
+        let (solver, grid) = (Solver::ANCESTRAL, Grid::Trailing);
+        let config = SamplerConfig { solver, grid, steps: 2, seed: 4, begin: 1.0, temperature };
+        let sampler = Sampler::new(&process, &config)?;
+        let mut shares = Vec::new();
+        let mut watch = |moment: &unmelt_diffusion::Moment| {
+            let first = moment.states().next().expect("a sample")[1].classes().to_vec();
+            shares.push(first.iter().filter(|c| **c == 1).count() as f64 / 400.0);
+            true
+        };
+        sampler.draw(&[Draw::new(0, vec![1, 400])], &Undecided, &mut watch)?;
+        let keep = process.levels_at(0.5)[1].alpha.powi(2);
+        Ok::<_, unmelt_diffusion::Error>((shares[0] - (1.0 - keep) / 3.0) / keep)
+    };
+    let close = |temperature: f64, wanted: f64| {
+        let found = share(temperature).expect("valid");
+        assert!((found - wanted).abs() < 0.12, "{temperature}: {found}, not {wanted}");
+    };
+    close(1.0, 0.5);
+    close(0.5, 0.25 / (0.04 + 0.25 + 0.09));
+    close(0.01, 1.0);
+    assert!(share(0.0).is_err() && share(f64::NAN).is_err());
 }
 
 struct Broken;
@@ -156,9 +225,7 @@ impl Denoiser for Broken {
 #[test]
 fn a_network_that_says_nan_is_stopped() {
     let process = process();
-    let config =
-        SamplerConfig { solver: Solver::ANCESTRAL, grid: Grid::Trailing, steps: 5, seed: 0, begin: 1.0 };
-    let sampler = Sampler::new(&process, &config).expect("valid");
+    let sampler = Sampler::new(&process, &FIVE_STEPS).expect("valid");
     let draws = [Draw::new(0, vec![1, 1])];
     let error = sampler.draw(&draws, &Broken, &mut |_| true).expect_err("stopped").to_string();
     assert!(error.contains("not finite at sampling step 1"), "{error}");

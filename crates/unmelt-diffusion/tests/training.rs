@@ -71,7 +71,7 @@ fn losses_after_a_resume_equal_the_uninterrupted_runs() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut first = Trainer::new(&Plane, config(120), &device);
     let mut record = Record { stop_after: Some(5), ..Record::default() };
-    first.run(folder.path(), None, &mut record, |_| Ok(())).expect("runs");
+    first.run(folder.path(), None, &mut record, |_| Ok(Vec::new())).expect("runs");
     assert_eq!(first.step(), 50);
     let mut second = Trainer::resume(&Plane, config(120), &device, folder.path()).expect("resumes");
     assert_eq!((second.step(), second.samples()), (50, 1600));
@@ -89,7 +89,7 @@ fn events_tell_the_story() {
     trainer
         .run(folder.path(), None, &mut record, |_| {
             saves += 1;
-            Ok(())
+            Ok(vec![("worth", 0.5)])
         })
         .expect("runs");
     assert!(matches!(record.events[0], Event::Started { step: 0, steps: 30, parameters: 3 }));
@@ -99,7 +99,40 @@ fn events_tell_the_story() {
         .filter_map(|e| if let Event::Progress { step, .. } = e { Some(*step) } else { None })
         .collect();
     assert_eq!((steps, saves), (vec![10, 20, 30], 1));
-    assert!(matches!(record.events.last(), Some(Event::Saved { step: 30, .. })));
+    let [.., saved, validated] = &record.events[..] else { panic!("there are events") };
+    assert!(matches!(saved, Event::Saved { step: 30, .. }));
+    assert_eq!(*validated, Event::Validated { step: 30, measures: vec![("worth", 0.5)] });
+}
+
+/// The plane, with steps whose loss is not finite.
+struct Cracked(std::ops::Range<u64>);
+
+impl Objective for Cracked {
+    fn layout(&self) -> Layout {
+        Plane.layout()
+    }
+
+    fn loss(&self, weights: &Weights, step: u64, part: usize, device: &Device) -> Result<Loss> {
+        let loss = Plane.loss(weights, step, part, device)?;
+        let factor = if self.0.contains(&step) { f32::NAN } else { 1.0 };
+        Ok(Loss { total: loss.total * factor, ..loss })
+    }
+}
+
+#[test]
+fn steps_that_are_not_finite_are_left_out_and_many_are_an_error() {
+    let device = Device::flex();
+    let mut sound = Trainer::new(&Plane, config(30), &device);
+    (0..10).for_each(|_| drop(sound.advance().expect("a step")));
+    let (few, many) = (Cracked(10..14), Cracked(10..20));
+    let mut trainer = Trainer::new(&few, config(30), &device);
+    (0..14).for_each(|_| drop(trainer.advance().expect("a step")));
+    assert_eq!(trainer.averaged_values(), sound.averaged_values(), "nothing has changed but the count");
+    assert_eq!(trainer.step(), 14);
+    (14..30).for_each(|_| assert!(trainer.advance().expect("a step").loss.is_finite()));
+    let mut trainer = Trainer::new(&many, config(30), &device);
+    let error = (0..30).find_map(|_| trainer.advance().err()).expect("six in a row").to_string();
+    assert!(error.contains("the loss is not finite at training step 15"), "{error}");
 }
 
 #[test]

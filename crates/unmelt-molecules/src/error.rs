@@ -45,6 +45,14 @@ impl Error {
         move |source| Self::Core(wrap(source))
     }
 
+    /// The error as one of the core, for what the core calls back.
+    pub(crate) fn into_core(self) -> unmelt_diffusion::Error {
+        match self {
+            Self::Core(core) => core,
+            other => unmelt_diffusion::Error::Domain(other.to_string()),
+        }
+    }
+
     /// Whether the caller's own request ended the work.
     pub fn is_stopped(&self) -> bool {
         matches!(self, Self::Core(e) if e.is_stopped())

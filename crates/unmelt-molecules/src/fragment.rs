@@ -66,7 +66,9 @@ impl Fragments {
             };
             gone[j] = true;
         }
-        let (kept, old) = without(whole, &gone)?;
+        let stays: Vec<bool> = gone.iter().map(|g| !g).collect();
+        let kept = whole.subset(&stays)?;
+        let old: Vec<usize> = (0..n).filter(|&k| stays[k]).collect();
         let mut open: Vec<bool> = old.iter().map(|k| attach.contains(k)).collect();
         let closed: Vec<usize> = (0..kept.len()).filter(|&k| !open[k]).collect();
         let molecule = add_hydrogens(&kept, &closed)?;
@@ -95,16 +97,6 @@ fn join(parts: &[Molecule]) -> Result<Molecule> {
         atoms.extend(part.atoms());
     }
     Ok(Molecule::new(atoms, bonds)?)
-}
-
-/// A molecule without some atoms, and the old number of each that is left.
-fn without(molecule: &Molecule, gone: &[bool]) -> Result<(Molecule, Vec<usize>)> {
-    let old: Vec<usize> = (0..molecule.len()).filter(|&k| !gone[k]).collect();
-    let new = |k: usize| old.iter().position(|&o| o == k);
-    let bonds = molecule
-        .bonds()
-        .filter_map(|b| Some(Bond { begin: new(b.begin)?, end: new(b.end)?, order: b.order }));
-    Ok((Molecule::new(old.iter().map(|&k| *molecule.atom(k)), bonds)?, old))
 }
 
 /// Fills the open valences of some atoms with hydrogens, as far from the other neighbours as they can be.

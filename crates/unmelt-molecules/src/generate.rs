@@ -6,13 +6,15 @@ use burn::tensor::Device;
 use nalgebra::{Point3, Vector3};
 use unmelt_diffusion::checkpoint::{Card, ModelFiles, WEIGHTS_FILE};
 use unmelt_diffusion::{
-    Denoiser, Draw, Given, Mask, Moment, Noise, Prediction, ProductProcess, Question, Sampler, SamplerConfig,
-    State, Stream, Value,
+    Denoiser, Draw, Given, Level, Mask, Moment, Noise, Prediction, ProductProcess, Question, Sampler,
+    SamplerConfig, State, Stream, Value, to_vec,
 };
 
 use crate::network::{GraphDenoiser, GraphInput, Noisy, split_predictions};
 use crate::tasks::{centre_on_given, give_atoms, give_elements, give_pairs, nothing};
-use crate::{Atom, Beginning, Error, Formula, Fragments, GenerateRequest, GraphModel, Molecule, Result};
+use crate::{
+    Atom, Beginning, Error, Formula, Fragments, GenerateRequest, GraphModel, Molecule, Result, is_valid,
+};
 
 /// Purpose of the noise that draws the number of atoms.
 const SIZE: u16 = 103;
@@ -25,8 +27,22 @@ pub struct Generator {
     device: Device,
 }
 
+/// Most candidates for a molecule.
+const MAX_CANDIDATES: usize = 1000;
+
 /// Most atoms of a molecule; the network's memory grows with their square.
 pub const MAX_ATOMS: usize = 500;
+
+/// The candidate's number is set into these upper bits of the sample's 48.
+const CANDIDATE_BITS: u32 = 38;
+
+/// Added to the squared distance from the wishes of a molecule that is not valid or in pieces.
+const NOT_VALID: f32 = 1e6;
+
+/// Molecules that are drawn for each one.
+fn candidates(request: &GenerateRequest) -> usize {
+    if request.targets.is_empty() { 1 } else { request.candidates }
+}
 
 /// Molecules on their way, after an evaluation.
 pub struct Frame<'a> {
@@ -82,7 +98,7 @@ impl Generator {
     /// Evaluations of the network per molecule for a request.
     pub fn evaluations(&self, request: &GenerateRequest) -> Result<usize> {
         let twice = !request.targets.is_empty() && request.guidance != 1.0;
-        Ok(self.sampler(request)?.evaluations() * if twice { 2 } else { 1 })
+        Ok(self.sampler(request)?.evaluations() * if twice { 2 } else { 1 } * candidates(request))
     }
 
     /// Checks everything about a request that can be known before the work begins.
@@ -100,6 +116,12 @@ impl Generator {
             Beginning::Molecule { strength, .. } => *strength,
             _ => 1.0,
         };
+        if !(1..=MAX_CANDIDATES).contains(&request.candidates) {
+            return Err(Error::Request(format!(
+                "the candidates must be between 1 and {MAX_CANDIDATES}, but there are to be {}",
+                request.candidates
+            )));
+        }
         if !(begin > 0.0 && begin <= 1.0) {
             return Err(Error::Request(format!(
                 "the strength must be above 0 and at most 1, but it is {begin}"
@@ -111,6 +133,7 @@ impl Generator {
             steps: request.steps,
             seed: request.seed,
             begin,
+            temperature: request.temperature,
         };
         Ok(Sampler::new(&self.process, &config)?)
     }
@@ -264,7 +287,10 @@ impl Generator {
         watch: &mut dyn FnMut(&Frame) -> bool,
     ) -> Result<Vec<Molecule>> {
         let sampler = self.sampler(request)?;
-        let drawn = numbers.map(|number| self.draw(request, number)).collect::<Result<Vec<_>>>()?;
+        let each = candidates(request) as u64;
+        // The first candidate of a number is what would be drawn without others.
+        let all = numbers.flat_map(|number| (0..each).map(move |k| number ^ (k << CANDIDATE_BITS)));
+        let drawn = all.map(|number| self.draw(request, number)).collect::<Result<Vec<_>>>()?;
         let (draws, places): (Vec<Draw>, Vec<Vector3<f64>>) = drawn.into_iter().unzip();
         if draws.is_empty() {
             return Ok(Vec::new());
@@ -274,14 +300,58 @@ impl Generator {
         let denoiser = Guided { generator: self, wishes: &wishes, guidance: request.guidance };
         let mut tick = |moment: &Moment| watch(&Frame { generator: self, moment, places: &places });
         let states = sampler.draw(&draws, &denoiser, &mut tick)?;
-        let molecules = states.iter().zip(&places).map(|(state, place)| {
-            let molecule = moved(&self.card.model.decode(state)?, place)?;
+        let kept = self.nearest(&states, &wishes, each as usize);
+        let molecules = kept.into_iter().map(|k| {
+            let molecule = moved(&self.card.model.decode(&states[k])?, &places[k])?;
             match &request.beginning {
                 Beginning::Fragments(fragments) => restored(&molecule, fragments.molecule()),
                 _ => Ok(molecule),
             }
         });
         molecules.collect()
+    }
+
+    /// Of every `each` states the one whose properties are nearest to the wishes, valid ones before others.
+    fn nearest(&self, states: &[State<f32>], wishes: &[Option<f32>], each: usize) -> Vec<usize> {
+        if each == 1 {
+            return (0..states.len()).collect();
+        }
+        let estimates = self.estimates(states);
+        let miss = |k: usize| -> f32 {
+            let pairs = wishes.iter().zip(&estimates[k]);
+            let distance: f32 = pairs.filter_map(|(w, e)| Some((w.as_ref()? - e).powi(2))).sum();
+            let good = self.card.model.decode(&states[k]).is_ok_and(|m| is_valid(&m) && m.components() == 1);
+            if good { distance } else { distance + NOT_VALID }
+        };
+        let groups = (0..states.len()).step_by(each);
+        groups
+            .map(|first| {
+                let misses: Vec<f32> = (first..first + each).map(miss).collect();
+                let best = (0..each).min_by(|a, b| misses[*a].total_cmp(&misses[*b])).unwrap_or(0);
+                first + best
+            })
+            .collect()
+    }
+
+    /// The properties of clean states as the network estimates them, normalised; none for a network without properties.
+    fn estimates(&self, states: &[State<f32>]) -> Vec<Vec<f32>> {
+        let clean = |state| Noisy {
+            state,
+            previous: None,
+            time: 0.0,
+            level: Level::CLEAN,
+            given: None,
+            properties: &[],
+        };
+        let noisy: Vec<Noisy> = states.iter().map(|s| clean(s.as_slice())).collect();
+        let input = GraphInput::new(&self.card.model.network, &noisy, &self.device);
+        match self.network.forward(&input).properties {
+            Some(properties) => {
+                let columns = properties.dims()[1];
+                to_vec(properties).chunks_exact(columns).map(<[f32]>::to_vec).collect()
+            }
+            None => vec![Vec::new(); states.len()],
+        }
     }
 
     fn ask(&self, questions: &[Question], wishes: &[Option<f32>]) -> Vec<Vec<Prediction<f32>>> {

@@ -48,6 +48,10 @@ pub struct GraphLoss {
     pub bonds: f64,
     /// Squared error of the properties that the network estimates of every molecule, normalised, their mean.
     pub properties: f64,
+    /// How much earlier in a walk, in time, the prediction that the network is shown was made, at most. Networks that learn
+    /// from fresh ones trust them too much where steps are long; those that learn from old ones use them less where
+    /// steps are short.
+    pub staleness: f64,
 }
 
 impl Default for GraphLoss {
@@ -60,6 +64,7 @@ impl Default for GraphLoss {
             charges: 1.0,
             bonds: 1.0,
             properties: 0.3,
+            staleness: 0.0,
         }
     }
 }
@@ -122,6 +127,12 @@ impl GraphModel {
             return Err(Error::Request(format!(
                 "the node width {} must be a multiple of the number of heads, {}",
                 size.node_width, size.heads
+            )));
+        }
+        if !(0.0..=1.0).contains(&loss.staleness) {
+            return Err(Error::Request(format!(
+                "loss.staleness must lie between 0 and 1, but it is {}",
+                loss.staleness
             )));
         }
         let network = GraphDenoiserConfig {

@@ -147,6 +147,17 @@ impl Molecule {
         Ok(molecule)
     }
 
+    /// The atoms with a flag, in order, and the bonds between them.
+    pub fn subset(&self, kept: &[bool]) -> Result<Self, crate::Error> {
+        let mut new = vec![None; self.len()];
+        let old: Vec<usize> = (0..self.len()).filter(|&k| kept[k]).collect();
+        old.iter().enumerate().for_each(|(k, &o)| new[o] = Some(k));
+        let bonds = self
+            .bonds()
+            .filter_map(|b| Some(Bond { begin: new[b.begin]?, end: new[b.end]?, order: b.order }));
+        Ok(Self::new(old.iter().map(|&k| *self.atom(k)), bonds)?)
+    }
+
     /// Number of atoms.
     pub fn len(&self) -> usize {
         self.graph.node_count()

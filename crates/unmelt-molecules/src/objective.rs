@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use rayon::prelude::*;
 use unmelt_diffusion::train::{Loss, LossWeighting, Objective};
-use unmelt_diffusion::{Layout, Mask, Noise, ProductProcess, State, Stream, Weights};
+use unmelt_diffusion::{Layout, Mask, Noise, Prediction, ProductProcess, State, Stream, Weights};
 
 use crate::graph_model::{GraphModel, MoleculePrediction};
 use crate::network::{GraphDenoiser, GraphInput, Noisy, split_predictions};
@@ -84,6 +84,8 @@ struct Batch {
 struct TrainingQuestion {
     clean: State<f32>,
     noisy: State<f32>,
+    /// The state a step earlier in a walk, and its time.
+    earlier: (State<f32>, f64),
     given: Option<Mask>,
     /// What the network is told of the properties.
     wishes: Vec<Option<f32>>,
@@ -144,7 +146,12 @@ impl GraphObjective {
             centre_on_given(&mut clean, mask);
         }
         let noisy = self.process.noise(&clean, given.as_ref(), t, self.noise, (k, 0));
+        let before = (t + self.model.loss.staleness
+            * self.noise.uniform_one(Stream::new(k, SELF_CONDITION, 1)))
+        .min(1.0);
+        let earlier = self.process.noise_on(&noisy, given.as_ref(), (t, before), self.noise, (k, 1));
         TrainingQuestion {
+            earlier: (earlier, before),
             noisy,
             clean,
             given,
@@ -153,24 +160,48 @@ impl GraphObjective {
         }
     }
 
+    /// What the network is shown: the states, with the predictions before them.
     fn input(&self, batch: &Batch, previous: Option<&[MoleculePrediction]>, device: &Device) -> GraphInput {
+        let view = |k: usize| View {
+            state: &batch.questions[k].noisy,
+            time: batch.times[k],
+            previous: previous.map(|p| p[k].as_slice()),
+        };
+        self.shown(batch, view, device)
+    }
+
+    /// The states a step earlier in a walk.
+    fn earlier(&self, batch: &Batch, device: &Device) -> GraphInput {
+        let view = |k: usize| {
+            let (state, time) = &batch.questions[k].earlier;
+            View { state, time: *time, previous: None }
+        };
+        self.shown(batch, view, device)
+    }
+
+    fn shown<'a>(&self, batch: &'a Batch, view: impl Fn(usize) -> View<'a>, device: &Device) -> GraphInput {
         let levels = &self.process.features()[0].levels;
-        let noisy: Vec<Noisy> = batch
-            .questions
-            .iter()
-            .zip(&batch.times)
-            .enumerate()
-            .map(|(k, (question, &time))| Noisy {
-                state: &question.noisy,
-                previous: previous.map(|p| p[k].as_slice()),
+        let questions = batch.questions.iter().enumerate();
+        let noisy = questions.map(|(k, question)| {
+            let View { state, time, previous } = view(k);
+            Noisy {
+                state,
+                previous,
                 time,
                 level: levels.at(time),
                 given: question.given.as_ref(),
                 properties: &question.wishes,
-            })
-            .collect();
-        GraphInput::new(&self.model.network, &noisy, device)
+            }
+        });
+        GraphInput::new(&self.model.network, &noisy.collect::<Vec<_>>(), device)
     }
+}
+
+/// A molecule as the network sees it at some time.
+struct View<'a> {
+    state: &'a State<f32>,
+    time: f64,
+    previous: Option<&'a [Prediction<f32>]>,
 }
 
 fn permutation(noise: Noise, epoch: u64, count: usize) -> Arc<Vec<usize>> {
@@ -196,7 +227,8 @@ impl Objective for GraphObjective {
         let config = &self.model.network;
         let batch = self.batch(step, part);
         let previous = if self.noise.uniform_one(Stream::new(step, SELF_CONDITION, 0)) < 0.5 {
-            let input = self.input(&batch, None, device);
+            // In a walk the prediction shown is of the step before.
+            let input = self.earlier(&batch, device);
             let network = GraphDenoiser::bind(config, &weights.detached())?;
             Some(split_predictions(network.forward(&input), &input.sizes))
         } else {

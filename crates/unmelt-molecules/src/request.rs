@@ -14,6 +14,8 @@ pub struct GenerateRequest {
     pub solver: Solver,
     /// Times to visit.
     pub grid: Grid,
+    /// Temperature of atoms, charges and bonds: below 1 likelier ones are drawn more often.
+    pub temperature: f64,
     /// Seed.
     pub seed: u64,
     /// Atoms per molecule; drawn from the sizes of the training data where there is none.
@@ -25,6 +27,9 @@ pub struct GenerateRequest {
     /// How far the properties pull: 1 is the network's answer to them, more goes beyond it (classifier-free guidance, Ho
     /// & Salimans 2022). Used where there are targets.
     pub guidance: f64,
+    /// Molecules that are drawn for each one where there are targets; the one whose properties, as the network estimates
+    /// them, are nearest is kept.
+    pub candidates: usize,
 }
 
 /// What molecules begin from.
@@ -50,13 +55,15 @@ impl Default for GenerateRequest {
     fn default() -> Self {
         Self {
             steps: 100,
-            solver: Solver::ANCESTRAL,
-            grid: Grid::Power { power: 1.5 },
+            solver: Solver::SDE_DPM_PLUS_PLUS_2M,
+            grid: Grid::Power { power: 1.25 },
+            temperature: 1.0,
             seed: 0,
             atoms: None,
             beginning: Beginning::Noise,
             targets: Vec::new(),
             guidance: 2.0,
+            candidates: 1,
         }
     }
 }

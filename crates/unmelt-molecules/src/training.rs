@@ -7,14 +7,14 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use unmelt_diffusion::checkpoint::{CARD_FORMAT, Card, Precision, Provenance, WeightsRecord, write_model};
 use unmelt_diffusion::files::write_whole;
-use unmelt_diffusion::train::{TrainConfig, Trainer, Watcher};
+use unmelt_diffusion::train::{Measures, TrainConfig, Trainer, Watcher};
 
 use crate::format::{Fault, read_molecules};
 use crate::graph_model::POSITION_SCALE;
 use crate::models::TRAINING_KEYS_FILE;
 use crate::{
     FeatureSchedules, GraphLoss, GraphModel, GraphObjective, KeySet, NetworkSize, Property, PropertySource,
-    Result, TrainingSet, Vocabulary,
+    Result, TrainingSet, ValidationConfig, Vocabulary, validation,
 };
 
 /// Settings of a training run, as in its configuration file.
@@ -35,6 +35,8 @@ pub struct TrainingConfig {
     pub loss: GraphLoss,
     /// Properties that the model is to be asked for.
     pub properties: Vec<PropertySource>,
+    /// What is measured at every checkpoint.
+    pub validation: ValidationConfig,
     /// Optimiser, steps, checkpoints.
     pub training: TrainConfig,
 }
@@ -49,6 +51,7 @@ impl Default for TrainingConfig {
             schedules: FeatureSchedules::default(),
             loss: GraphLoss::default(),
             properties: Vec::new(),
+            validation: ValidationConfig::default(),
             training: TrainConfig { steps: 20_000, ..TrainConfig::default() },
         }
     }
@@ -76,8 +79,8 @@ pub struct TrainingSummary {
     pub steps: u64,
     /// Steps wanted.
     pub of_steps: u64,
-    /// Molecules to train on.
-    pub molecules: usize,
+    /// Molecules to train on, and held out.
+    pub molecules: (usize, usize),
     /// Records of the data that make no molecule.
     pub faults: Vec<Fault>,
 }
@@ -86,29 +89,66 @@ impl TrainingRun {
     /// Trains; the folder holds a usable model and a checkpoint at any time after the first save.
     pub fn run(&self, device: &Device, watcher: &mut dyn Watcher) -> Result<TrainingSummary> {
         std::fs::create_dir_all(&self.output).map_err(crate::Error::file("create", &self.output))?;
-        let reading = read_molecules(&self.data)?;
+        let mut reading = read_molecules(&self.data)?;
+        let (config, seed) = (&self.config, self.config.training.seed);
+        // Classes and sizes are those of all molecules, so that every one of them can be encoded.
         let vocabulary = Vocabulary::of(&reading.molecules, POSITION_SCALE)?;
+        let held = config.validation.split.hold_out(&mut reading.molecules, config.validation.share, seed)?;
         let measure = |source| Property::measure(source, &reading.molecules);
-        let properties = self.config.properties.iter().map(measure).collect::<Result<_>>()?;
-        let config = &self.config;
+        let properties = config.properties.iter().map(measure).collect::<Result<_>>()?;
         let (schedules, loss) = (config.schedules.clone(), config.loss.clone());
         let model = GraphModel::new(vocabulary, config.network, schedules, loss, properties)?;
         let data = TrainingSet::new(&model, &reading.molecules)?;
-        let molecules = data.len();
+        let molecules = (data.len(), held.len());
         write_whole(self.output.join(TRAINING_KEYS_FILE), &KeySet::of(&reading.molecules).to_bytes())?;
-        let (config, seed) = (self.config.training.clone(), self.config.training.seed);
-        let objective = GraphObjective::new(&model, data, self.config.batch, seed)?;
-        let steps = config.steps;
-        let mut trainer = if self.resume {
-            Trainer::resume(&objective, config, device, &self.output)?
-        } else {
-            Trainer::new(&objective, config, device)
+        let objective = GraphObjective::new(&model, data, config.batch, seed)?;
+        let validation = match held.is_empty() {
+            true => None,
+            false => {
+                let batch = config.batch.min(held.len());
+                Some(GraphObjective::new(&model, TrainingSet::new(&model, &held)?, batch, seed)?)
+            }
         };
-        trainer.run(&self.output, self.limit, watcher, |t| self.write(&model, t))?;
-        Ok(TrainingSummary { steps: trainer.step(), of_steps: steps, molecules, faults: reading.faults })
+        let mut trainer = if self.resume {
+            Trainer::resume(&objective, config.training.clone(), device, &self.output)?
+        } else {
+            Trainer::new(&objective, config.training.clone(), device)
+        };
+        trainer.run(&self.output, self.limit, watcher, |t| {
+            self.write(&model, t, molecules)?;
+            self.measure(t, validation.as_ref()).map_err(crate::Error::into_core)
+        })?;
+        let (steps, of_steps) = (trainer.step(), config.training.steps);
+        Ok(TrainingSummary { steps, of_steps, molecules, faults: reading.faults })
     }
 
-    fn write(&self, model: &GraphModel, trainer: &Trainer<GraphObjective>) -> unmelt_diffusion::Result<()> {
+    /// How good the model of the folder is by now.
+    fn measure(
+        &self,
+        trainer: &Trainer<GraphObjective>,
+        validation: Option<&GraphObjective>,
+    ) -> Result<Measures> {
+        let device = trainer.device();
+        let mut measures = Measures::new();
+        if let Some(objective) = validation {
+            let loss = validation::loss(objective, &trainer.averaged_weights(), &device)?;
+            measures.push(("loss", loss));
+        }
+        // Early networks may answer with numbers that no molecule is made of; that is no reason to end a training.
+        if self.config.validation.molecules > 0
+            && let Ok(generated) = validation::generated(&self.output, &self.config.validation, &device)
+        {
+            measures.extend(generated);
+        }
+        Ok(measures)
+    }
+
+    fn write(
+        &self,
+        model: &GraphModel,
+        trainer: &Trainer<GraphObjective>,
+        molecules: (usize, usize),
+    ) -> unmelt_diffusion::Result<()> {
         let card = Card {
             format: CARD_FORMAT,
             name: self.config.name.clone(),
@@ -118,7 +158,7 @@ impl TrainingRun {
             model: model.clone(),
             provenance: Provenance {
                 trained_by: concat!("unmelt ", env!("CARGO_PKG_VERSION")).into(),
-                data: self.data_source(),
+                data: self.data_source(molecules),
                 samples_seen: trainer.samples(),
                 steps: trainer.step(),
                 minutes: trainer.elapsed().as_secs_f64() / 60.0,
@@ -129,11 +169,17 @@ impl TrainingRun {
         write_model(&self.output, &card, trainer.layout(), &trainer.averaged_values(), Precision::Half)
     }
 
-    fn data_source(&self) -> String {
+    /// What the data is, and how much of it was held out.
+    fn data_source(&self, (trained, held): (usize, usize)) -> String {
         let file = |p: &Path| p.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        match self.config.data_source.as_str() {
+        let source = match self.config.data_source.as_str() {
             "" => file(&self.data),
             source => source.into(),
+        };
+        let split = self.config.validation.split.name();
+        match held {
+            0 => format!("{source}; {trained} molecules, none held out"),
+            held => format!("{source}; {trained} molecules, {held} others held out ({split} split)"),
         }
     }
 }

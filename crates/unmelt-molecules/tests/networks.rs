@@ -32,9 +32,10 @@ fn graph_config() -> GraphDenoiserConfig {
 fn graph_network(seed: u64) -> GraphDenoiser {
     let layout = graph_config().layout();
     let mut values = layout.initial_values(seed);
-    // Starting values leave attention and coordinates at zero; a test needs them awake.
+    // Starting values leave attention, coordinates and wishes at zero; a test needs them awake.
     let noise = Noise::new(seed);
-    for (k, entry) in layout.entries().iter().enumerate().filter(|(_, e)| e.name.ends_with("head.weight")) {
+    let asleep = |name: &str| name.ends_with("head.weight") || name.starts_with("properties.guide");
+    for (k, entry) in layout.entries().iter().enumerate().filter(|(_, e)| asleep(&e.name)) {
         let part = &mut values[entry.offset..entry.offset + entry.len()];
         noise.uniform(Stream::new(k as u64, 9, 0), part);
         part.iter_mut().for_each(|x| *x = (*x - 0.5) * 0.6);

@@ -103,7 +103,7 @@ impl TrainingRun {
         } else {
             Trainer::new(&objective, config, device)
         };
-        trainer.run(&self.output, self.limit, watcher, |t| self.write(&model, t))?;
+        trainer.run(&self.output, self.limit, watcher, |t| self.write(&model, t).map(|()| Vec::new()))?;
         Ok(TrainingSummary { steps: trainer.step(), of_steps: steps, volumes: counts, warnings })
     }
 

@@ -40,11 +40,14 @@ pub struct Generate {
     #[arg(long, default_value_t = 100)]
     pub steps: usize,
     /// Solver of the positions; bonds and atoms are always drawn from their posterior
-    #[arg(long, default_value = "ancestral", value_parser = clap::builder::PossibleValuesParser::new(unmelt_diffusion::solver::Solver::NAMES))]
+    #[arg(long, default_value = "sde-dpm++2m", value_parser = clap::builder::PossibleValuesParser::new(unmelt_diffusion::solver::Solver::NAMES))]
     pub solver: String,
     /// Times that the steps visit: trailing (even), karras, logsnr, or power:P (P above 1: finer towards the end)
-    #[arg(long, default_value = "power:1.5")]
+    #[arg(long, default_value = "power:1.25")]
     pub grid: String,
+    /// Temperature of atoms and bonds: below 1 likelier ones are drawn more often, which makes up for few steps (0.7 at 25)
+    #[arg(long, default_value_t = 1.0)]
+    pub temperature: f64,
     /// Seed: the same seed gives the same molecules, whatever the batch
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -64,6 +67,10 @@ pub struct Generate {
     /// How far the properties pull: 1 is the network's own answer, more goes beyond it
     #[arg(long, default_value_t = 2.0, requires = "property")]
     pub guidance: f64,
+    /// Molecules to draw for each one; the one whose properties, as the network estimates them, are nearest to the wanted ones
+    /// is kept
+    #[arg(long, default_value_t = 1, requires = "property")]
+    pub candidates: usize,
     /// Molecular formula of every molecule, hydrogens included: C7H10O2
     #[arg(long, conflicts_with_all = ["atoms", "scaffold", "link", "vary"])]
     pub formula: Option<unmelt_molecules::Formula>,

@@ -1,7 +1,7 @@
 //! `unmelt molecules evaluate`.
 
 use unmelt_molecules::evaluate::{BondSource, Evaluation, Reference, Share, evaluate};
-use unmelt_molecules::format::{Reading, read_molecules};
+use unmelt_molecules::format::{Fault, read_molecules};
 
 use super::args::Evaluate;
 use crate::failure::Failure;
@@ -12,7 +12,7 @@ const SHOWN_FAULTS: usize = 5;
 /// Evaluates.
 pub fn run(args: &Evaluate) -> Result<(), Failure> {
     let reading = read_molecules(&args.molecules)?;
-    report_faults(&reading);
+    report_faults(&reading.faults);
     if reading.molecules.is_empty() {
         return Err(Failure::usage(format!(
             "{} holds no molecule that can be read",
@@ -22,7 +22,7 @@ pub fn run(args: &Evaluate) -> Result<(), Failure> {
     let reference = match &args.reference {
         Some(path) => {
             let reading = read_molecules(path)?;
-            report_faults(&reading);
+            report_faults(&reading.faults);
             Some(Reference::of(&reading.molecules))
         }
         None => None,
@@ -38,12 +38,12 @@ pub fn run(args: &Evaluate) -> Result<(), Failure> {
 }
 
 /// Says which records were skipped, and why.
-pub fn report_faults(reading: &Reading) {
-    for fault in reading.faults.iter().take(SHOWN_FAULTS) {
+pub fn report_faults(faults: &[Fault]) {
+    for fault in faults.iter().take(SHOWN_FAULTS) {
         eprintln!("warning: {fault}");
     }
-    if reading.faults.len() > SHOWN_FAULTS {
-        eprintln!("warning: {} records were skipped in all", reading.faults.len());
+    if faults.len() > SHOWN_FAULTS {
+        eprintln!("warning: {} records were skipped in all", faults.len());
     }
 }
 

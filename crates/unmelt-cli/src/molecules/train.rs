@@ -3,6 +3,7 @@
 use unmelt_molecules::{TrainingConfig, TrainingRun};
 
 use super::args::Train;
+use super::evaluate::report_faults;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::losses::{Display, Run};
@@ -20,18 +21,15 @@ pub fn run(args: Train) -> Result<(), Failure> {
         output: &run.output,
         resume: run.resume,
         steps: run.config.training.steps,
-        parts: &["positions", "elements", "charges", "bonds"],
         unit: "molecules",
     })?;
     let summary = run.run(&device, &mut display)?;
     display.finish();
-    for fault in summary.faults.iter().take(3) {
-        eprintln!("warning: {fault}");
-    }
-    if summary.faults.len() > 3 {
-        eprintln!("warning: {} records were skipped in all", summary.faults.len());
-    }
-    let learned_from = format!("{} molecules", summary.molecules);
+    report_faults(&summary.faults);
+    let learned_from = match summary.molecules {
+        (trained, 0) => format!("{trained} molecules"),
+        (trained, held) => format!("{trained} molecules, {held} held out"),
+    };
     report(&run.output, summary.steps, summary.of_steps, &learned_from);
     Ok(())
 }

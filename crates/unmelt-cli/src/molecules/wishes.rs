@@ -46,11 +46,13 @@ pub fn request(args: &Generate, model: &GraphModel) -> Result<GenerateRequest, F
         steps: args.steps,
         solver,
         grid,
+        temperature: args.temperature,
         seed: args.seed,
         atoms: args.atoms,
         beginning: beginning(args)?,
         targets: targets(args, model)?,
         guidance: args.guidance,
+        candidates: args.candidates,
     })
 }
 
@@ -98,7 +100,7 @@ fn beginning(args: &Generate) -> Result<Beginning, Failure> {
 /// The first molecule of a file; a file of several is used with a word about it.
 fn first(path: &Path) -> Result<Molecule, Failure> {
     let reading = read_molecules(path)?;
-    report_faults(&reading);
+    report_faults(&reading.faults);
     let count = reading.molecules.len();
     if count > 1 {
         eprintln!("warning: {} holds {count} molecules; the first is used", path.display());
@@ -113,7 +115,7 @@ pub fn sieve(args: &Generate) -> Result<Sieve, Failure> {
     let known = match (&args.reference, novel) {
         (Some(path), true) => {
             let reading = read_molecules(path)?;
-            report_faults(&reading);
+            report_faults(&reading.faults);
             KeySet::of(&reading.molecules)
         }
         (None, true) => models::training_keys(&args.model)?.ok_or_else(|| {

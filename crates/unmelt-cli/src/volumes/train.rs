@@ -28,7 +28,6 @@ pub fn run(args: Train) -> Result<(), Failure> {
         output: &run.output,
         resume: run.resume,
         steps: run.config.training.steps,
-        parts: &["fine"],
         unit: "patches",
     })?;
     let summary = run.run(&device, &mut display)?;

@@ -131,18 +131,41 @@ impl ProductProcess {
         given: Option<&Mask>,
         t: f64,
         noise: Noise,
+        stream: (u64, u32),
+    ) -> State<T> {
+        self.noised(clean, given, &self.levels_at(t), noise, stream)
+    }
+
+    /// A state of time `from`, noised on to the later time `to` but for what is given: the forward process between them.
+    pub fn noise_on<T: Real>(
+        &self,
+        state: &State<T>,
+        given: Option<&Mask>,
+        (from, to): (f64, f64),
+        noise: Noise,
+        stream: (u64, u32),
+    ) -> State<T> {
+        let between = self.features.iter().map(|f| f.levels.at(from).to(f.levels.at(to)));
+        self.noised(state, given, &between.collect::<Vec<_>>(), noise, stream)
+    }
+
+    fn noised<T: Real>(
+        &self,
+        state: &State<T>,
+        given: Option<&Mask>,
+        levels: &[Level],
+        noise: Noise,
         (sample, step): (u64, u32),
     ) -> State<T> {
         let noised = |(k, (feature, value)): (usize, (&Feature, &Value<T>))| {
             let stream = Stream::new(sample, k as u16, step);
-            let level = feature.levels.at(t);
             match (&feature.process, value) {
                 (FeatureProcess::Gaussian(g), Value::Continuous(x)) => {
                     let g = g.around(given.map(|m| m[k].as_slice()));
-                    Value::Continuous(g.noise(x, &g.draw(noise, stream, x.len()), level))
+                    Value::Continuous(g.noise(x, &g.draw(noise, stream, x.len()), levels[k]))
                 }
                 (FeatureProcess::Categorical(c), Value::Classes(x)) => {
-                    let keep = level.alpha.powi(2);
+                    let keep = levels[k].alpha.powi(2);
                     let mut u = vec![0.0f64; x.len()];
                     noise.uniform(stream, &mut u);
                     let draw = |(&class, &u): (&u8, &f64)| c.noise(class.into(), keep, u) as u8;
@@ -151,11 +174,11 @@ impl ProductProcess {
                 _ => panic!("the values of {} are not of its process", feature.name),
             }
         };
-        let mut state = self.features.iter().zip(clean).enumerate().map(noised).collect();
+        let mut noisy = self.features.iter().zip(state).enumerate().map(noised).collect();
         if let Some(mask) = given {
-            hold(&mut state, clean, mask);
+            hold(&mut noisy, state, mask);
         }
-        state
+        noisy
     }
 
     /// A state of pure noise with `lengths` elements per feature, of the noise level at t, for a sample of a seed.

@@ -166,15 +166,23 @@ impl Solver {
     /// DDPM's ancestral sampler with the posterior's variance.
     pub const ANCESTRAL: Self = Self::Ancestral { variance: Variance::Posterior, final_noise: false };
 
+    /// DPM-Solver++ of second order in its SDE form.
+    pub const SDE_DPM_PLUS_PLUS_2M: Self = Self::DpmPlusPlus(DpmPlusPlus {
+        order: 2,
+        second: SecondOrder::Midpoint,
+        third: ThirdOrder::Taylor,
+        eta: 1.0,
+        end: EndOrder::Full,
+    });
+
     /// The solver with this name, as typed on a command line.
     pub fn from_name(name: &str) -> Option<Self> {
-        let sde = |order| DpmPlusPlus { eta: 1.0, ..DpmPlusPlus::multistep(order) };
         Some(match name {
             "ancestral" | "ddpm" => Self::ANCESTRAL,
             "ddim" => Self::Ddim { eta: 0.0 },
             "dpm++2m" => Self::DpmPlusPlus(DpmPlusPlus::multistep(2)),
             "dpm++3m" => Self::DpmPlusPlus(DpmPlusPlus::multistep(3)),
-            "sde-dpm++2m" => Self::DpmPlusPlus(sde(2)),
+            "sde-dpm++2m" => Self::SDE_DPM_PLUS_PLUS_2M,
             "heun" => Self::Heun { churn: Churn::NONE },
             "euler" => Self::Euler { churn: Churn::NONE },
             "euler-ancestral" => Self::EulerAncestral { eta: 1.0 },

@@ -5,5 +5,5 @@ mod run;
 mod weighting;
 
 pub use optimizer::{AdamW, AdamWConfig, LearningRate};
-pub use run::{Event, Loss, Objective, StepReport, TrainConfig, Trainer, Watcher};
+pub use run::{Event, Loss, Measures, Objective, StepReport, TrainConfig, Trainer, Watcher};
 pub use weighting::LossWeighting;

@@ -101,6 +101,13 @@ pub enum Event {
         /// Samples per second.
         samples_per_second: f64,
     },
+    /// What the model of a checkpoint is worth has been measured.
+    Validated {
+        /// Steps done.
+        step: u64,
+        /// Measures by name.
+        measures: Measures,
+    },
     /// A checkpoint has been written.
     Saved {
         /// Steps done.
@@ -109,6 +116,9 @@ pub enum Event {
         path: PathBuf,
     },
 }
+
+/// What was measured, by name.
+pub type Measures = Vec<(&'static str, f64)>;
 
 /// Hears of events and may ask to stop.
 pub trait Watcher {
@@ -238,6 +248,16 @@ impl<'a, O: Objective> Trainer<'a, O> {
         to_vec(self.average.clone())
     }
 
+    /// The averaged parameters as weights, without gradients.
+    pub fn averaged_weights(&self) -> Weights {
+        Parameters::new(self.parameters.layout().clone(), self.averaged_values(), &self.device()).weights()
+    }
+
+    /// The device, without gradients.
+    pub fn device(&self) -> Device {
+        self.device.clone().inner()
+    }
+
     /// Does one step; returns the loss and its parts. A step whose loss or gradient is not finite changes nothing but
     /// the count; six of them in a row are an error.
     pub fn advance(&mut self) -> Result<StepReport> {
@@ -304,13 +324,13 @@ impl<'a, O: Objective> Trainer<'a, O> {
     }
 
     /// Trains until the steps are done, `limit` is over or the watcher says stop; `save` is called after every
-    /// checkpoint in `folder`.
+    /// checkpoint in `folder`, and returns what it measured.
     pub fn run(
         &mut self,
         folder: &Path,
         limit: Option<Duration>,
         watcher: &mut dyn Watcher,
-        mut save: impl FnMut(&Self) -> Result<()>,
+        mut save: impl FnMut(&Self) -> Result<Measures>,
     ) -> Result<()> {
         let (begin, before) = (Instant::now(), self.elapsed);
         let over = |begin: Instant| limit.is_some_and(|l| begin.elapsed() >= l);
@@ -329,13 +349,25 @@ impl<'a, O: Objective> Trainer<'a, O> {
                 watcher.event(&means.report(self.step, self.samples));
             }
             if saved.elapsed() >= pause {
-                self.save(folder, watcher)?;
-                save(self)?;
+                self.checkpoint(folder, watcher, &mut save)?;
                 saved = Instant::now();
             }
         }
+        self.checkpoint(folder, watcher, &mut save)
+    }
+
+    fn checkpoint(
+        &self,
+        folder: &Path,
+        watcher: &mut dyn Watcher,
+        save: &mut impl FnMut(&Self) -> Result<Measures>,
+    ) -> Result<()> {
         self.save(folder, watcher)?;
-        save(self)
+        let measures = save(self)?;
+        if !measures.is_empty() {
+            watcher.event(&Event::Validated { step: self.step, measures });
+        }
+        Ok(())
     }
 
     /// Writes the checkpoint that [`resume`](Self::resume) reads.

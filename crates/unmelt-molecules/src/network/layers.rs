@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use unmelt_diffusion::{Result, Weights};
-use unmelt_kernels::{MlpWeights, mlp};
+use unmelt_kernels::{MlpWeights, layer_norm, mlp};
 
 /// x·W + b, with W `[in, out]`.
 #[derive(Clone, Debug)]
@@ -66,10 +66,6 @@ impl Norm {
     }
 
     pub(super) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let mean = x.clone().mean_dim(1);
-        let centred = x - mean;
-        let variance = centred.clone().powi_scalar(2).mean_dim(1);
-        let unit = centred / (variance + 1e-5).sqrt();
-        unit * self.weight.clone().unsqueeze() + self.bias.clone().unsqueeze()
+        layer_norm(x, self.weight.clone(), self.bias.clone())
     }
 }

@@ -1,0 +1,60 @@
+//! How good a model is on the way: its loss on molecules held out, and what it generates.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use unmelt_diffusion::Weights;
+use unmelt_diffusion::train::{Measures, Objective};
+
+use crate::{GenerateRequest, Generator, GraphObjective, Molecule, Result, Split, is_valid};
+
+/// Batches of the loss.
+const BATCHES: u64 = 8;
+
+/// What is measured at every checkpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ValidationConfig {
+    /// Share of the molecules that are held out; 0 for none.
+    pub share: f64,
+    /// How they are chosen.
+    pub split: Split,
+    /// Molecules to generate; 0 for none.
+    pub molecules: u64,
+    /// Steps of their generation.
+    pub steps: usize,
+}
+
+impl Default for ValidationConfig {
+    fn default() -> Self {
+        Self { share: 0.05, split: Split::Random, molecules: 64, steps: 25 }
+    }
+}
+
+/// The loss of weights on held-out molecules, with the same noise every time.
+pub(crate) fn loss(objective: &GraphObjective, weights: &Weights, device: &Device) -> Result<f64> {
+    let mut sum = 0.0;
+    for step in 0..BATCHES {
+        for part in 0..objective.parts() {
+            let loss = objective.loss(weights, step, part, device)?;
+            sum += f64::from(loss.total.into_scalar::<f32>());
+        }
+    }
+    Ok(sum / BATCHES as f64)
+}
+
+/// Shares of valid molecules, and of those in one piece too, that the model in a folder generates.
+pub(crate) fn generated(folder: &Path, config: &ValidationConfig, device: &Device) -> Result<Measures> {
+    let generator = Generator::open(folder, device)?;
+    let request = GenerateRequest { steps: config.steps, ..GenerateRequest::default() };
+    let molecules = generator.generate(&request, 0..config.molecules, &mut |_| true)?;
+    let share = |f: &(dyn Fn(&Molecule) -> bool + Sync)| {
+        molecules.par_iter().filter(|m| f(m)).count() as f64 / molecules.len() as f64
+    };
+    Ok(vec![
+        ("valid", share(&is_valid)),
+        ("valid_and_connected", share(&|m| is_valid(m) && m.components() == 1)),
+    ])
+}
