@@ -18,6 +18,10 @@ use super::properties::{self, PropertyHead};
 /// Sums of messages are divided by this, so that they are of order one.
 const MESSAGE_SCALE: f64 = 0.125;
 
+/// Largest coordinate between layers. Rare states that no training has seen, such as those that guidance leads to, would
+/// otherwise drive positions from layer to layer until they are infinite.
+const FARTHEST: f32 = 40.0;
+
 /// Size of the network and of what it reads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -240,7 +244,8 @@ impl Layer {
         let width = nodes.dims()[1];
         let gates = update.clone().narrow(1, width, columns / 3).unsqueeze_dim::<3>(2);
         let shift = (vectors * gates).sum_dim(1).reshape([atoms, 3]);
-        (nodes + update.narrow(1, 0, width), out.pairs, positions + shift * input.sigma.clone())
+        let positions = (positions + shift * input.sigma.clone()).clamp(-FARTHEST, FARTHEST);
+        (nodes + update.narrow(1, 0, width), out.pairs, positions)
     }
 }
 
