@@ -10,11 +10,9 @@ use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
 
+use crate::blocks::{BLOCK, map};
 use crate::norm::{layer_norm_plain, norm_gradient, norm_rows};
 use crate::tensors::{in_order, values};
-
-/// Elements that one thread works on at a time, about.
-const BLOCK: usize = 1 << 15;
 
 /// Rows are divided into at most this many parts, whatever the number of threads, so that sums over parts are the same
 /// numbers on every machine size.
@@ -44,14 +42,10 @@ pub(crate) trait LayerNormOps: Backend {
 
 impl LayerNormOps for Flex {
     fn fused_layer_norm(x: FlexTensor, scale: FlexTensor, shift: FlexTensor) -> FlexTensor {
-        let (x, scale, shift) = (in_order(x), in_order(scale), in_order(shift));
-        let shape = x.layout().shape().clone();
-        let (input, scale, shift) = (values(&x), values(&scale), values(&shift));
+        let (scale, shift) = (in_order(scale), in_order(shift));
+        let (scale, shift) = (values(&scale), values(&shift));
         let block = (BLOCK / scale.len()).max(1) * scale.len();
-        let mut output = vec![0.0; input.len()];
-        let blocks = output.par_chunks_mut(block).zip(input.par_chunks(block));
-        blocks.for_each(|(y, x)| norm_rows(x, scale, shift, y));
-        FlexTensor::from_data(TensorData::new(output, shape))
+        map(x, block, |x, y| norm_rows(x, scale, shift, y))
     }
 }
 

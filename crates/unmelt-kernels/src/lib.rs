@@ -4,6 +4,7 @@
 //! runs on devices that have no fused implementation. On the Flex CPU backend a fused one takes its place,
 //! with run-time dispatch to AVX-512, AVX2 or portable code. This crate knows no diffusion.
 
+mod blocks;
 mod conv;
 mod layer_norm;
 mod messages;

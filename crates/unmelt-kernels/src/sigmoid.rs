@@ -7,14 +7,10 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
-use burn::tensor::{Tensor, TensorData, activation};
-use rayon::prelude::*;
+use burn::tensor::{Tensor, activation};
 
+use crate::blocks::{BLOCK, map, map_gradient};
 use crate::simd::{self, multiversion};
-use crate::tensors::{in_order, values};
-
-/// Elements that one thread works on at a time.
-const BLOCK: usize = 1 << 15;
 
 /// 1/(1 + e⁻ˣ), element by element, of any shape.
 pub fn sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
@@ -32,12 +28,7 @@ pub(crate) trait SigmoidOps: Backend {
 
 impl SigmoidOps for Flex {
     fn fused_sigmoid(x: FlexTensor) -> FlexTensor {
-        let x = in_order(x);
-        let shape = x.layout().shape().clone();
-        let input = values(&x);
-        let mut output = vec![0.0; input.len()];
-        output.par_chunks_mut(BLOCK).zip(input.par_chunks(BLOCK)).for_each(|(y, x)| forward(x, y));
-        FlexTensor::from_data(TensorData::new(output, shape))
+        map(x, BLOCK, forward)
     }
 }
 
@@ -67,15 +58,7 @@ impl Backward<Flex, 1> for FusedSigmoid {
     type State = FlexTensor;
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
-        unary::<Flex, _>(ops.parents, ops.node, grads, |grad| {
-            let grad = in_order(grad);
-            let shape = grad.layout().shape().clone();
-            let mut g = values(&grad).to_vec();
-            g.par_chunks_mut(BLOCK)
-                .zip(values(&ops.state).par_chunks(BLOCK))
-                .for_each(|(g, y)| backward(y, g));
-            FlexTensor::from_data(TensorData::new(g, shape))
-        });
+        unary::<Flex, _>(ops.parents, ops.node, grads, |grad| map_gradient(ops.state, grad, BLOCK, backward));
     }
 }
 

@@ -7,14 +7,10 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
-use burn::tensor::{Tensor, TensorData, activation};
-use rayon::prelude::*;
+use burn::tensor::{Tensor, activation};
 
+use crate::blocks::{BLOCK, map, map_gradient};
 use crate::simd;
-use crate::tensors::{in_order, values};
-
-/// Elements that one thread works on at a time.
-const BLOCK: usize = 1 << 15;
 
 /// x · sigmoid(x), element by element, of any shape.
 pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
@@ -32,12 +28,7 @@ pub(crate) trait SiluOps: Backend {
 
 impl SiluOps for Flex {
     fn fused_silu(x: FlexTensor) -> FlexTensor {
-        let x = in_order(x);
-        let shape = x.layout().shape().clone();
-        let input = values(&x);
-        let mut output = vec![0.0; input.len()];
-        output.par_chunks_mut(BLOCK).zip(input.par_chunks(BLOCK)).for_each(|(y, x)| simd::silu(x, y));
-        FlexTensor::from_data(TensorData::new(output, shape))
+        map(x, BLOCK, simd::silu)
     }
 }
 
@@ -49,14 +40,7 @@ impl Backward<Flex, 1> for FusedSilu {
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
         unary::<Flex, _>(ops.parents, ops.node, grads, |grad| {
-            let x = in_order(ops.state);
-            let grad = in_order(grad);
-            let shape = grad.layout().shape().clone();
-            let mut g = values(&grad).to_vec();
-            g.par_chunks_mut(BLOCK)
-                .zip(values(&x).par_chunks(BLOCK))
-                .for_each(|(g, x)| simd::silu_backward(x, g));
-            FlexTensor::from_data(TensorData::new(g, shape))
+            map_gradient(ops.state, grad, BLOCK, simd::silu_backward)
         });
     }
 }
@@ -76,7 +60,7 @@ impl<C: CheckpointStrategy> SiluOps for Autodiff<Flex, C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::Device;
+    use burn::tensor::{Device, TensorData};
 
     #[test]
     fn fused_equals_plain_with_gradient() {

@@ -7,12 +7,11 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
-use burn::tensor::{Tensor, TensorData, activation};
-use rayon::prelude::*;
+use burn::tensor::{Tensor, activation};
 
+use crate::blocks::{map, map_gradient};
 use crate::norm::{dot, lane_sum};
 use crate::simd::{self, multiversion};
-use crate::tensors::{in_order, values};
 
 /// exp(x)/Σexp(x) over the last dimension, of any shape.
 pub fn softmax_rows<const D: usize>(x: Tensor<D>) -> Tensor<D> {
@@ -30,12 +29,8 @@ pub(crate) trait SoftmaxOps: Backend {
 
 impl SoftmaxOps for Flex {
     fn fused_softmax(x: FlexTensor) -> FlexTensor {
-        let x = in_order(x);
-        let shape = x.layout().shape().clone();
         let row = row_length(&x);
-        let mut y = vec![0.0; x.layout().num_elements()];
-        y.par_chunks_mut(row).zip(values(&x).par_chunks(row)).for_each(|(y, x)| softmax(x, y));
-        FlexTensor::from_data(TensorData::new(y, shape))
+        map(x, row, softmax)
     }
 }
 
@@ -76,13 +71,8 @@ impl Backward<Flex, 1> for FusedSoftmax {
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
         unary::<Flex, _>(ops.parents, ops.node, grads, |grad| {
-            let y = ops.state;
-            let grad = in_order(grad);
-            let shape = grad.layout().shape().clone();
-            let row = row_length(&y);
-            let mut g = values(&grad).to_vec();
-            g.par_chunks_mut(row).zip(values(&y).par_chunks(row)).for_each(|(g, y)| softmax_backward(y, g));
-            FlexTensor::from_data(TensorData::new(g, shape))
+            let row = row_length(&ops.state);
+            map_gradient(ops.state, grad, row, softmax_backward)
         });
     }
 }
