@@ -2,11 +2,12 @@
 
 use numpy::{PyArrayDyn, PyArrayMethods, PyUntypedArrayMethods};
 use pyo3::prelude::*;
-use unmelt_diffusion::solver::{Place, Solver, Walk};
+use unmelt_diffusion::solver::{Solver, Walk};
 use unmelt_diffusion::{Level, Noise, Stream, Target};
 
 use crate::arrays::real;
 use crate::errors::{NumericalError, OrRaise, bad_argument};
+use crate::names;
 use crate::schedule::Schedule;
 
 /// The names of the solvers.
@@ -49,9 +50,7 @@ pub fn sample<'py>(
     callback: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyArrayDyn<f64>>> {
     let levels = &schedule.get().levels;
-    let solver = Solver::from_name(solver).ok_or_else(|| {
-        bad_argument("solver", format!("is no solver; use one of {}", Solver::NAMES.join(", ")))
-    })?;
+    let solver = names::solver(solver)?;
     let target = meaning(target)?;
     target.check(levels).or_raise()?;
     if times.len() < 2
@@ -79,11 +78,7 @@ pub fn sample<'py>(
     while !walk.is_finished() {
         py.check_signals()?;
         let query = walk.query(&mut state, &mut draw);
-        let time = match query.place {
-            Place::Start => times[query.step],
-            Place::End => times[query.step + 1],
-            Place::Between => levels.time_of_lambda(query.level.lambda()),
-        };
+        let time = query.time(&times, levels);
         let answer = denoiser.call1((array(&state)?, time))?;
         let output = numbers(&answer, &shape)?;
         let clean = target.clean(&state, &output, query.level);

@@ -2,13 +2,11 @@
 
 use std::io::ErrorKind;
 
-use burn::tensor::Device;
 use pyo3::create_exception;
 use pyo3::exceptions::{
     PyException, PyFileNotFoundError, PyKeyboardInterrupt, PyOSError, PyPermissionError, PyValueError,
 };
 use pyo3::prelude::*;
-use unmelt_diffusion::device::DeviceName;
 
 create_exception!(
     unmelt,
@@ -105,10 +103,4 @@ impl IntoPython for unmelt_volumes::Error {
 /// A value that is not what an argument must be.
 pub fn bad_argument(name: &str, fault: impl std::fmt::Display) -> PyErr {
     PyValueError::new_err(format!("{name} {fault}"))
-}
-
-/// The device of this name.
-pub fn device(name: &str) -> PyResult<Device> {
-    let device: DeviceName = name.parse().map_err(|e: String| bad_argument("device:", e))?;
-    device.open().or_raise()
 }

@@ -5,6 +5,7 @@ mod denoising;
 mod errors;
 mod molecule;
 mod molecule_model;
+mod names;
 mod process;
 mod schedule;
 mod training;
@@ -30,7 +31,7 @@ mod _unmelt {
     #[pymodule_export]
     use super::molecule::{Molecule, evaluate_molecules, read_molecules, write_molecules};
     #[pymodule_export]
-    use super::molecule_model::{MoleculeModel, molecule_models};
+    use super::molecule_model::{MoleculeModel, MoleculeSieve, molecule_models};
     #[pymodule_export]
     use super::process::Process;
     #[pymodule_export]

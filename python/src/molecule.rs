@@ -8,8 +8,9 @@ use numpy::{PyArray1, PyArray2, PyArrayMethods, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
-use unmelt_molecules::evaluate::{Assessment, Reference, evaluate};
+use unmelt_molecules::evaluate::{Reference, evaluate};
 use unmelt_molecules::format::{self, MoleculeWriter};
+use unmelt_molecules::perception::is_stable;
 use unmelt_molecules::{Atom, Bond, BondOrder, Element};
 
 use crate::arrays::real;
@@ -201,7 +202,7 @@ impl Molecule {
     /// Whether all atoms are stable by the EDM protocol, which reads bonds from distances.
     #[getter]
     fn is_stable(&self) -> bool {
-        Assessment::of(&self.inner).stable()
+        is_stable(&self.inner)
     }
 
     /// Number of independent rings.
@@ -219,10 +220,10 @@ impl Molecule {
     }
 
     fn __repr__(&self) -> String {
-        let word = match Assessment::of(&self.inner) {
-            a if a.stable() && a.valid => "stable",
-            a if a.valid => "valid",
-            _ => "not valid",
+        let word = match (self.is_valid(), self.is_stable()) {
+            (true, true) => "stable",
+            (true, false) => "valid",
+            (false, _) => "not valid",
         };
         format!("Molecule({}, {} atoms, {word})", self.inner.formula(), self.inner.len())
     }

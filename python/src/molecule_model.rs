@@ -1,20 +1,20 @@
 //! Models of molecules.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
-use unmelt_diffusion::Grid;
-use unmelt_diffusion::solver::Solver;
+use unmelt_molecules::evaluate::Assessment;
 use unmelt_molecules::{
     Beginning, ElementLimit, Filter, Fragments, GenerateRequest, Generator, Harvest, KeySet, Sieve, Wanted,
     models,
 };
 
-use crate::errors::{IntoPython, OrRaise, bad_argument, device};
+use crate::errors::{IntoPython, OrRaise, bad_argument};
 use crate::molecule::{Molecule, inner};
+use crate::names;
 use crate::work;
 
 /// A model that generates molecules.
@@ -49,7 +49,7 @@ impl MoleculeModel {
     #[new]
     #[pyo3(signature = (name="qm9", device="cpu"))]
     fn new(py: Python, name: &str, device: &str) -> PyResult<Self> {
-        let opened = self::device(device)?;
+        let opened = names::device(device)?;
         let generator = py.detach(|| Generator::load(&models::find(name)?, &opened)).or_raise()?;
         Ok(Self { generator: Arc::new(generator), source: name.into(), device: device.into() })
     }
@@ -84,10 +84,13 @@ impl MoleculeModel {
 
     /// Whether each key is not among those of the molecules that the model was trained on.
     fn novel(&self, keys: Vec<String>) -> PyResult<Vec<bool>> {
-        let known = models::training_keys(&self.source).or_raise()?.ok_or_else(|| {
-            PyValueError::new_err(format!("the model {} does not know what it was trained on", self.name()))
-        })?;
+        let known = self.training_keys()?;
         Ok(keys.iter().map(|key| !known.contains(key)).collect())
+    }
+
+    /// Filters to be asked about molecules one after another; they remember what they have let through.
+    fn sieve(&self, filters: Vec<String>) -> PyResult<MoleculeSieve> {
+        Ok(MoleculeSieve(Mutex::new(self.parsed_sieve(Some(filters), None, None)?)))
     }
 
     /// Generates; returns the molecules, how many were drawn for them, and warnings about the request.
@@ -124,11 +127,8 @@ impl MoleculeModel {
         let usual = GenerateRequest::default();
         let request = GenerateRequest {
             steps,
-            solver: Solver::from_name(solver).ok_or_else(|| {
-                bad_argument("solver", format!("is no solver; use one of {}", Solver::NAMES.join(", ")))
-            })?,
-            grid: Grid::from_name(grid)
-                .ok_or_else(|| bad_argument("grid", "is no grid; use trailing, karras, logsnr or power:P"))?,
+            solver: names::solver(solver)?,
+            grid: names::grid(grid)?,
             temperature: temperature.unwrap_or(usual.temperature),
             seed,
             atoms,
@@ -137,7 +137,7 @@ impl MoleculeModel {
             guidance: guidance.unwrap_or(usual.guidance),
             candidates,
         };
-        let sieve = self.sieve(filters, contains, reference)?;
+        let sieve = self.parsed_sieve(filters, contains, reference)?;
         let wanted = Wanted { first, count, batch };
         let generator = self.generator.clone();
         let doubts = generator.doubts(&request);
@@ -154,7 +154,16 @@ impl MoleculeModel {
 }
 
 impl MoleculeModel {
-    fn sieve(
+    fn training_keys(&self) -> PyResult<KeySet> {
+        models::training_keys(&self.source).or_raise()?.ok_or_else(|| {
+            PyValueError::new_err(format!(
+                "the model {} does not know what it was trained on; name molecules that are not novel with reference",
+                self.name()
+            ))
+        })
+    }
+
+    fn parsed_sieve(
         &self,
         filters: Option<Vec<String>>,
         contains: Option<Vec<String>>,
@@ -166,20 +175,26 @@ impl MoleculeModel {
         let limits = contains.unwrap_or_default();
         let limits = limits.iter().map(|l| l.parse::<ElementLimit>());
         let limits = limits.collect::<Result<Vec<_>, _>>().map_err(|e| bad_argument("contains:", e))?;
-        let known = match reference {
-            Some(reference) => KeySet::of(&inner(&reference)),
-            None if filters.contains(&Filter::Novel) => {
-                models::training_keys(&self.source).or_raise()?.ok_or_else(|| {
-                    bad_argument(
-                        "filters",
-                        "ask for novel molecules, but the model does not know its training data; name \
-                                             molecules with reference",
-                    )
-                })?
-            }
-            None => KeySet::default(),
+        let known = match (reference, filters.contains(&Filter::Novel)) {
+            (_, false) => KeySet::default(),
+            (Some(reference), true) => KeySet::of(&inner(&reference)),
+            (None, true) => self.training_keys()?,
         };
         Ok(Sieve::new(filters, limits, known))
+    }
+}
+
+/// Filters at work.
+#[pyclass(frozen, module = "unmelt._unmelt", name = "MoleculeSieve")]
+pub struct MoleculeSieve(Mutex<Sieve>);
+
+#[pymethods]
+impl MoleculeSieve {
+    /// Whether a molecule is kept.
+    fn keeps(&self, molecule: &Bound<'_, Molecule>) -> bool {
+        let molecule = &molecule.get().inner;
+        let mut sieve = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        sieve.keeps(molecule, &Assessment::of(molecule))
     }
 }
 

@@ -7,14 +7,14 @@ use numpy::{PyArray1, PyArrayDyn, PyArrayMethods, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
-use unmelt_diffusion::solver::Solver;
 use unmelt_diffusion::{
-    Denoiser, Draw, Feature, FeatureProcess, FeatureSpec, Grid, Moment, Noise, Prediction, ProductProcess,
+    Denoiser, Draw, Feature, FeatureProcess, FeatureSpec, Moment, Noise, Prediction, ProductProcess,
     Question, Sampler, SamplerConfig, State, Stream, Value,
 };
 
 use crate::arrays::real;
 use crate::errors::{OrRaise, bad_argument};
+use crate::names;
 
 /// A product of features, numbers and classes, that melt together, each by its own schedule.
 ///
@@ -144,8 +144,7 @@ impl Process {
         let features = self.process.features().iter();
         let shapes: Shapes =
             features.map(|f| item(shapes, "shapes", &f.name)?.extract()).collect::<PyResult<_>>()?;
-        let solver = Solver::from_name(solver).ok_or_else(|| bad_argument("solver", "is no solver"))?;
-        let grid = Grid::from_name(grid).ok_or_else(|| bad_argument("grid", "is no grid"))?;
+        let (solver, grid) = (names::solver(solver)?, names::grid(grid)?);
         let config = SamplerConfig { solver, grid, steps, seed, begin: 1.0, temperature };
         let sampler = Sampler::new(&self.process, &config).or_raise()?;
         let lengths: Vec<usize> = shapes.iter().map(|s| s.iter().product()).collect();

@@ -4,10 +4,11 @@ use numpy::{PyArray1, PyArrayMethods, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
-use unmelt_diffusion::{Grid, Level, Levels};
+use unmelt_diffusion::{Level, Levels};
 
 use crate::arrays::real;
 use crate::errors::{OrRaise, bad_argument};
+use crate::names;
 
 /// A noise schedule: x(t) = α(t)·x₀ + σ(t)·ε for t from 0 (clean) to 1 (noise). Computed in float64.
 ///
@@ -143,9 +144,7 @@ impl Schedule {
 
     /// The times of a grid by its name.
     pub fn grid(&self, name: &str, steps: usize) -> PyResult<Vec<f64>> {
-        let grid = Grid::from_name(name)
-            .ok_or_else(|| bad_argument("grid", "is no grid; use trailing, karras, logsnr or power:P"))?;
-        grid.times(steps, &self.levels).or_raise()
+        names::grid(name)?.times(steps, &self.levels).or_raise()
     }
 
     fn map<'py>(

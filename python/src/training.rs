@@ -11,7 +11,8 @@ use unmelt_diffusion::train::{Event, Watcher};
 use unmelt_molecules::TrainingRun as MoleculeRun;
 use unmelt_volumes::TrainingRun as VolumeRun;
 
-use crate::errors::{OrRaise, bad_argument, device};
+use crate::errors::{OrRaise, bad_argument};
+use crate::names;
 use crate::work::{self, Reporter};
 
 /// Hands events over, and stops where Python wants it.
@@ -42,7 +43,7 @@ pub fn train_molecules(
     callback: Option<Py<PyAny>>,
 ) -> PyResult<(u64, (usize, usize), Vec<String>)> {
     let run = MoleculeRun { data, output, config: config(settings)?, resume, limit: limit(minutes)? };
-    let device = self::device(device)?;
+    let device = names::device(device)?;
     let labour = move |reporter| run.run(&device, &mut Post(reporter)).or_raise();
     let summary = work::run(py, labour, |py, event| tell(py, callback.as_ref(), &event))?;
     let faults = summary.faults.iter().map(ToString::to_string).collect();
@@ -75,7 +76,7 @@ pub fn train_volumes(
         resume,
         limit: limit(minutes)?,
     };
-    let device = self::device(device)?;
+    let device = names::device(device)?;
     let labour = move |reporter| run.run(&device, &mut Post(reporter)).or_raise();
     let summary = work::run(py, labour, |py, event| tell(py, callback.as_ref(), &event))?;
     Ok((summary.steps, summary.volumes, summary.warnings))

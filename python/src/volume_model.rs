@@ -12,7 +12,8 @@ use unmelt_volumes::measurement::Profile;
 use unmelt_volumes::{Grid, models};
 
 use crate::arrays::complex;
-use crate::errors::{OrRaise, bad_argument, device};
+use crate::errors::{OrRaise, bad_argument};
+use crate::names;
 use crate::volume::{Volume, mask};
 use crate::work;
 
@@ -65,7 +66,7 @@ impl VolumeModel {
     #[new]
     #[pyo3(signature = (name="brain-mri", device="cpu"))]
     fn new(py: Python, name: &str, device: &str) -> PyResult<Self> {
-        let opened = self::device(device)?;
+        let opened = names::device(device)?;
         let enhancer = py.detach(|| Enhancer::load(&models::find(name)?, &opened)).or_raise()?;
         Ok(Self { enhancer: Arc::new(enhancer), source: name.into(), device: device.into() })
     }
@@ -73,14 +74,13 @@ impl VolumeModel {
     /// Name on the model's card.
     #[getter]
     fn name(&self) -> &str {
-        &self.enhancer.name
+        self.enhancer.name()
     }
 
     /// The model's card, as JSON.
     #[getter]
     fn card_json(&self) -> PyResult<String> {
-        let card = models::card(&self.source).or_raise()?;
-        serde_json::to_string(&card).map_err(|e| PyValueError::new_err(e.to_string()))
+        serde_json::to_string(self.enhancer.card()).map_err(|e| PyValueError::new_err(e.to_string()))
     }
 
     fn __repr__(&self) -> String {
@@ -205,13 +205,12 @@ impl VolumeModel {
             return Err(bad_argument("spacing", "must be above 0 mm"));
         }
         let (enhancer, settings) = (self.enhancer.clone(), settings.settings());
-        let name = enhancer.name.clone();
         let labour = move |reporter: work::Reporter<Progress>| {
             let grid = Grid::centred(shape, spacing);
             enhancer.generate(grid, &settings, &mut |p| reporter.report(p)).or_raise()
         };
         let volume = work::run(py, labour, |py, p| tell(py, progress.as_ref(), p))?;
-        Ok(Volume::new(volume, "generate", &name))
+        Ok(Volume::new(volume, "generate", self.name()))
     }
 }
 

@@ -31,7 +31,8 @@ def documented() -> dict[str, Any]:
                 continue
             found[f"{module.__name__}.{name}"] = thing
             if inspect.isclass(thing):
-                for key, value in vars(thing).items():
+                own = [vars(base) for base in thing.__mro__ if base.__module__.startswith("unmelt")]
+                for key, value in (pair for names in reversed(own) for pair in names.items()):
                     if not key.startswith("_") and (callable(value) or hasattr(value, "__doc__")):
                         found[f"{module.__name__}.{name}.{key}"] = value
     return found

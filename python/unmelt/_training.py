@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ._arguments import at_least
 from ._extras import extra
 from ._progress import Bar
 
@@ -42,8 +43,7 @@ def settings_json(settings: Mapping[str, Any] | None, steps: int | None) -> str:
         raise TypeError(f"settings must be a mapping, but they are a {type(settings).__name__}")
     merged: dict[str, Any] = dict(settings or {})
     if steps is not None:
-        if steps < 1:
-            raise ValueError(f"steps must be at least 1, but they are {steps}")
+        at_least("steps", steps, 1)
         merged["training"] = {**merged.get("training", {}), "steps": steps}
     return json.dumps(merged)
 

@@ -20,6 +20,7 @@ __all__ = [
     "read_molecules",
     "write_molecules",
     "MoleculeModel",
+    "MoleculeSieve",
     "molecule_models",
     "Process",
     "Schedule",
@@ -110,6 +111,7 @@ class MoleculeModel:
     def properties(self) -> dict[str, tuple[float, float, str]]: ...
     def __reduce__(self) -> tuple[type[MoleculeModel], tuple[str, str]]: ...
     def novel(self, keys: Sequence[str]) -> list[bool]: ...
+    def sieve(self, filters: Sequence[str]) -> MoleculeSieve: ...
     def generate(
         self,
         count: int,
@@ -135,6 +137,10 @@ class MoleculeModel:
         batch: int = 64,
         progress: Callable[[int, float], object] | None = None,
     ) -> tuple[list[Molecule], int, list[str]]: ...
+
+@final
+class MoleculeSieve:
+    def keeps(self, molecule: Molecule) -> bool: ...
 
 @final
 class Volume:

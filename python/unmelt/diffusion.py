@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _unmelt
+from ._arguments import at_least
 from ._unmelt import Process, Schedule, noise, solvers
 
 __all__ = ["Process", "Schedule", "add_noise", "categorical", "gaussian", "noise", "sample", "solvers"]
@@ -144,10 +145,7 @@ def sample(
         raise TypeError(f"denoiser must be callable, but it is a {type(denoiser).__name__}")
     if not isinstance(schedule, Schedule):
         raise TypeError(f"schedule must be an unmelt.diffusion.Schedule, but it is a {type(schedule).__name__}")
-    if isinstance(steps, bool) or not hasattr(steps, "__index__"):
-        raise TypeError(f"steps must be a whole number, but it is a {type(steps).__name__}")
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, but they are {steps}")
+    at_least("steps", steps, 1)
     visited = schedule.times(grid, steps) if times is None else np.asarray(times, dtype=np.float64)
     ask = _torch(denoiser, dtype) or _numpy(denoiser, dtype)
     drawn = _unmelt.sample(

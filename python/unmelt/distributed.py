@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ._arguments import at_least
 from ._extras import extra
 from ._unmelt import Molecule
 from .molecules import Model, Molecules, Path_
@@ -59,10 +60,9 @@ def generate(
     """
     if engine not in _ENGINES:
         raise ValueError(f'engine must be one of {", ".join(_ENGINES)}, but it is "{engine}"')
-    if count < 0:
-        raise ValueError(f"count must be at least 0, but it is {count}")
-    if shards is not None and shards < 1:
-        raise ValueError(f"shards must be at least 1, but they are {shards}")
+    at_least("count", count, 0)
+    if shards is not None:
+        at_least("shards", shards, 1)
     if options.get("contains"):
         raise ValueError("contains is not for clusters: filter what comes back")
     # What is wrong with a request is found here, not on a worker.
@@ -71,7 +71,7 @@ def generate(
     folder = None if output is None else Path(output).absolute()
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    sieve = _Sieve(here, filters)
+    sieve = here._raw.sieve(list(filters))
     kept: list[Molecule] = []
     drawn = 0
     with _ENGINES[engine](address) as run:
@@ -109,31 +109,6 @@ def _task(
     if folder is not None:
         made.save(folder / name)
     return list(made)
-
-
-class _Sieve:
-    """Filters, in the order of the samples."""
-
-    def __init__(self, model: Model, filters: Sequence[str]) -> None:
-        known = ("valid", "connected", "stable", "unique", "novel")
-        for name in filters:
-            if name not in known:
-                raise ValueError(f'filters: "{name}" is no filter; use some of {", ".join(known)}')
-        self._model, self._filters = model, list(filters)
-        self._seen: set[str] = set()
-
-    def keeps(self, molecule: Molecule) -> bool:
-        tests = {
-            "valid": lambda: molecule.is_valid,
-            "connected": lambda: molecule.is_connected,
-            "stable": lambda: molecule.is_stable,
-            "unique": lambda: molecule.key not in self._seen,
-            "novel": lambda: self._model.novel([molecule])[0],
-        }
-        fits = all(tests[name]() for name in self._filters)
-        if fits and "unique" in self._filters:
-            self._seen.add(molecule.key)
-        return fits
 
 
 class _Ray:

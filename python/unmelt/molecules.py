@@ -9,7 +9,6 @@ Example:
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import tempfile
@@ -18,7 +17,9 @@ from pathlib import Path
 from typing import Any, overload
 
 from . import _unmelt
+from ._arguments import at_least
 from ._extras import extra
+from ._models import NamedModel, loaded
 from ._progress import Bar
 from ._training import Callback, Listener, Training, settings_json
 from ._unmelt import Molecule
@@ -170,7 +171,7 @@ def _numbers(values: list[str | None]) -> list[Any]:
     return values
 
 
-class Model:
+class Model(NamedModel):
     """A model that generates molecules.
 
     Args:
@@ -188,21 +189,7 @@ class Model:
     """
 
     def __init__(self, name: Path_ = "qm9", device: str = "cpu") -> None:
-        self._raw = _unmelt.MoleculeModel(os.fspath(name), device)
-
-    def __repr__(self) -> str:
-        return repr(self._raw)
-
-    @property
-    def name(self) -> str:
-        """Name on the card."""
-        return self._raw.name
-
-    @property
-    def card(self) -> dict[str, Any]:
-        """The model's card: network, data, schedules, measured quality."""
-        card: dict[str, Any] = json.loads(self._raw.card_json)
-        return card
+        self._raw: _unmelt.MoleculeModel = _unmelt.MoleculeModel(os.fspath(name), device)
 
     @property
     def properties(self) -> dict[str, tuple[float, float, str]]:
@@ -243,14 +230,14 @@ class Model:
         progress: bool = True,
     ) -> Molecules:
         """Generates molecules; see `unmelt.molecules.generate`, which takes the same arguments."""
-        _at_least("count", count, 0)
-        _at_least("first", first, 0)
-        _at_least("seed", seed, 0)
-        _at_least("steps", steps, 1)
-        _at_least("batch", batch, 1)
-        _at_least("candidates", candidates, 1)
+        at_least("count", count, 0)
+        at_least("first", first, 0)
+        at_least("seed", seed, 0)
+        at_least("steps", steps, 1)
+        at_least("batch", batch, 1)
+        at_least("candidates", candidates, 1)
         if atoms is not None:
-            _at_least("atoms", atoms, 1)
+            at_least("atoms", atoms, 1)
         if isinstance(filters, str):
             raise TypeError("filters must be a list of names, but they are a string")
         if isinstance(contains, str):
@@ -281,26 +268,6 @@ class Model:
             )
         warn(doubts)
         return Molecules(molecules, drawn)
-
-
-def _at_least(name: str, value: int, least: int) -> None:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name} must be a whole number, but it is a {type(value).__name__}")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, but it is {value}")
-
-
-@functools.lru_cache(maxsize=4)
-def _model(name: str, device: str) -> Model:
-    return Model(name, device)
-
-
-def _loaded(model: Model | Path_, device: str) -> Model:
-    if isinstance(model, Model):
-        return model
-    name = os.fspath(model)
-    # A folder may hold other weights the next time.
-    return Model(name, device) if os.path.isdir(name) else _model(name, device)
 
 
 def models() -> list[str]:
@@ -371,7 +338,7 @@ def generate(
         >>> unmelt.molecules.generate(2, seed=1, steps=10, formula="CH4", progress=False)
         Molecules(2: CH4, CH4)
     """
-    return _loaded(model, device).generate(
+    return loaded(Model, model, device).generate(
         count,
         seed=seed,
         first=first,
@@ -422,7 +389,7 @@ def grow(
         [9, 9]
     """
     _one("scaffold", scaffold)
-    return _loaded(model, device).generate(count, fragments=[scaffold], attach=attach, **options)
+    return loaded(Model, model, device).generate(count, fragments=[scaffold], attach=attach, **options)
 
 
 def link(
@@ -452,7 +419,7 @@ def link(
         _one("fragments", part)
     if len(parts) < 2:
         raise ValueError(f"fragments must be two or more, but there are {len(parts)}")
-    return _loaded(model, device).generate(count, fragments=parts, attach=attach, **options)
+    return loaded(Model, model, device).generate(count, fragments=parts, attach=attach, **options)
 
 
 def vary(
@@ -478,7 +445,7 @@ def vary(
         ValueError: A strength out of (0, 1], an element that the model does not know.
     """
     _one("molecule", molecule)
-    return _loaded(model, device).generate(count, vary=molecule, strength=strength, **options)
+    return loaded(Model, model, device).generate(count, vary=molecule, strength=strength, **options)
 
 
 def _one(name: str, molecule: object) -> None:

@@ -22,6 +22,8 @@ from typing import Any
 import numpy.typing as npt
 
 from . import _unmelt
+from ._arguments import at_least
+from ._models import NamedModel, loaded
 from ._progress import Bar
 from ._training import Callback, Listener, Training, settings_json
 from ._unmelt import Volume
@@ -83,7 +85,7 @@ class Enhanced:
         self.mean.save(path)
 
 
-class Model:
+class Model(NamedModel):
     """A prior of volumes.
 
     Args:
@@ -100,42 +102,12 @@ class Model:
     """
 
     def __init__(self, name: Path_ = "brain-mri", device: str = "cpu") -> None:
-        self._raw = _unmelt.VolumeModel(os.fspath(name), device)
-
-    def __repr__(self) -> str:
-        return repr(self._raw)
-
-    @property
-    def name(self) -> str:
-        """Name on the card."""
-        return self._raw.name
-
-    @property
-    def card(self) -> dict[str, Any]:
-        """The model's card: network, data, measured quality."""
-        card: dict[str, Any] = json.loads(self._raw.card_json)
-        return card
-
-
-@functools.lru_cache(maxsize=4)
-def _model(name: str, device: str) -> Model:
-    return Model(name, device)
-
-
-def _loaded(model: Model | Path_, device: str) -> _unmelt.VolumeModel:
-    if isinstance(model, Model):
-        return model._raw
-    name = os.fspath(model)
-    # A folder may hold other weights the next time.
-    return (Model(name, device) if os.path.isdir(name) else _model(name, device))._raw
+        self._raw: _unmelt.VolumeModel = _unmelt.VolumeModel(os.fspath(name), device)
 
 
 def _settings(steps: int, seed: int, samples: int, solver: str | None, sigma_max: float | None) -> dict[str, Any]:
     for name, value, least in [("steps", steps, 1), ("seed", seed, 0), ("samples", samples, 1)]:
-        if isinstance(value, bool) or not hasattr(value, "__index__"):
-            raise TypeError(f"{name} must be a whole number, but it is a {type(value).__name__}")
-        if value < least:
-            raise ValueError(f"{name} must be at least {least}, but it is {value}")
+        at_least(name, value, least)
     return {"steps": steps, "seed": seed, "samples": samples, "solver": solver, "sigma_max": sigma_max}
 
 
@@ -223,7 +195,7 @@ def denoise(
     if noise not in kinds:
         raise ValueError(f'noise must be "auto", "gaussian" or "rician", but it is "{noise}"')
     settings = _settings(steps, seed, samples, solver, sigma_max)
-    raw, scan = _loaded(model, device), _scan(scan)
+    raw, scan = loaded(Model, model, device)._raw, _scan(scan)
     out = _watched("denoise", progress, lambda p: raw.denoise(scan, settings, p, sigma=sigma, rician=kinds[noise]))
     return _enhanced(out)
 
@@ -256,7 +228,7 @@ def super_resolve(
     if profile not in ("box", "gaussian"):
         raise ValueError(f'profile must be "box" or "gaussian", but it is "{profile}"')
     wanted, settings = _three("spacing", spacing), _settings(steps, seed, samples, solver, sigma_max)
-    raw, scan, gaussian = _loaded(model, device), _scan(scan), profile == "gaussian"
+    raw, scan, gaussian = loaded(Model, model, device)._raw, _scan(scan), profile == "gaussian"
     work = functools.partial(raw.super_resolve, scan, settings, spacing=wanted, gaussian=gaussian)
     return _enhanced(_watched("super-resolve", progress, work))
 
@@ -285,7 +257,7 @@ def inpaint(
         ValueError: A mask on another grid, one that marks nothing or everything.
     """
     settings = _settings(steps, seed, samples, solver, sigma_max)
-    raw, scan = _loaded(model, device), _scan(scan)
+    raw, scan = loaded(Model, model, device)._raw, _scan(scan)
     return _enhanced(_watched("inpaint", progress, functools.partial(raw.inpaint, scan, settings, mask=mask)))
 
 
@@ -322,7 +294,7 @@ def outpaint(
         end, axis = _SIDES[side]
         ends[end][axis] = float(length)
     settings = _settings(steps, seed, samples, solver, sigma_max)
-    raw, scan = _loaded(model, device), _scan(scan)
+    raw, scan = loaded(Model, model, device)._raw, _scan(scan)
     work = functools.partial(raw.outpaint, scan, settings, low=_three("extend", ends[0]), high=_three("extend", ends[1]))
     return _enhanced(_watched("outpaint", progress, work))
 
@@ -355,7 +327,7 @@ def reconstruct(
         ValueError: Shapes that do not fit.
     """
     settings = _settings(steps, seed, samples, solver, sigma_max)
-    raw, size = _loaded(model, device), _three("spacing", spacing)
+    raw, size = loaded(Model, model, device)._raw, _three("spacing", spacing)
     work = functools.partial(raw.reconstruct, kspace, settings, sensitivities=sensitivities, spacing=size)
     return _enhanced(_watched("reconstruct", progress, work))
 
@@ -390,7 +362,7 @@ def generate(
     if any(n < 1 for n in sizes):
         raise ValueError(f"shape must be at least 1 along each axis, but it is {tuple(sizes)}")
     settings = _settings(steps, seed, 1, None, None)
-    raw, size = _loaded(model, device), _three("spacing", spacing)
+    raw, size = loaded(Model, model, device)._raw, _three("spacing", spacing)
     work = functools.partial(raw.generate, (sizes[0], sizes[1], sizes[2]), settings, spacing=size)
     volume: Volume = _watched("generate", progress, work)
     return volume

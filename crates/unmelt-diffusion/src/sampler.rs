@@ -10,7 +10,7 @@ use crate::noise::{Noise, Stream};
 use crate::process::{
     Categorical, FeatureProcess, Gaussian, Given, Mask, Prediction, ProductProcess, State, Value,
 };
-use crate::solver::{Place, Solver, Walk};
+use crate::solver::{Solver, Walk};
 use crate::{Level, Levels};
 
 /// Where solvers that work in σ/α begin at the latest: data of unit variance are a thousandth of the variance there. From
@@ -137,11 +137,7 @@ impl<'a> Sampler<'a> {
         while !clock.is_finished() {
             let mut nothing = |_: usize| Vec::new();
             let query = clock.query(&mut Vec::new(), &mut nothing);
-            let time = match query.place {
-                Place::Start => self.times[query.step],
-                Place::End => self.times[query.step + 1],
-                Place::Between => self.process.features()[0].levels.time_of_lambda(query.level.lambda()),
-            };
+            let time = query.time(&self.times, &self.process.features()[0].levels);
             runs.par_iter_mut().for_each(|run| run.query(self.noise));
             let questions: Vec<Question> = runs
                 .iter()

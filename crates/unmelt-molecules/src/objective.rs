@@ -84,8 +84,8 @@ struct Batch {
 struct TrainingQuestion {
     clean: State<f32>,
     noisy: State<f32>,
-    /// The state a step earlier in a walk, and its time.
-    earlier: (State<f32>, f64),
+    /// Number within the whole training.
+    number: u64,
     given: Option<Mask>,
     /// What the network is told of the properties.
     wishes: Vec<Option<f32>>,
@@ -146,12 +146,8 @@ impl GraphObjective {
             centre_on_given(&mut clean, mask);
         }
         let noisy = self.process.noise(&clean, given.as_ref(), t, self.noise, (k, 0));
-        let before = (t + self.model.loss.staleness
-            * self.noise.uniform_one(Stream::new(k, SELF_CONDITION, 1)))
-        .min(1.0);
-        let earlier = self.process.noise_on(&noisy, given.as_ref(), (t, before), self.noise, (k, 1));
         TrainingQuestion {
-            earlier: (earlier, before),
+            number: k,
             noisy,
             clean,
             given,
@@ -172,14 +168,21 @@ impl GraphObjective {
 
     /// The states a step earlier in a walk.
     fn earlier(&self, batch: &Batch, device: &Device) -> GraphInput {
-        let view = |k: usize| {
-            let (state, time) = &batch.questions[k].earlier;
-            View { state, time: *time, previous: None }
-        };
+        let questions = batch.questions.par_iter().zip(&batch.times);
+        let earlier: Vec<(State<f32>, f64)> = questions.map(|(q, &t)| self.step_before(q, t)).collect();
+        let view = |k: usize| View { state: &earlier[k].0, time: earlier[k].1, previous: None };
         self.shown(batch, view, device)
     }
 
-    fn shown<'a>(&self, batch: &'a Batch, view: impl Fn(usize) -> View<'a>, device: &Device) -> GraphInput {
+    /// A question's state noised on from its time t to a later one, and that time.
+    fn step_before(&self, question: &TrainingQuestion, t: f64) -> (State<f32>, f64) {
+        let (k, given) = (question.number, question.given.as_ref());
+        let u = self.noise.uniform_one(Stream::new(k, SELF_CONDITION, 1));
+        let before = (t + self.model.loss.staleness * u).min(1.0);
+        (self.process.noise_on(&question.noisy, given, (t, before), self.noise, (k, 1)), before)
+    }
+
+    fn shown<'a>(&self, batch: &Batch, view: impl Fn(usize) -> View<'a>, device: &Device) -> GraphInput {
         let levels = &self.process.features()[0].levels;
         let questions = batch.questions.iter().enumerate();
         let noisy = questions.map(|(k, question)| {

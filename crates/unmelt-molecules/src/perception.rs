@@ -157,6 +157,11 @@ pub fn stable_atoms(molecule: &Molecule) -> usize {
     valences.iter().enumerate().filter(|(k, v)| stable((*k, v))).count()
 }
 
+/// Whether all atoms are stable; a molecule without atoms is not.
+pub fn is_stable(molecule: &Molecule) -> bool {
+    !molecule.is_empty() && stable_atoms(molecule) == molecule.len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use unmelt_diffusion::Weights;
-use unmelt_diffusion::checkpoint::ModelFiles;
+use unmelt_diffusion::checkpoint::{Card, ModelFiles};
 use unmelt_diffusion::posterior::{Posterior, PosteriorSolver};
 
 use crate::denoise::denoise;
@@ -135,11 +135,9 @@ pub struct Progress {
 
 /// A prior ready for work.
 pub struct Enhancer {
-    model: VolumeModel,
+    card: Card<VolumeModel>,
     weights: Weights,
     device: Device,
-    /// Name and version for records.
-    pub name: String,
 }
 
 impl Enhancer {
@@ -149,12 +147,17 @@ impl Enhancer {
         card.model.check()?;
         let weights = files.weights(&card, device)?;
         weights.check(&card.model.network.layout())?;
-        Ok(Self { model: card.model, weights, device: device.clone(), name: card.name })
+        Ok(Self { card, weights, device: device.clone() })
     }
 
-    /// The model.
-    pub fn model(&self) -> &VolumeModel {
-        &self.model
+    /// The model's card.
+    pub fn card(&self) -> &Card<VolumeModel> {
+        &self.card
+    }
+
+    /// The model's name, for records.
+    pub fn name(&self) -> &str {
+        &self.card.name
     }
 
     /// Enhances a volume; `tick` hears of every evaluation and may stop the work by returning false.
@@ -168,7 +171,7 @@ impl Enhancer {
         check_settings(settings)?;
         let problem = Problem::new(volume, task)?;
         let prior = |number: u64| PatchPrior {
-            model: &self.model,
+            model: &self.card.model,
             weights: &self.weights,
             device: &self.device,
             partition: problem.partition(settings, number),
@@ -202,7 +205,7 @@ impl Enhancer {
             moments.add(x);
         }
         let (mean, deviation) = moments.finish();
-        let factor = self.model.interval_scale.get(task.name()).copied().unwrap_or(1.0);
+        let factor = self.card.model.interval_scale.get(task.name()).copied().unwrap_or(1.0);
         Ok(problem.finish(problem.unbiased(mean), deviation, factor))
     }
 
@@ -216,7 +219,7 @@ impl Enhancer {
         check_settings(settings)?;
         let middle = grid.shape.map(|n| 0.5 * (n as f64 - 1.0));
         let prior = PatchPrior {
-            model: &self.model,
+            model: &self.card.model,
             weights: &self.weights,
             device: &self.device,
             partition: Partition::new(grid, Some(middle), settings.halo, settings.seed, 0),
@@ -224,7 +227,7 @@ impl Enhancer {
         };
         let nothing = Mask::new(vec![false; grid.voxels()], 0.0);
         let zeros = vec![0.0; grid.voxels()];
-        let range = [settings.sigma_min, self.model.sigma_max.min(5.0)];
+        let range = [settings.sigma_min, self.card.model.sigma_max.min(5.0)];
         let solver = PosteriorSolver::DiffPir { lambda: 1.0, zeta: 0.5 };
         let walk = Posterior::new(solver, settings.steps, range, settings.seed)?;
         let mut step = 0;

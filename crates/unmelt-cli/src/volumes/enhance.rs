@@ -48,7 +48,7 @@ pub fn run(args: &Enhance) -> Result<(), Failure> {
         enhanced.deviation = enhanced.deviation.map(|d| data.centred(&d));
         enhanced.half_interval = enhanced.half_interval.map(|d| data.centred(&d));
     }
-    let derivation = Derivation { task: task.name().into(), model: enhancer.name.clone() };
+    let derivation = Derivation { task: task.name().into(), model: enhancer.name().into() };
     write(args, &enhanced, &derivation)?;
     if let Some(noise) = enhanced.noise {
         let kind = if noise.rician { "Rician" } else { "Gaussian" };

@@ -33,7 +33,7 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
     let grid = Grid::centred(shape, spacing);
     let volume = enhancer.generate(grid, &settings, &mut |p| on_progress(&mut bar, p))?;
     bar.finish();
-    volume.write(&args.output, &Derivation { task: "generate".into(), model: enhancer.name })?;
+    volume.write(&args.output, &Derivation { task: "generate".into(), model: enhancer.name().into() })?;
     println!("Wrote {} in {:.1} s.", args.output.display(), begin.elapsed().as_secs_f64());
     Ok(())
 }

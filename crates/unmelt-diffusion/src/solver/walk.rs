@@ -4,7 +4,7 @@ use super::coefficients::{UniPcWeights, ancestral_split, lagrange_integral, seco
 use super::{Churn, DpmPlusPlus, EndOrder, Solver, ThirdOrder, UniPcB, Variance};
 use crate::error::{Error, Result};
 use crate::target::{Threshold, combine};
-use crate::{Level, Real};
+use crate::{Level, Levels, Real};
 
 /// Where within its step the network is asked.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,6 +26,17 @@ pub struct Query {
     pub place: Place,
     /// The level of the state.
     pub level: Level,
+}
+
+impl Query {
+    /// The time of the evaluation, in a walk over these times.
+    pub fn time(&self, times: &[f64], levels: &Levels) -> f64 {
+        match self.place {
+            Place::Start => times[self.step],
+            Place::End => times[self.step + 1],
+            Place::Between => levels.time_of_lambda(self.level.lambda()),
+        }
+    }
 }
 
 /// An evaluation: the level it was made at, and the clean sample it predicted.

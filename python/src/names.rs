@@ -1,0 +1,27 @@
+//! Devices, solvers and grids by the names that Python gives them.
+
+use burn::tensor::Device;
+use pyo3::prelude::*;
+use unmelt_diffusion::Grid;
+use unmelt_diffusion::device::DeviceName;
+use unmelt_diffusion::solver::Solver;
+
+use crate::errors::{OrRaise, bad_argument};
+
+/// The device of this name.
+pub fn device(name: &str) -> PyResult<Device> {
+    let device: DeviceName = name.parse().map_err(|e: String| bad_argument("device:", e))?;
+    device.open().or_raise()
+}
+
+/// The solver of this name.
+pub fn solver(name: &str) -> PyResult<Solver> {
+    let known = || bad_argument("solver", format!("is no solver; use one of {}", Solver::NAMES.join(", ")));
+    Solver::from_name(name).ok_or_else(known)
+}
+
+/// The grid of this name.
+pub fn grid(name: &str) -> PyResult<Grid> {
+    Grid::from_name(name)
+        .ok_or_else(|| bad_argument("grid", "is no grid; use trailing, karras, logsnr or power:P"))
+}
