@@ -3,6 +3,7 @@
 mod arrays;
 mod denoising;
 mod errors;
+mod import;
 mod molecule;
 mod molecule_model;
 mod names;
@@ -28,6 +29,8 @@ mod _unmelt {
     use super::denoising::{noise, sample, solvers};
     #[pymodule_export]
     use super::errors::{FormatError, ModelError, NumericalError, UnmeltError};
+    #[pymodule_export]
+    use super::import::import_edm;
     #[pymodule_export]
     use super::molecule::{Molecule, evaluate_molecules, read_molecules, write_molecules};
     #[pymodule_export]

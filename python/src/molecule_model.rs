@@ -69,7 +69,7 @@ impl MoleculeModel {
     /// The properties that may be asked for: (lowest, highest, unit) of the training data by name.
     #[getter]
     fn properties(&self) -> BTreeMap<String, (f64, f64, String)> {
-        let properties = &self.generator.card().model.properties;
+        let properties = self.generator.card().model.properties();
         let of = |p: &unmelt_molecules::Property| (p.range[0], p.range[1], p.source.unit.clone());
         properties.iter().map(|p| (p.source.name.clone(), of(p))).collect()
     }

@@ -291,3 +291,19 @@ def test_training_validates_on_molecules_held_out(molecules: unmelt.molecules.Mo
             unmelt.molecules.train(molecules, folder / "wrong", settings=wrong, steps=1, progress=False)
     with pytest.raises(ValueError, match="steps must be at least 1"):
         unmelt.molecules.train(molecules, folder / "wrong", steps=0, progress=False)
+
+
+def test_checkpoints_of_edm_become_models(folder: Path) -> None:
+    checkpoints = Path(__file__).parents[2] / "crates" / "unmelt-molecules" / "tests" / "data" / "edm"
+    model = unmelt.molecules.import_edm(checkpoints / "plain", folder / "plain")
+    assert [len(m) for m in model.generate(2, atoms=5, steps=3, progress=False)] == [5, 5]
+    conditional = unmelt.molecules.import_edm(
+        checkpoints / "conditional", folder / "conditional", norms={"alpha": (75.3, 6.3)}
+    )
+    assert conditional.properties["alpha"][2] == "Bohr³"
+    with pytest.raises(ValueError, match="norm alpha"):
+        unmelt.molecules.import_edm(checkpoints / "conditional", folder / "missing")
+    with pytest.raises(ValueError, match="deviation above 0"):
+        unmelt.molecules.import_edm(checkpoints / "conditional", folder / "missing", norms={"alpha": (75.3, 0.0)})
+    with pytest.raises(FileNotFoundError, match=r"args\.pickle"):
+        unmelt.molecules.import_edm(folder, folder / "missing")

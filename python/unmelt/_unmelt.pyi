@@ -24,6 +24,7 @@ __all__ = [
     "molecule_models",
     "Process",
     "Schedule",
+    "import_edm",
     "train_molecules",
     "train_volumes",
     "Volume",
@@ -303,6 +304,7 @@ def sample(
 def read_molecules(path: _Path) -> tuple[list[Molecule], list[str]]: ...
 def write_molecules(path: _Path, molecules: Sequence[Molecule]) -> None: ...
 def evaluate_molecules(molecules: Sequence[Molecule], reference: Sequence[Molecule] | None = None) -> str: ...
+def import_edm(folder: _Path, output: _Path, norms: dict[str, tuple[float, float]]) -> None: ...
 def train_molecules(
     data: _Path,
     output: _Path,

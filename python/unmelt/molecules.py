@@ -31,6 +31,7 @@ __all__ = [
     "evaluate",
     "generate",
     "grow",
+    "import_edm",
     "link",
     "models",
     "read",
@@ -268,6 +269,31 @@ class Model(NamedModel):
             )
         warn(doubts)
         return Molecules(molecules, drawn)
+
+
+def import_edm(
+    folder: Path_, output: Path_ | None = None, *, norms: Mapping[str, tuple[float, float]] | None = None, device: str = "cpu"
+) -> Model:
+    """Makes a model of a checkpoint of EDM (Hoogeboom et al. 2022). Its pickles are read as data and never executed.
+
+    Args:
+        folder: The checkpoint: `args.pickle` with `generative_model_ema.npy` or `generative_model.npy`.
+        output: Folder to write the model to; the checkpoint's own by default.
+        norms: (mean, mean absolute deviation) of each property in the training data, for a conditional checkpoint, which does
+            not store them.
+        device: Where the model computes.
+
+    Raises:
+        FormatError: The files are no checkpoint of EDM, or of a network that EDM's code can make and unmelt cannot.
+        ValueError: A norm is missing or wrong.
+
+    Example:
+        >>> model = unmelt.molecules.import_edm("outputs/edm_qm9")  # doctest: +SKIP
+        >>> model.generate(10, steps=1000, solver="ancestral", grid="trailing")  # doctest: +SKIP
+    """
+    output = folder if output is None else output
+    _unmelt.import_edm(os.fspath(folder), os.fspath(output), dict(norms or {}))
+    return Model(output, device)
 
 
 def models() -> list[str]:

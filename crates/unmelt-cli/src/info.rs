@@ -1,37 +1,50 @@
 //! `unmelt molecules info`, `unmelt models` and `unmelt devices`.
 
 use unmelt_diffusion::device;
-use unmelt_molecules::{Element, models};
+use unmelt_molecules::{Element, MoleculeModel, models};
 
 use crate::failure::Failure;
 
 /// Prints a model's card.
 pub fn model(name: &str) -> Result<(), Failure> {
     let card = models::card(name)?;
-    let (n, v, p) = (&card.model.network, &card.model.vocabulary, &card.provenance);
+    let (model, p) = (&card.model, &card.provenance);
     let elements: Vec<String> =
-        v.elements.iter().filter_map(|&z| Element::from_number(z)).map(|e| e.to_string()).collect();
-    let charges: Vec<String> = v.charges.iter().map(|c| format!("{c:+}")).collect();
-    let sizes = v.sizes.keys();
+        model.elements().iter().filter_map(|&z| Element::from_number(z)).map(|e| e.to_string()).collect();
+    let sizes = model.sizes().keys();
     println!("{}: {}", card.name, card.description);
     println!("elements      {}", elements.join(" "));
-    println!("charges       {}", charges.join(" ").replace("+0", "0"));
+    if let MoleculeModel::Graph(graph) = model {
+        let charges: Vec<String> = graph.vocabulary.charges.iter().map(|c| format!("{c:+}")).collect();
+        println!("charges       {}", charges.join(" ").replace("+0", "0"));
+    }
     if let (Some(low), Some(high)) = (sizes.clone().min(), sizes.max()) {
         println!("atoms         {low} to {high}");
     }
-    println!(
-        "network       {} layers, width {} (atoms) and {} (pairs), {} parameters",
-        n.layers, n.node_width, n.pair_width, card.weights.parameters
-    );
-    for p in &card.model.properties {
+    let network = match model {
+        MoleculeModel::Graph(graph) => {
+            let n = &graph.network;
+            format!("{} layers, width {} (atoms) and {} (pairs)", n.layers, n.node_width, n.pair_width)
+        }
+        MoleculeModel::Edm(edm) => {
+            format!("EDM's, {} layers, width {}", edm.network.layers, edm.network.hidden)
+        }
+    };
+    println!("network       {network}, {} parameters", card.weights.parameters);
+    for p in model.properties() {
         let ([low, high], unit) = (p.range, &p.source.unit);
         println!(
             "property      {}: {low:.2} to {high:.2} {unit}, from the column {}",
             p.source.name, p.source.column
         );
     }
-    println!("trained       {} steps, {} molecules seen, {:.0} minutes", p.steps, p.samples_seen, p.minutes);
-    println!("              by {} on {}", p.trained_by, p.data);
+    println!("trained       by {} on {}", p.trained_by, p.data);
+    if p.steps > 0 {
+        println!(
+            "              {} steps, {} molecules seen, {:.0} minutes",
+            p.steps, p.samples_seen, p.minutes
+        );
+    }
     if !p.measured.is_empty() {
         println!("measured      {}", p.protocol);
         for (name, value) in &p.measured {

@@ -409,3 +409,26 @@ fn filters_draw_until_enough_pass() {
     assert_eq!(json["valid_and_connected"]["value"].as_f64(), Some(1.0));
     assert_eq!(json["unique"]["value"].as_f64(), Some(1.0));
 }
+
+#[test]
+fn a_checkpoint_of_edm_becomes_a_model() {
+    let f = folder();
+    let checkpoint = |name: &str| {
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../unmelt-molecules/tests/data/edm").join(name);
+        path.to_string_lossy().into_owned()
+    };
+    let import = ["molecules", "import", "--from", "edm"];
+    let (plain, conditional) = (checkpoint("plain"), checkpoint("conditional"));
+    let said = succeeds(&[&import[..], &[&plain, "--output", "edm"]].concat(), f.path());
+    assert!(said.starts_with("Imported plain: 1473 parameters"), "{said}");
+    let card = succeeds(&["molecules", "info", "--model", "edm"], f.path());
+    assert!(card.contains("H C N O F") && card.contains("EDM's, 2 layers, width 8"), "{card}");
+    generate(f.path(), "edm.sdf", &["--model", "edm", "--atoms", "5"]);
+    assert_eq!(read_molecules(&f.path().join("edm.sdf")).expect("molecules").molecules.len(), 7);
+    let wants = fails(2, &[&import[..], &[&conditional, "--output", "c"]].concat(), f.path());
+    assert!(wants.contains("--norm alpha=MEAN,MAD"), "{wants}");
+    let none = fails(2, &[&import[..], &[".", "--output", "c"]].concat(), f.path());
+    assert!(none.contains("args.pickle"), "{none}");
+    assert!(!f.path().join("c").exists());
+}

@@ -55,6 +55,6 @@ pub use process::{
     ProcessSpec, ProductProcess, State, Subspace, Value,
 };
 pub use real::Real;
-pub use sampler::{Denoiser, Draw, Moment, Question, Sampler, SamplerConfig};
+pub use sampler::{Denoiser, Draw, Moment, Previous, Question, Sampler, SamplerConfig};
 pub use schedule::{Level, Levels, Schedule, betas_of_alphas_cumprod, rescale_zero_terminal_snr};
 pub use target::{Target, Threshold, combine, quantile};

@@ -17,13 +17,22 @@ use crate::{Level, Levels};
 /// further away a first step would be so long that a second-order correction of it throws the sample out of the noise.
 const MAX_RELATIVE_SIGMA: f64 = 30.0;
 
+/// What was predicted of a sample at an earlier evaluation.
+#[derive(Clone, Copy, Debug)]
+pub struct Previous<'a> {
+    /// The prediction of every feature.
+    pub prediction: &'a [Prediction<f32>],
+    /// The time of the state that it was made from; at or before the present one in a walk, so at least as large.
+    pub time: f64,
+}
+
 /// What a denoiser is asked about one sample.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
     /// The noisy values of every feature.
     pub state: &'a State<f32>,
     /// The prediction of the evaluation before, if there was one.
-    pub previous: Option<&'a [Prediction<f32>]>,
+    pub previous: Option<Previous<'a>>,
     /// What of the state is given, if anything is.
     pub given: Option<&'a Mask>,
     /// Time in [0, 1].
@@ -143,7 +152,10 @@ impl<'a> Sampler<'a> {
                 .iter()
                 .map(|r| Question {
                     state: &r.state,
-                    previous: r.previous.as_deref(),
+                    previous: r
+                        .previous
+                        .as_ref()
+                        .map(|(prediction, time)| Previous { prediction, time: *time }),
                     given: r.given.as_ref().map(|g| &g.mask),
                     time,
                 })
@@ -152,9 +164,10 @@ impl<'a> Sampler<'a> {
             check_finite(&predictions, query.step)?;
             clock.answer(&mut Vec::new(), &[], &mut nothing);
             let first = asked.replace(query.step) != Some(query.step);
+            let asked = Asked { step: query.step, first, time };
             runs.par_iter_mut()
                 .zip(predictions)
-                .for_each(|(run, prediction)| run.answer(self, query.step, first, prediction));
+                .for_each(|(run, prediction)| run.answer(self, &asked, prediction));
             if !watch(&Moment { time, runs: &runs }) {
                 return Err(Error::Stopped);
             }
@@ -179,12 +192,21 @@ fn check_finite(predictions: &[Vec<Prediction<f32>>], step: usize) -> Result<()>
     Err(Error::NotFinite { what: "the network's prediction", at: format!("at sampling step {}", step + 1) })
 }
 
+/// An evaluation that was asked for.
+struct Asked {
+    step: usize,
+    /// Whether it is the first of its step.
+    first: bool,
+    time: f64,
+}
+
 /// One sample on its way.
 struct Run {
     number: u64,
     state: State<f32>,
     walks: Vec<FeatureWalk>,
-    previous: Option<Vec<Prediction<f32>>>,
+    /// The last prediction, and the time that it was made at.
+    previous: Option<(Vec<Prediction<f32>>, f64)>,
     given: Option<Given<f32>>,
 }
 
@@ -247,8 +269,9 @@ impl Run {
         }
     }
 
-    /// Moves every feature on; `first` says whether this is the first evaluation of its step.
-    fn answer(&mut self, sampler: &Sampler, step: usize, first: bool, mut prediction: Vec<Prediction<f32>>) {
+    /// Moves every feature on.
+    fn answer(&mut self, sampler: &Sampler, asked: &Asked, mut prediction: Vec<Prediction<f32>>) {
+        let step = asked.step;
         if let Some(given) = &self.given {
             given.hold_prediction(&mut prediction);
         }
@@ -272,7 +295,7 @@ impl Run {
                 ) => {
                     // A posterior step is exact given the prediction at its start; a second evaluation, made at
                     // a state that has already moved, has nothing to add to it.
-                    if first {
+                    if asked.first {
                         let p = tempered(p, process.classes(), sampler.temperature);
                         *x = categorical_step(process, x, &p, [keep[step], keep[step + 1]], |u| {
                             sampler.noise.uniform(stream(step), u);
@@ -282,7 +305,7 @@ impl Run {
                 _ => panic!("the prediction of feature {k} is not of its process"),
             }
         }
-        self.previous = Some(prediction);
+        self.previous = Some((prediction, asked.time));
         self.hold();
     }
 }

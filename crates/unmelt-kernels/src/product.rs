@@ -1,5 +1,6 @@
 //! Products of row-major matrices, and sums over their rows.
 
+use crate::norm::dot;
 use crate::simd::multiversion;
 
 /// `out = a·b (+ out)`, row-major: a `[m, k]`, b `[k, n]`, out `[m, n]`.
@@ -60,6 +61,10 @@ fn multiply(out: &mut [f32], a: View, b: View, [m, k, n]: [usize; 3], add: bool)
     assert!(out.len() == m * n, "product shapes");
     a.check(m, k);
     b.check(k, n);
+    if n == 1 && a.column == 1 && b.row == 1 {
+        // The crate's own path for one column sums each row in an order that depends on how many rows there are.
+        return dots(out, a, &b.data[..k], add);
+    }
     // SAFETY: the reach of both strided matrices and the length of `out` have just been checked; `out` is exclusive.
     unsafe {
         gemm::gemm(
@@ -83,6 +88,19 @@ fn multiply(out: &mut [f32], a: View, b: View, [m, k, n]: [usize; 3], add: bool)
             false,
             gemm::Parallelism::None,
         );
+    }
+}
+
+multiversion! {
+    /// `out = a·b (+ out)` for a single column b.
+    fn dots(out: &mut [f32], a: View<'_>, b: &[f32], add: bool) = dots_body
+}
+
+#[inline(always)]
+fn dots_body(out: &mut [f32], a: View<'_>, b: &[f32], add: bool) {
+    for (i, out) in out.iter_mut().enumerate() {
+        let sum = dot(&a.data[i * a.row..i * a.row + b.len()], b);
+        *out = if add { *out + sum } else { sum };
     }
 }
 
@@ -130,5 +148,29 @@ multiversion! {
 fn add_column_sums_body(rows: &[f32], sums: &mut [f32]) {
     for row in rows.chunks_exact(sums.len()) {
         sums.iter_mut().zip(row).for_each(|(a, b)| *a += b);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_do_not_depend_on_their_company() {
+        for (k, n) in [(2, 1), (8, 1), (20, 1), (64, 1), (256, 1), (2, 8), (7, 8), (8, 3), (24, 24), (64, 16)]
+        {
+            let value = |i: usize| ((i * 37 + 11) % 101) as f32 / 17.0 - 3.0;
+            let b: Vec<f32> = (0..k * n).map(value).collect();
+            let a: Vec<f32> = (0..300 * k).map(|i| value(i + 5)).collect();
+            let of = |m: usize| {
+                let mut out = vec![0.0; m * n];
+                product(&mut out, &a[..m * k], &b, [m, k, n], false);
+                out
+            };
+            let all = of(300);
+            for m in (1..70).chain([127, 128, 129, 255, 256, 299]) {
+                assert!(of(m) == all[..m * n], "{m} rows of {k} by {n}");
+            }
+        }
     }
 }

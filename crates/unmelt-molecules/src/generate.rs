@@ -4,16 +4,16 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use nalgebra::{Point3, Vector3};
-use unmelt_diffusion::checkpoint::{Card, ModelFiles, WEIGHTS_FILE};
+use unmelt_diffusion::checkpoint::{Card, ModelFiles};
 use unmelt_diffusion::{
-    Denoiser, Draw, Given, Level, Mask, Moment, Noise, Prediction, ProductProcess, Question, Sampler,
-    SamplerConfig, State, Stream, Value, to_vec,
+    Draw, Given, Mask, Moment, Noise, ProductProcess, Sampler, SamplerConfig, State, Stream, Value,
 };
 
-use crate::network::{GraphDenoiser, GraphInput, Noisy, split_predictions};
+use crate::predictor::{self, Guided, Predictor};
 use crate::tasks::{centre_on_given, give_atoms, give_elements, give_pairs, nothing};
+use crate::vocabulary::draw_size_above;
 use crate::{
-    Atom, Beginning, Error, Formula, Fragments, GenerateRequest, GraphModel, Molecule, Result, is_valid,
+    Atom, Beginning, Error, Formula, Fragments, GenerateRequest, Molecule, MoleculeModel, Result, is_valid,
 };
 
 /// Purpose of the noise that draws the number of atoms.
@@ -21,10 +21,9 @@ const SIZE: u16 = 103;
 
 /// A loaded model, ready to generate.
 pub struct Generator {
-    card: Card<GraphModel>,
+    card: Card<MoleculeModel>,
     process: ProductProcess,
-    network: GraphDenoiser,
-    device: Device,
+    predictor: Box<dyn Predictor>,
 }
 
 /// Most candidates for a molecule.
@@ -35,9 +34,6 @@ pub const MAX_ATOMS: usize = 500;
 
 /// The candidate's number is set into these upper bits of the sample's 48.
 const CANDIDATE_BITS: u32 = 38;
-
-/// Added to the squared distance from the wishes of a molecule that is not valid or in pieces.
-const NOT_VALID: f32 = 1e6;
 
 /// Molecules that are drawn for each one.
 fn candidates(request: &GenerateRequest) -> usize {
@@ -67,22 +63,9 @@ impl Frame<'_> {
 impl Generator {
     /// Loads a model from its files.
     pub fn load(files: &ModelFiles, device: &Device) -> Result<Self> {
-        let card: Card<GraphModel> = files.card()?;
-        let weights = files.weights(&card, device)?;
-        let network = GraphDenoiser::bind(&card.model.network, &weights).map_err(|e| match e {
-            unmelt_diffusion::Error::Weights { name, fault } => unmelt_diffusion::Error::Format {
-                kind: "weights file",
-                path: files.origin.join(WEIGHTS_FILE),
-                fault: format!("the weights {fault} for {name}, which the card's network wants"),
-            },
-            other => other,
-        })?;
-        Ok(Self {
-            network,
-            process: ProductProcess::new(&card.model.features)?,
-            card,
-            device: device.clone(),
-        })
+        let card: Card<MoleculeModel> = files.card()?;
+        let predictor = predictor::load(&card, files, device)?;
+        Ok(Self { predictor, process: ProductProcess::new(&card.model.features())?, card })
     }
 
     /// Loads a model from a folder.
@@ -91,21 +74,27 @@ impl Generator {
     }
 
     /// The model's card.
-    pub fn card(&self) -> &Card<GraphModel> {
+    pub fn card(&self) -> &Card<MoleculeModel> {
         &self.card
     }
 
     /// Evaluations of the network per molecule for a request.
     pub fn evaluations(&self, request: &GenerateRequest) -> Result<usize> {
-        let twice = !request.targets.is_empty() && request.guidance != 1.0;
-        Ok(self.sampler(request)?.evaluations() * if twice { 2 } else { 1 } * candidates(request))
+        let wishes = self.wishes(request)?;
+        let each = self.guided(request, &wishes).evaluations();
+        Ok(self.sampler(request)?.evaluations() * each * candidates(request))
     }
 
     /// Checks everything about a request that can be known before the work begins.
     pub fn check(&self, request: &GenerateRequest) -> Result<()> {
+        self.card.model.check(request)?;
         self.sampler(request)?;
         self.wishes(request)?;
         self.draw(request, 0).map(drop)
+    }
+
+    fn guided<'a>(&'a self, request: &GenerateRequest, wishes: &'a [Option<f32>]) -> Guided<'a> {
+        Guided { predictor: self.predictor.as_ref(), wishes, guidance: request.guidance }
     }
 
     fn sampler(&self, request: &GenerateRequest) -> Result<Sampler<'_>> {
@@ -138,12 +127,15 @@ impl Generator {
         Ok(Sampler::new(&self.process, &config)?)
     }
 
-    /// The wanted properties, normalised, in the order of the model's.
+    /// The wanted properties, normalised, in the order of the model's; empty where none is.
     fn wishes(&self, request: &GenerateRequest) -> Result<Vec<Option<f32>>> {
         if !request.guidance.is_finite() {
             return Err(Error::Request("the guidance must be a finite number".into()));
         }
-        let properties = &self.card.model.properties;
+        if request.targets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let properties = self.card.model.properties();
         let mut wishes = vec![None; properties.len()];
         for (name, value) in &request.targets {
             let Some(k) = properties.iter().position(|p| p.source.name == *name) else {
@@ -166,7 +158,7 @@ impl Generator {
     pub fn doubts(&self, request: &GenerateRequest) -> Vec<String> {
         let mut doubts = Vec::new();
         for (name, value) in &request.targets {
-            let Some(p) = self.card.model.properties.iter().find(|p| p.source.name == *name) else {
+            let Some(p) = self.card.model.properties().iter().find(|p| p.source.name == *name) else {
                 continue;
             };
             let [low, high] = p.range;
@@ -177,7 +169,7 @@ impl Generator {
                 ));
             }
         }
-        let sizes = &self.card.model.vocabulary.sizes;
+        let sizes = self.card.model.sizes();
         let atoms = match &request.beginning {
             Beginning::Formula(formula) => Some(formula.atoms()),
             Beginning::Molecule { molecule, .. } => Some(molecule.len()),
@@ -205,7 +197,7 @@ impl Generator {
         match &request.beginning {
             Beginning::Noise => {
                 let n = request.atoms.map_or_else(|| self.size(request, number, 0), Ok)?;
-                Ok((Draw::new(number, model.lengths(n).to_vec()), here))
+                Ok((Draw::new(number, model.lengths(n)), here))
             }
             Beginning::Formula(formula) => {
                 fixed(formula.atoms(), &format!("the formula {formula}"))?;
@@ -214,7 +206,7 @@ impl Generator {
             Beginning::Molecule { molecule, .. } => {
                 fixed(molecule.len(), "the molecule to vary")?;
                 let state = model.encode(molecule)?;
-                let draw = Draw::new(number, model.lengths(molecule.len()).to_vec());
+                let draw = Draw::new(number, model.lengths(molecule.len()));
                 Ok((Draw { origin: Some(state), ..draw }, middle(molecule.atoms())))
             }
             Beginning::Fragments(fragments) => {
@@ -234,7 +226,8 @@ impl Generator {
     /// A number of atoms as in the training data, above `given`.
     fn size(&self, request: &GenerateRequest, number: u64, given: usize) -> Result<usize> {
         let u = Noise::new(request.seed).uniform_one(Stream::new(number, SIZE, 0));
-        self.card.model.vocabulary.draw_size_above(given, u).ok_or_else(|| {
+        let sizes = self.card.model.sizes();
+        draw_size_above(sizes, given, u).ok_or_else(|| {
             Error::Request(format!(
                 "the fragments have {given} atoms, as many as the largest molecules that the model has seen; say with \
                  --atoms how many there should be"
@@ -243,7 +236,7 @@ impl Generator {
     }
 
     fn formula(&self, formula: &Formula, number: u64) -> Result<Draw> {
-        let model = &self.card.model;
+        let model = self.card.model.graph()?;
         let n = formula.atoms();
         let mut classes = Vec::with_capacity(n);
         for (element, count) in formula.counts() {
@@ -262,7 +255,7 @@ impl Generator {
     }
 
     fn around(&self, fragments: &Fragments, n: usize, number: u64) -> Result<Draw> {
-        let model = &self.card.model;
+        let model = self.card.model.graph()?;
         let (part, count) = (fragments.molecule(), fragments.molecule().len());
         // The state of the fragments, and behind them atoms that are not there yet.
         let filler = Atom { position: Point3::origin(), ..*part.atom(0) };
@@ -296,8 +289,7 @@ impl Generator {
             return Ok(Vec::new());
         }
         let wishes = self.wishes(request)?;
-        let wishes = if request.targets.is_empty() { Vec::new() } else { wishes };
-        let denoiser = Guided { generator: self, wishes: &wishes, guidance: request.guidance };
+        let denoiser = self.guided(request, &wishes);
         let mut tick = |moment: &Moment| watch(&Frame { generator: self, moment, places: &places });
         let states = sampler.draw(&draws, &denoiser, &mut tick)?;
         let kept = self.nearest(&states, &wishes, each as usize);
@@ -316,104 +308,21 @@ impl Generator {
         if each == 1 {
             return (0..states.len()).collect();
         }
-        let estimates = self.estimates(states);
-        let miss = |k: usize| -> f32 {
+        let estimates = self.predictor.estimates(states);
+        let miss = |k: usize| {
             let pairs = wishes.iter().zip(&estimates[k]);
             let distance: f32 = pairs.filter_map(|(w, e)| Some((w.as_ref()? - e).powi(2))).sum();
             let good = self.card.model.decode(&states[k]).is_ok_and(|m| is_valid(&m) && m.components() == 1);
-            if good { distance } else { distance + NOT_VALID }
+            (!good, distance)
         };
         let groups = (0..states.len()).step_by(each);
         groups
             .map(|first| {
-                let misses: Vec<f32> = (first..first + each).map(miss).collect();
-                let best = (0..each).min_by(|a, b| misses[*a].total_cmp(&misses[*b])).unwrap_or(0);
-                first + best
+                let misses: Vec<(usize, (bool, f32))> = (first..first + each).map(|k| (k, miss(k))).collect();
+                let nearest = misses.iter().min_by(|(_, a), (_, b)| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+                nearest.map_or(first, |(k, _)| *k)
             })
             .collect()
-    }
-
-    /// The properties of clean states as the network estimates them, normalised; none for a network without properties.
-    fn estimates(&self, states: &[State<f32>]) -> Vec<Vec<f32>> {
-        let clean = |state| Noisy {
-            state,
-            previous: None,
-            time: 0.0,
-            level: Level::CLEAN,
-            given: None,
-            properties: &[],
-        };
-        let noisy: Vec<Noisy> = states.iter().map(|s| clean(s.as_slice())).collect();
-        let input = GraphInput::new(&self.card.model.network, &noisy, &self.device);
-        match self.network.forward(&input).properties {
-            Some(properties) => {
-                let columns = properties.dims()[1];
-                to_vec(properties).chunks_exact(columns).map(<[f32]>::to_vec).collect()
-            }
-            None => vec![Vec::new(); states.len()],
-        }
-    }
-
-    fn ask(&self, questions: &[Question], wishes: &[Option<f32>]) -> Vec<Vec<Prediction<f32>>> {
-        let levels = &self.process.features()[0].levels;
-        let noisy: Vec<Noisy> = questions
-            .iter()
-            .map(|q| Noisy {
-                state: q.state,
-                previous: q.previous,
-                time: q.time,
-                level: levels.at(q.time),
-                given: q.given,
-                properties: wishes,
-            })
-            .collect();
-        let input = GraphInput::new(&self.card.model.network, &noisy, &self.device);
-        split_predictions(self.network.forward(&input), &input.sizes)
-    }
-}
-
-/// The network with the wishes of a request.
-struct Guided<'a> {
-    generator: &'a Generator,
-    wishes: &'a [Option<f32>],
-    guidance: f64,
-}
-
-impl Denoiser for Guided<'_> {
-    fn predict(&self, questions: &[Question]) -> unmelt_diffusion::Result<Vec<Vec<Prediction<f32>>>> {
-        let mut wanted = self.generator.ask(questions, self.wishes);
-        if !self.wishes.is_empty() && self.guidance != 1.0 {
-            let free = self.generator.ask(questions, &[]);
-            let network = &self.generator.card.model.network;
-            let classes = [0, network.elements, network.charges, network.bonds];
-            for (wanted, free) in wanted.iter_mut().zip(&free) {
-                for ((wanted, free), classes) in wanted.iter_mut().zip(free).zip(classes) {
-                    guide(wanted, free, classes, self.guidance as f32);
-                }
-            }
-        }
-        Ok(wanted)
-    }
-}
-
-/// Moves a prediction from the free one through the wanted one and beyond: numbers on a line, probabilities by their
-/// logarithms.
-fn guide(wanted: &mut Prediction<f32>, free: &Prediction<f32>, classes: usize, guidance: f32) {
-    match (wanted, free) {
-        (Prediction::Continuous(x), Prediction::Continuous(y)) => {
-            x.iter_mut().zip(y).for_each(|(x, y)| *x = y + guidance * (*x - y));
-        }
-        (Prediction::Probabilities(p), Prediction::Probabilities(q)) => {
-            let log = |p: f32| p.max(1e-9).ln();
-            for (p, q) in p.chunks_exact_mut(classes).zip(q.chunks_exact(classes)) {
-                p.iter_mut().zip(q).for_each(|(p, q)| *p = log(*q) + guidance * (log(*p) - log(*q)));
-                let most = p.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                p.iter_mut().for_each(|p| *p = (*p - most).exp());
-                let sum: f32 = p.iter().sum();
-                p.iter_mut().for_each(|p| *p /= sum);
-            }
-        }
-        _ => panic!("both predictions are of one process"),
     }
 }
 

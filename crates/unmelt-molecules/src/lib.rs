@@ -16,6 +16,7 @@
 //! # Ok::<(), unmelt_molecules::Error>(())
 //! ```
 
+pub mod edm;
 mod element;
 mod error;
 pub mod evaluate;
@@ -29,9 +30,11 @@ mod key;
 mod key_set;
 pub mod models;
 mod molecule;
+mod molecule_model;
 pub mod network;
 mod objective;
 pub mod perception;
+mod predictor;
 mod property;
 mod request;
 mod scaffold;
@@ -54,6 +57,7 @@ pub use harvest::{Batch, Harvest, Shard, Wanted};
 pub use key::canonical_key;
 pub use key_set::KeySet;
 pub use molecule::{Atom, Bond, BondOrder, Molecule, MoleculeError};
+pub use molecule_model::MoleculeModel;
 pub use objective::{GraphObjective, TrainingSet};
 pub use property::{Property, PropertySource};
 pub use request::{Beginning, GenerateRequest};
@@ -65,3 +69,6 @@ pub use training::{TrainingConfig, TrainingRun, TrainingSummary};
 pub use validation::ValidationConfig;
 pub use validity::is_valid;
 pub use vocabulary::{BOND_CLASSES, Vocabulary, bond_class};
+
+/// The program and its version, as cards name it.
+pub(crate) const PROGRAM: &str = concat!("unmelt ", env!("CARGO_PKG_VERSION"));

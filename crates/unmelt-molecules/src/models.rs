@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use unmelt_diffusion::checkpoint::{CARD_FILE, Card, ModelFiles};
 
-use crate::{Error, GraphModel, KeySet, Result};
+use crate::{Error, KeySet, MoleculeModel, Result};
 
 /// A model inside the program.
 struct Embedded {
@@ -63,6 +63,6 @@ pub fn training_keys(name: &str) -> Result<Option<KeySet>> {
 }
 
 /// The card of a model.
-pub fn card(name: &str) -> Result<Card<GraphModel>> {
+pub fn card(name: &str) -> Result<Card<MoleculeModel>> {
     Ok(find(name)?.card()?)
 }

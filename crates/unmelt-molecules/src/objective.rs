@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use rayon::prelude::*;
 use unmelt_diffusion::train::{Loss, LossWeighting, Objective};
-use unmelt_diffusion::{Layout, Mask, Noise, Prediction, ProductProcess, State, Stream, Weights};
+use unmelt_diffusion::{Layout, Mask, Noise, Previous, ProductProcess, State, Stream, Weights};
 
 use crate::graph_model::{GraphModel, MoleculePrediction};
 use crate::network::{GraphDenoiser, GraphInput, Noisy, split_predictions};
@@ -157,21 +157,23 @@ impl GraphObjective {
     }
 
     /// What the network is shown: the states, with the predictions before them.
-    fn input(&self, batch: &Batch, previous: Option<&[MoleculePrediction]>, device: &Device) -> GraphInput {
+    fn input(&self, batch: &Batch, previous: Option<&Earlier>, device: &Device) -> GraphInput {
         let view = |k: usize| View {
             state: &batch.questions[k].noisy,
             time: batch.times[k],
-            previous: previous.map(|p| p[k].as_slice()),
+            previous: previous.map(|p| Previous { prediction: &p.predictions[k], time: p.times[k] }),
         };
         self.shown(batch, view, device)
     }
 
-    /// The states a step earlier in a walk.
-    fn earlier(&self, batch: &Batch, device: &Device) -> GraphInput {
+    /// What a network predicts a step earlier in a walk.
+    fn earlier(&self, network: &GraphDenoiser, batch: &Batch, device: &Device) -> Earlier {
         let questions = batch.questions.par_iter().zip(&batch.times);
-        let earlier: Vec<(State<f32>, f64)> = questions.map(|(q, &t)| self.step_before(q, t)).collect();
-        let view = |k: usize| View { state: &earlier[k].0, time: earlier[k].1, previous: None };
-        self.shown(batch, view, device)
+        let (states, times): (Vec<State<f32>>, Vec<f64>) =
+            questions.map(|(q, &t)| self.step_before(q, t)).unzip();
+        let view = |k: usize| View { state: &states[k], time: times[k], previous: None };
+        let input = self.shown(batch, view, device);
+        Earlier { predictions: split_predictions(network.forward(&input), &input.sizes), times }
     }
 
     /// A question's state noised on from its time t to a later one, and that time.
@@ -204,7 +206,13 @@ impl GraphObjective {
 struct View<'a> {
     state: &'a State<f32>,
     time: f64,
-    previous: Option<&'a [Prediction<f32>]>,
+    previous: Option<Previous<'a>>,
+}
+
+/// The predictions of a step earlier, and their times.
+struct Earlier {
+    predictions: Vec<MoleculePrediction>,
+    times: Vec<f64>,
 }
 
 fn permutation(noise: Noise, epoch: u64, count: usize) -> Arc<Vec<usize>> {
@@ -231,13 +239,12 @@ impl Objective for GraphObjective {
         let batch = self.batch(step, part);
         let previous = if self.noise.uniform_one(Stream::new(step, SELF_CONDITION, 0)) < 0.5 {
             // In a walk the prediction shown is of the step before.
-            let input = self.earlier(&batch, device);
             let network = GraphDenoiser::bind(config, &weights.detached())?;
-            Some(split_predictions(network.forward(&input), &input.sizes))
+            Some(self.earlier(&network, &batch, device))
         } else {
             None
         };
-        let input = self.input(&batch, previous.as_deref(), device);
+        let input = self.input(&batch, previous.as_ref(), device);
         let output = GraphDenoiser::bind(config, weights)?.forward(&input);
         let targets = Targets::new(self, &batch, device);
         let loss = &self.model.loss;

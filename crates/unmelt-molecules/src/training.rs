@@ -157,7 +157,7 @@ impl TrainingRun {
                 .into(),
             model: model.clone(),
             provenance: Provenance {
-                trained_by: concat!("unmelt ", env!("CARGO_PKG_VERSION")).into(),
+                trained_by: crate::PROGRAM.into(),
                 data: self.data_source(molecules),
                 samples_seen: trainer.samples(),
                 steps: trainer.step(),

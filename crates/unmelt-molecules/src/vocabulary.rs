@@ -72,21 +72,21 @@ impl Vocabulary {
     pub fn charge_class(&self, charge: i8) -> Option<usize> {
         self.charges.iter().position(|&c| c == charge)
     }
+}
 
-    /// The number of atoms at `u` in (0, 1) of the cumulative distribution of sizes above `least`; none if the data has
-    /// no larger molecule.
-    pub fn draw_size_above(&self, least: usize, u: f64) -> Option<usize> {
-        let larger = || self.sizes.range(least + 1..);
-        let total: u64 = larger().map(|(_, count)| count).sum();
-        let mut rest = u * total as f64;
-        for (&size, &count) in larger() {
-            rest -= count as f64;
-            if rest < 0.0 {
-                return Some(size);
-            }
+/// The number of atoms at `u` in (0, 1) of the cumulative distribution of sizes above `least`, of molecules by number of
+/// atoms; none if there is no larger molecule.
+pub(crate) fn draw_size_above(sizes: &BTreeMap<usize, u64>, least: usize, u: f64) -> Option<usize> {
+    let larger = || sizes.range(least + 1..);
+    let total: u64 = larger().map(|(_, count)| count).sum();
+    let mut rest = u * total as f64;
+    for (&size, &count) in larger() {
+        rest -= count as f64;
+        if rest < 0.0 {
+            return Some(size);
         }
-        larger().next_back().map(|(&size, _)| size)
     }
+    larger().next_back().map(|(&size, _)| size)
 }
 
 /// The class of a bond order; aromatic bonds have none.

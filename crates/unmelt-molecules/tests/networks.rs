@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor, TensorData};
 use nalgebra::{Matrix3, Rotation3, Vector3};
 use proptest::prelude::*;
-use unmelt_diffusion::{Level, Mask, Noise, Parameters, Prediction, Stream, Value, to_vec};
+use unmelt_diffusion::{Level, Mask, Noise, Parameters, Prediction, Previous, Stream, Value, to_vec};
 use unmelt_molecules::network::{
     Egnn, EgnnConfig, EgnnInput, GraphDenoiser, GraphDenoiserConfig, GraphInput, Noisy, split_predictions,
 };
@@ -78,7 +78,7 @@ fn predict_with(
         .enumerate()
         .map(|(k, state)| Noisy {
             state,
-            previous: previous.map(|p| p[k].as_slice()),
+            previous: previous.map(|p| Previous { prediction: &p[k], time: 0.45 }),
             time: 0.4,
             level: Level::variance_preserving(0.6),
             given,

@@ -13,6 +13,8 @@ pub enum Molecules {
     Train(Train),
     /// Measure validity, stability, uniqueness and novelty of molecules in a file
     Evaluate(Evaluate),
+    /// Make a model of a checkpoint of another program
+    Import(Import),
     /// Say what a model is: its network, its data, its measured quality
     Info {
         /// Name of a built-in model, or the folder of a trained one
@@ -120,6 +122,29 @@ pub struct Evaluate {
     /// Print JSON instead of a table
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Import {
+    /// The program that the checkpoint is of
+    #[arg(long, value_enum)]
+    pub from: Source,
+    /// The folder of the checkpoint: args.pickle with generative_model_ema.npy or generative_model.npy
+    pub folder: PathBuf,
+    /// Folder to write the model to [default: the checkpoint's folder]
+    #[arg(long)]
+    pub output: Option<PathBuf>,
+    /// Mean and mean absolute deviation of a property in the training data, for a conditional checkpoint, which does not
+    /// store them. May be given several times
+    #[arg(long, value_name = "NAME=MEAN,MAD")]
+    pub norm: Vec<unmelt_molecules::edm::PropertyNorm>,
+}
+
+/// Programs whose checkpoints can be imported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Source {
+    /// Equivariant Diffusion for Molecule Generation in 3D (Hoogeboom et al. 2022)
+    Edm,
 }
 
 #[derive(Debug, clap::Args)]

@@ -3,6 +3,7 @@
 pub mod args;
 mod evaluate;
 mod generate;
+mod import;
 mod train;
 mod wishes;
 
@@ -17,6 +18,7 @@ pub fn run(command: Molecules) -> Result<(), Failure> {
         Molecules::Generate(args) => generate::run(&args),
         Molecules::Train(args) => train::run(args),
         Molecules::Evaluate(args) => evaluate::run(&args),
+        Molecules::Import(args) => import::run(&args),
         Molecules::Info { model } => info::model(&model),
     }
 }

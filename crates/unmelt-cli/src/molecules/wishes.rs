@@ -6,7 +6,7 @@ use unmelt_diffusion::Grid;
 use unmelt_diffusion::solver::Solver;
 use unmelt_molecules::format::read_molecules;
 use unmelt_molecules::{
-    Beginning, Filter, Fragments, GenerateRequest, GraphModel, KeySet, Molecule, Sieve, models,
+    Beginning, Filter, Fragments, GenerateRequest, KeySet, Molecule, Property, Sieve, models,
 };
 
 use super::args::Generate;
@@ -35,7 +35,7 @@ pub fn target(text: &str) -> Result<Target, String> {
 }
 
 /// The request of a command line.
-pub fn request(args: &Generate, model: &GraphModel) -> Result<GenerateRequest, Failure> {
+pub fn request(args: &Generate, known: &[Property]) -> Result<GenerateRequest, Failure> {
     let solver = Solver::from_name(&args.solver)
         .ok_or_else(|| Failure::usage(format!("\"{}\" is no solver", args.solver)))?;
     let grid = Grid::from_name(&args.grid).ok_or_else(|| {
@@ -50,16 +50,16 @@ pub fn request(args: &Generate, model: &GraphModel) -> Result<GenerateRequest, F
         seed: args.seed,
         atoms: args.atoms,
         beginning: beginning(args)?,
-        targets: targets(args, model)?,
+        targets: targets(args, known)?,
         guidance: args.guidance,
         candidates: args.candidates,
     })
 }
 
-fn targets(args: &Generate, model: &GraphModel) -> Result<Vec<(String, f64)>, Failure> {
+fn targets(args: &Generate, properties: &[Property]) -> Result<Vec<(String, f64)>, Failure> {
     let mut targets: Vec<(String, f64)> = Vec::new();
     for target in &args.property {
-        let known = model.properties.iter().find(|p| p.source.name == target.name);
+        let known = properties.iter().find(|p| p.source.name == target.name);
         if let (Some(unit), Some(property)) = (&target.unit, known)
             && *unit != property.source.unit
         {

@@ -136,6 +136,9 @@ struct Linear {
 impl Linear {
     fn bind(weights: &Weights, name: &str) -> Result<Self> {
         let weight = weights.get::<2>(&format!("{name}.weight"))?.transpose();
+        // In the memory's order, which the factor sees to: a product with a transposed view rounds each row in a way that
+        // depends on how many rows there are.
+        let weight = weight.mul_scalar(1.0);
         Ok(Self { weight, bias: weights.get(&format!("{name}.bias"))? })
     }
 

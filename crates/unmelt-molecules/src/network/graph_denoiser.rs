@@ -52,9 +52,9 @@ pub struct GraphDenoiserConfig {
 
 impl GraphDenoiserConfig {
     /// Columns of the node features: both class vectors, now and predicted before; whether place, element and
-    /// charge are given; time.
+    /// charge are given; age of the prediction before; time.
     pub fn node_features(&self) -> usize {
-        2 * (self.elements + self.charges) + 3 + self.time_features
+        2 * (self.elements + self.charges) + 4 + self.time_features
     }
 
     /// The layer that is the first to hear of wishes: those before it say what the molecule is like without them.
@@ -62,9 +62,10 @@ impl GraphDenoiserConfig {
         self.layers / 2
     }
 
-    /// Columns of the pair features: bonds and distances, now and predicted before; two flags; time.
+    /// Columns of the pair features: bonds and distances, now and predicted before; two flags; age of the
+    /// prediction before; time.
     pub fn pair_features(&self) -> usize {
-        2 * self.bonds + 2 * (self.distance_features + 1) + 2 + self.time_features
+        2 * self.bonds + 2 * (self.distance_features + 1) + 3 + self.time_features
     }
 
     /// Names and shapes of the parameters.

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
 use rayon::prelude::*;
-use unmelt_diffusion::{Level, Mask, Prediction, Value};
+use unmelt_diffusion::{Level, Mask, Prediction, Previous, Value};
 use unmelt_kernels::pair_count;
 
 use super::GraphDenoiserConfig;
@@ -16,7 +16,7 @@ pub struct Noisy<'a> {
     /// Positions, atoms, charges and bonds, in the order of the features.
     pub state: &'a [Value<f32>],
     /// The prediction of the evaluation before, if there was one.
-    pub previous: Option<&'a [Prediction<f32>]>,
+    pub previous: Option<Previous<'a>>,
     /// Time in [0, 1].
     pub time: f64,
     /// Level of the positions at that time.
@@ -31,6 +31,12 @@ impl Noisy<'_> {
     /// Number of atoms.
     pub fn len(&self) -> usize {
         self.state[1].classes().len()
+    }
+
+    /// How old the prediction before is, in time, stretched where steps are short: what the network is shown may be the
+    /// answer to this very state or to one much noisier, and is worth accordingly.
+    fn age(&self) -> f32 {
+        self.previous.map_or(0.0, |p| (10.0 * (p.time - self.time).max(0.0)).sqrt() as f32)
     }
 
     /// Whether there is no atom.
@@ -182,14 +188,14 @@ fn time_features(t: f64, count: usize) -> Vec<f32> {
 }
 
 fn probabilities<'a>(m: &Noisy<'a>, feature: usize) -> Option<&'a [f32]> {
-    m.previous.map(|p| match &p[feature] {
+    m.previous.map(|p| match &p.prediction[feature] {
         Prediction::Probabilities(p) => p.as_slice(),
         Prediction::Continuous(_) => panic!("a categorical feature is predicted as probabilities"),
     })
 }
 
 fn previous_positions<'a>(m: &Noisy<'a>) -> Option<&'a [f32]> {
-    m.previous.map(|p| match &p[0] {
+    m.previous.map(|p| match &p.prediction[0] {
         Prediction::Continuous(x) => x.as_slice(),
         Prediction::Probabilities(_) => panic!("positions are predicted as numbers"),
     })
@@ -213,7 +219,8 @@ fn nodes(config: &GraphDenoiserConfig, m: &Noisy, time: &[f32]) -> Vec<f32> {
             row[at] = f32::from(m.is_given(feature, element));
             at += 1;
         }
-        row[at..].copy_from_slice(time);
+        row[at] = m.age();
+        row[at + 1..].copy_from_slice(time);
     }
     out
 }
@@ -240,7 +247,8 @@ fn pairs(config: &GraphDenoiserConfig, m: &Noisy, time: &[f32]) -> Vec<f32> {
         }
         rest[0] = f32::from(m.is_given(3, k));
         rest[1] = f32::from(before.is_some());
-        rest[2..].copy_from_slice(time);
+        rest[2] = m.age();
+        rest[3..].copy_from_slice(time);
     }
     out
 }

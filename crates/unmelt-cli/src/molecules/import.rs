@@ -1,0 +1,16 @@
+//! `unmelt molecules import`.
+
+use unmelt_molecules::edm::EdmImport;
+
+use super::args::{Import, Source};
+use crate::failure::Failure;
+
+/// Imports.
+pub fn run(args: &Import) -> Result<(), Failure> {
+    let output = args.output.as_ref().unwrap_or(&args.folder);
+    let card = match args.from {
+        Source::Edm => EdmImport { folder: args.folder.clone(), norms: args.norm.clone() }.write(output)?,
+    };
+    println!("Imported {}: {} parameters. Model: {}", card.name, card.weights.parameters, output.display());
+    Ok(())
+}

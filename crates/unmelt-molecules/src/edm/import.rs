@@ -1,0 +1,211 @@
+//! Import of EDM's checkpoints: `args.pickle` and `generative_model_ema.npy`, which is a file of PyTorch, in; a model folder
+//! out. Neither file is executed.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use pytorch_reader::{DType, PytorchReader};
+use unmelt_diffusion::Schedule;
+use unmelt_diffusion::checkpoint::{
+    Arrays, CARD_FORMAT, Card, ModelFiles, Precision, Provenance, WeightsRecord, values_in_layout,
+    write_model,
+};
+
+use super::EdmModel;
+use super::args::Args;
+use super::datasets::Dataset;
+use crate::{Error, MoleculeModel, Property, PropertySource, Result};
+
+/// Largest difference of α² between EDM's own schedule, which it keeps in 32 bits, and ours.
+const SCHEDULE_TOLERANCE: f64 = 1e-4;
+
+/// How the values of a property are made ready for a conditional network. EDM computes it from its training data and does
+/// not store it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PropertyNorm {
+    name: String,
+    mean: f64,
+    deviation: f64,
+}
+
+impl FromStr for PropertyNorm {
+    type Err = String;
+
+    /// Reads "alpha=75.3,6.3": name, mean and mean absolute deviation.
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let wrong = || {
+            format!(
+                "\"{text}\" is no norm; write name, mean and mean absolute deviation, as in alpha=75.3,6.3"
+            )
+        };
+        let (name, numbers) = text.split_once('=').ok_or_else(wrong)?;
+        let (mean, deviation) = numbers.split_once(',').ok_or_else(wrong)?;
+        let number = |t: &str| t.trim().parse::<f64>().map_err(|_| wrong());
+        Self::new(name.trim(), number(mean)?, number(deviation)?).ok_or_else(wrong)
+    }
+}
+
+impl PropertyNorm {
+    /// The mean and the mean absolute deviation of a property; none unless both are finite and the second above 0.
+    pub fn new(name: &str, mean: f64, deviation: f64) -> Option<Self> {
+        let usable = mean.is_finite() && deviation.is_finite() && deviation > 0.0;
+        usable.then(|| Self { name: name.into(), mean, deviation })
+    }
+
+    fn property(&self) -> Property {
+        let unit = match self.name.as_str() {
+            "mu" => "D",
+            "alpha" => "Bohr³",
+            "gap" | "homo" | "lumo" => "eV",
+            "Cv" => "cal/(mol K)",
+            _ => "",
+        };
+        // Mean absolute deviations are about 0.8 standard deviations; no more is known of the range.
+        let range = [self.mean - 5.0 * self.deviation, self.mean + 5.0 * self.deviation];
+        let (name, column) = (self.name.clone(), self.name.clone());
+        let source = PropertySource { name, column, minus: None, unit: unit.into() };
+        Property { source, mean: self.mean, deviation: self.deviation, range }
+    }
+}
+
+/// An import.
+#[derive(Clone, Debug)]
+pub struct EdmImport {
+    /// The folder with `args.pickle` and the weights.
+    pub folder: PathBuf,
+    /// Norms of the properties, for a conditional checkpoint.
+    pub norms: Vec<PropertyNorm>,
+}
+
+impl EdmImport {
+    /// Writes the model's folder; returns its card.
+    pub fn write(&self, output: &Path) -> Result<Card<MoleculeModel>> {
+        let args = Args::read(&self.folder)?;
+        let (path, mut arrays) = self.checkpoint(&args)?;
+        let dataset = Dataset::find(&args.dataset, args.remove_h)?;
+        let elements = dataset.elements();
+        let network = args.network(elements.len());
+        let fault = |fault: String| Error::Format { kind: "EDM checkpoint", path: path.clone(), fault };
+        let schedule = schedule(&args, arrays.remove("gamma.gamma")).map_err(fault)?;
+        // A placeholder of EDM's that says where its tensors are.
+        arrays.remove("buffer");
+        let layout = network.layout();
+        let values = values_in_layout(&layout, &arrays).map_err(|e| fault(e.to_string()))?;
+        let model = EdmModel {
+            elements,
+            atomic_number: args.include_charges,
+            sizes: dataset.sizes,
+            scales: args.normalize_factors,
+            network,
+            schedule,
+            properties: self.properties(&args)?,
+        };
+        let name = self.folder.file_name().map_or("edm".into(), |n| n.to_string_lossy().into_owned());
+        let card = Card {
+            format: CARD_FORMAT,
+            name,
+            description:
+                "EDM (Hoogeboom et al. 2022): generates elements and positions; bonds are guessed from the \
+                          distances of the finished molecule."
+                    .into(),
+            model: MoleculeModel::Edm(Box::new(model)),
+            provenance: Provenance {
+                trained_by: format!("EDM, {} epochs; imported by {}", args.current_epoch, crate::PROGRAM),
+                data: args.dataset.clone(),
+                ..Provenance::default()
+            },
+            weights: WeightsRecord::default(),
+        };
+        write_model(output, &card, &layout, &values, Precision::Single)?;
+        Ok(ModelFiles::read(output)?.card()?)
+    }
+
+    /// The tensors of the checkpoint that is there.
+    fn checkpoint(&self, args: &Args) -> Result<(PathBuf, Arrays)> {
+        let files = args.checkpoints();
+        let Some(path) = files.iter().map(|f| self.folder.join(f)).find(|p| p.is_file()) else {
+            return Err(Error::Request(format!(
+                "{} holds neither {} nor {}, the weights of EDM",
+                self.folder.display(),
+                files[0],
+                files[1]
+            )));
+        };
+        let arrays = read_arrays(&path).map_err(|fault| Error::Format {
+            kind: "EDM checkpoint",
+            path: path.clone(),
+            fault,
+        })?;
+        Ok((path, arrays))
+    }
+
+    fn properties(&self, args: &Args) -> Result<Vec<Property>> {
+        if let Some(norm) = self.norms.iter().find(|n| !args.conditioning.contains(&n.name)) {
+            let known = args.conditioning.join(", ");
+            let known = if known.is_empty() { "on no property".into() } else { format!("on {known}") };
+            return Err(Error::Request(format!(
+                "the checkpoint is conditioned {known}, not on {}, whose norm was given",
+                norm.name
+            )));
+        }
+        let norm = |name: &String| {
+            let found = self.norms.iter().find(|n| n.name == *name);
+            found.map(PropertyNorm::property).ok_or_else(|| {
+                Error::Request(format!(
+                    "the checkpoint is conditioned on {name} and does not store how its values are normalised; say \
+                     --norm {name}=MEAN,MAD with the mean and the mean absolute deviation of its training data"
+                ))
+            })
+        };
+        args.conditioning.iter().map(norm).collect()
+    }
+}
+
+/// The schedule of a checkpoint: by its name where that agrees with γ = −ln(α²/σ²) of the file, else the file's.
+fn schedule(args: &Args, gamma: Option<(Vec<usize>, Vec<f32>)>) -> std::result::Result<Schedule, String> {
+    let named = args.named_schedule();
+    let Some((_, gamma)) = gamma else {
+        return named.ok_or_else(|| "it holds no schedule (gamma.gamma)".into());
+    };
+    let own: Vec<f64> = gamma.iter().map(|g| 1.0 / (1.0 + f64::from(*g).exp())).collect();
+    let Some(named) = named else {
+        return Ok(Schedule::Tabulated { alphas_cumprod: own, starts_at_zero: true });
+    };
+    let table = named.alphas_cumprod().unwrap_or_default();
+    let near = |(a, b): (&f64, &f64)| (a - b).abs() < SCHEDULE_TOLERANCE;
+    if table.len() == own.len() && table.iter().zip(&own).all(near) {
+        Ok(named)
+    } else {
+        Err("its schedule (gamma.gamma) is not the one that args.pickle names".into())
+    }
+}
+
+/// The tensors of a PyTorch file as f32.
+fn read_arrays(path: &Path) -> std::result::Result<Arrays, String> {
+    let reader = PytorchReader::new(path).map_err(|e| e.to_string())?;
+    let mut arrays = Arrays::new();
+    for (name, tensor) in reader.tensors() {
+        let bytes = tensor.read().map_err(|e| e.to_string())?;
+        let values = floats(tensor.dtype(), &bytes)
+            .ok_or_else(|| format!("tensor {name} has the type {:?}, want a float", tensor.dtype()))?;
+        if values.iter().any(|x| !x.is_finite()) {
+            return Err(format!("tensor {name} holds a number that is not finite"));
+        }
+        let name = name.strip_prefix("module.").unwrap_or(name);
+        arrays.insert(name.into(), (tensor.shape().to_vec(), values));
+    }
+    Ok(arrays)
+}
+
+fn floats(dtype: DType, bytes: &[u8]) -> Option<Vec<f32>> {
+    let (words, _) = bytes.as_chunks::<4>();
+    let (longs, _) = bytes.as_chunks::<8>();
+    let (halves, _) = bytes.as_chunks::<2>();
+    Some(match dtype {
+        DType::F32 => words.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+        DType::F64 => longs.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
+        DType::F16 => halves.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()).collect(),
+        DType::BF16 => halves.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32()).collect(),
+        _ => return None,
+    })
+}

@@ -1,0 +1,138 @@
+//! The models that generate molecules, as they stand on a card.
+
+use std::collections::BTreeMap;
+
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use unmelt_diffusion::{FeatureSpec, State};
+
+use crate::edm::EdmModel;
+use crate::{Beginning, Error, GenerateRequest, GraphModel, Molecule, Property, Result};
+
+/// The key that the card of an EDM model has.
+const EDM: &str = "edm";
+
+/// The model part of a card.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MoleculeModel {
+    /// A graph denoiser.
+    Graph(Box<GraphModel>),
+    /// A model of EDM.
+    Edm(Box<EdmModel>),
+}
+
+impl Serialize for MoleculeModel {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        match self {
+            Self::Graph(model) => model.serialize(serializer),
+            Self::Edm(model) => BTreeMap::from([(EDM, model)]).serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for MoleculeModel {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let mut value = serde_json::Value::deserialize(deserializer)?;
+        match value.get_mut(EDM) {
+            Some(model) => parsed(model.take()).map(Self::Edm),
+            None => parsed(value).map(Self::Graph),
+        }
+        .map_err(D::Error::custom)
+    }
+}
+
+fn parsed<M: DeserializeOwned>(value: serde_json::Value) -> serde_json::Result<Box<M>> {
+    serde_json::from_value(value).map(Box::new)
+}
+
+impl MoleculeModel {
+    /// The features of a state, in order.
+    pub fn features(&self) -> Vec<FeatureSpec> {
+        match self {
+            Self::Graph(model) => model.features.clone(),
+            Self::Edm(model) => model.features(),
+        }
+    }
+
+    /// Properties that may be asked for.
+    pub fn properties(&self) -> &[Property] {
+        match self {
+            Self::Graph(model) => &model.properties,
+            Self::Edm(model) => &model.properties,
+        }
+    }
+
+    /// Atomic numbers of the elements that it knows.
+    pub fn elements(&self) -> &[u8] {
+        match self {
+            Self::Graph(model) => &model.vocabulary.elements,
+            Self::Edm(model) => &model.elements,
+        }
+    }
+
+    /// Molecules of the training data by number of atoms.
+    pub fn sizes(&self) -> &BTreeMap<usize, u64> {
+        match self {
+            Self::Graph(model) => &model.vocabulary.sizes,
+            Self::Edm(model) => &model.sizes,
+        }
+    }
+
+    /// Elements per feature of a molecule of n atoms.
+    pub fn lengths(&self, n: usize) -> Vec<usize> {
+        match self {
+            Self::Graph(model) => model.lengths(n).to_vec(),
+            Self::Edm(model) => model.lengths(n),
+        }
+    }
+
+    /// A molecule as a clean state.
+    pub fn encode(&self, molecule: &Molecule) -> Result<State<f32>> {
+        match self {
+            Self::Graph(model) => model.encode(molecule),
+            Self::Edm(model) => model.encode(molecule),
+        }
+    }
+
+    /// A clean state as a molecule.
+    pub fn decode(&self, state: &State<f32>) -> Result<Molecule> {
+        match self {
+            Self::Graph(model) => model.decode(state),
+            Self::Edm(model) => model.decode(state),
+        }
+    }
+
+    /// The graph denoiser, for what only it can do.
+    pub fn graph(&self) -> Result<&GraphModel> {
+        match self {
+            Self::Graph(model) => Ok(model),
+            Self::Edm(_) => Err(Error::Request(
+                "an EDM model knows neither formulas nor fragments; take a model that was trained with them, such \
+                 as qm9"
+                    .into(),
+            )),
+        }
+    }
+
+    /// Checks that the model has an answer to a request of this kind.
+    pub fn check(&self, request: &GenerateRequest) -> Result<()> {
+        let Self::Edm(model) = self else { return Ok(()) };
+        if matches!(request.beginning, Beginning::Formula(_) | Beginning::Fragments(_)) {
+            self.graph()?;
+        }
+        if request.candidates > 1 {
+            return Err(Error::Request(
+                "an EDM model does not estimate properties, so it cannot choose among candidates".into(),
+            ));
+        }
+        let missing =
+            model.properties.iter().find(|p| request.targets.iter().all(|(n, _)| *n != p.source.name));
+        match missing {
+            Some(p) => Err(Error::Request(format!(
+                "the model was trained with {name} given and has no answer without it; say --property {name}=…",
+                name = p.source.name
+            ))),
+            None => Ok(()),
+        }
+    }
+}

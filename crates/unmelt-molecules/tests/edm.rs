@@ -1,0 +1,120 @@
+//! Checkpoints of EDM: imported without executing anything, and generated with.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use unmelt_molecules::edm::{EdmImport, PropertyNorm};
+use unmelt_molecules::format::write_sdf;
+use unmelt_molecules::{Beginning, GenerateRequest, Generator, Molecule};
+
+fn checkpoint(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/edm").join(name)
+}
+
+fn norms(texts: &[&str]) -> Vec<PropertyNorm> {
+    texts.iter().map(|t| t.parse().expect("a norm")).collect()
+}
+
+fn sdf(molecule: &Molecule) -> Vec<u8> {
+    let mut text = Vec::new();
+    write_sdf(&mut text, molecule).expect("memory does not run out");
+    text
+}
+
+/// A copy of a checkpoint to spoil.
+fn copy(name: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for file in ["args.pickle", "generative_model_ema.npy"] {
+        std::fs::copy(checkpoint(name).join(file), folder.path().join(file)).expect("a copy");
+    }
+    folder
+}
+
+fn fault(folder: &Path) -> String {
+    let output = tempfile::tempdir().expect("a folder");
+    let import = EdmImport { folder: folder.to_path_buf(), norms: Vec::new() };
+    let error = import.write(output.path()).expect_err("an error").to_string();
+    assert!(!output.path().join("model.json").exists(), "a model was written in spite of: {error}");
+    error
+}
+
+fn imported(name: &str, norms: Vec<PropertyNorm>) -> Generator {
+    let output = tempfile::tempdir().expect("a folder");
+    EdmImport { folder: checkpoint(name), norms }.write(output.path()).expect("an import");
+    Generator::open(output.path(), &Device::flex()).expect("a model")
+}
+
+#[test]
+fn an_imported_model_generates_the_same_in_any_batch() {
+    let generator = imported("plain", Vec::new());
+    let request = GenerateRequest { steps: 4, seed: 5, ..GenerateRequest::default() };
+    let together = generator.generate(&request, 0..3, &mut |_| true).expect("molecules");
+    let alone = generator.generate(&request, 2..3, &mut |_| true).expect("molecules");
+    assert!(sdf(&together[2]) == sdf(&alone[0]), "its company matters");
+    assert!(together.iter().all(|m| (3..=29).contains(&m.len())));
+}
+
+#[test]
+fn a_conditional_model_wants_its_property() {
+    let generator = imported("conditional", norms(&["alpha=75.3,6.3"]));
+    let free = GenerateRequest { steps: 3, atoms: Some(9), ..GenerateRequest::default() };
+    assert!(
+        generator.check(&free).expect_err("a target is missing").to_string().contains("--property alpha")
+    );
+    let wanted = |alpha| GenerateRequest { targets: vec![("alpha".into(), alpha)], ..free.clone() };
+    assert_eq!(generator.evaluations(&wanted(80.0)).expect("a count"), 3);
+    let of = |alpha| generator.generate(&wanted(alpha), 0..1, &mut |_| true).expect("molecules").remove(0);
+    assert!(sdf(&of(60.0)) != sdf(&of(90.0)), "the property says nothing");
+    assert_eq!(of(60.0).len(), 9);
+}
+
+#[test]
+fn what_edm_never_learned_is_refused() {
+    let generator = imported("plain", Vec::new());
+    let formula = Beginning::Formula("C2H6O".parse().expect("a formula"));
+    let request = GenerateRequest { beginning: formula, ..GenerateRequest::default() };
+    assert!(generator.check(&request).expect_err("no formulas").to_string().contains("formulas"));
+    let candidates = GenerateRequest { candidates: 3, ..GenerateRequest::default() };
+    assert!(generator.check(&candidates).is_err());
+}
+
+#[test]
+fn spoiled_checkpoints_are_named() {
+    let folder = copy("plain");
+    let weights = folder.path().join("generative_model_ema.npy");
+    let whole = std::fs::read(&weights).expect("the weights");
+    for kept in [0, 10, 1000, whole.len() / 2, whole.len() - 30] {
+        std::fs::write(&weights, &whole[..kept]).expect("a file");
+        let error = fault(folder.path());
+        assert!(error.contains("generative_model_ema.npy"), "{kept} bytes: {error}");
+    }
+    std::fs::remove_file(&weights).expect("a removal");
+    assert!(fault(folder.path()).contains("generative_model.npy"));
+    std::fs::copy(checkpoint("conditional").join("generative_model_ema.npy"), &weights).expect("a copy");
+    assert!(fault(folder.path()).contains("dynamics.egnn"));
+    std::fs::remove_file(folder.path().join("args.pickle")).expect("a removal");
+    assert!(fault(folder.path()).contains("args.pickle"));
+    assert!(fault(&checkpoint("conditional")).contains("--norm alpha=MEAN,MAD"));
+}
+
+#[test]
+fn pickles_are_never_executed() {
+    let folder = copy("plain");
+    let mark = folder.path().join("executed");
+    let call = format!("cos\nsystem\n(S'touch {}'\ntR.", mark.display());
+    std::fs::write(folder.path().join("args.pickle"), &call).expect("a file");
+    assert!(fault(folder.path()).contains("args.pickle"));
+    std::fs::copy(checkpoint("plain").join("args.pickle"), folder.path().join("args.pickle"))
+        .expect("a copy");
+    std::fs::write(folder.path().join("generative_model_ema.npy"), &call).expect("a file");
+    assert!(fault(folder.path()).contains("generative_model_ema.npy"));
+    assert!(!mark.exists(), "the pickle was executed");
+}
+
+#[test]
+fn norms_are_read_or_explained() {
+    assert!("alpha=75.3,6.3".parse::<PropertyNorm>().is_ok());
+    for bad in ["alpha", "alpha=", "alpha=1", "alpha=1,0", "alpha=1,-2", "alpha=x,2", "alpha=1,inf"] {
+        assert!(bad.parse::<PropertyNorm>().is_err(), "{bad}");
+    }
+}
