@@ -32,11 +32,9 @@ pub fn model(name: &str) -> Result<(), Failure> {
     };
     println!("network       {network}, {} parameters", card.weights.parameters);
     for p in model.properties() {
-        let ([low, high], unit) = (p.range, &p.source.unit);
-        println!(
-            "property      {}: {low:.2} to {high:.2} {unit}, from the column {}",
-            p.source.name, p.source.column
-        );
+        let ([low, high], source) = (p.range, &p.source);
+        let range = format!("{low:.2} to {high:.2} {}", source.unit);
+        println!("property      {}: {}, from the column {}", source.name, range.trim_end(), source.column);
     }
     println!("trained       by {} on {}", p.trained_by, p.data);
     if p.steps > 0 {

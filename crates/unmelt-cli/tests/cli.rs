@@ -432,3 +432,23 @@ fn a_checkpoint_of_edm_becomes_a_model() {
     assert!(none.contains("args.pickle"), "{none}");
     assert!(!f.path().join("c").exists());
 }
+
+#[test]
+fn a_model_is_evaluated_without_a_file() {
+    let f = folder();
+    let sampled = ["--steps", "6", "--seed", "5"];
+    generate(f.path(), "seven.sdf", &[]);
+    let of_file = succeeds(&["molecules", "evaluate", "seven.sdf", "--json"], f.path());
+    let of_model = succeeds(
+        &[&["molecules", "evaluate", "--model", "qm9", "--count", "7", "--json"], &sampled[..]].concat(),
+        f.path(),
+    );
+    let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+    let (of_file, mut of_model) = (parsed(&of_file), parsed(&of_model));
+    let sampling = of_model.as_object_mut().and_then(|o| o.remove("sampling")).expect("what it took");
+    assert_eq!(of_file, of_model);
+    assert_eq!((&sampling["evaluations"], &sampling["device"]), (&6.into(), &"cpu".into()));
+    assert!(sampling["seconds"].as_f64().is_some_and(|s| s > 0.0));
+    assert_eq!(names(f.path()), ["seven.csv", "seven.sdf"]);
+    assert!(fails(2, &["molecules", "evaluate"], f.path()).contains("--model"));
+}

@@ -39,6 +39,16 @@ pub enum Error {
         /// What is wrong with it.
         fault: String,
     },
+    /// A name that no model has.
+    #[error("\"{name}\" {what}; give the folder of a trained model or one of: {known}")]
+    UnknownModel {
+        /// What was asked for.
+        name: String,
+        /// "is no model", "is a folder without a model.json".
+        what: &'static str,
+        /// The models inside the program.
+        known: String,
+    },
     /// A tensor that a network wants and the weights do not have in that shape.
     #[error("the weights {fault} for {name}")]
     Weights {

@@ -29,6 +29,7 @@
 //! # Ok::<(), unmelt_diffusion::Error>(())
 //! ```
 
+pub mod built_in;
 pub mod checkpoint;
 pub mod device;
 mod error;

@@ -69,6 +69,3 @@ pub use training::{TrainingConfig, TrainingRun, TrainingSummary};
 pub use validation::ValidationConfig;
 pub use validity::is_valid;
 pub use vocabulary::{BOND_CLASSES, Vocabulary, bond_class};
-
-/// The program and its version, as cards name it.
-pub(crate) const PROGRAM: &str = concat!("unmelt ", env!("CARGO_PKG_VERSION"));

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use unmelt_diffusion::checkpoint::{CARD_FORMAT, Card, Precision, Provenance, WeightsRecord, write_model};
 use unmelt_diffusion::files::write_whole;
 use unmelt_diffusion::train::{Measures, TrainConfig, Trainer, Watcher};
 
@@ -149,24 +148,10 @@ impl TrainingRun {
         trainer: &Trainer<GraphObjective>,
         molecules: (usize, usize),
     ) -> unmelt_diffusion::Result<()> {
-        let card = Card {
-            format: CARD_FORMAT,
-            name: self.config.name.clone(),
-            description: "Graph denoiser for 3D molecules with explicit hydrogens: generates atoms, formal \
-                          charges, bonds and positions together."
-                .into(),
-            model: model.clone(),
-            provenance: Provenance {
-                trained_by: crate::PROGRAM.into(),
-                data: self.data_source(molecules),
-                samples_seen: trainer.samples(),
-                steps: trainer.step(),
-                minutes: trainer.elapsed().as_secs_f64() / 60.0,
-                ..Provenance::default()
-            },
-            weights: WeightsRecord::default(),
-        };
-        write_model(&self.output, &card, trainer.layout(), &trainer.averaged_values(), Precision::Half)
+        let description = "Graph denoiser for 3D molecules with explicit hydrogens: generates atoms, formal charges, \
+                           bonds and positions together.";
+        let named = [&self.config.name, description, &self.data_source(molecules)];
+        trainer.write_model(&self.output, named, model)
     }
 
     /// What the data is, and how much of it was held out.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use unmelt_diffusion::checkpoint::{CARD_FORMAT, Card, Precision, Provenance, WeightsRecord, write_model};
 use unmelt_diffusion::train::{LearningRate, TrainConfig, Trainer, Watcher};
 
 use crate::objective::{PatchObjective, PatchSampling};
@@ -103,7 +102,10 @@ impl TrainingRun {
         } else {
             Trainer::new(&objective, config, device)
         };
-        trainer.run(&self.output, self.limit, watcher, |t| self.write(&model, t).map(|()| Vec::new()))?;
+        let named = [&*self.config.name, &*self.config.description, &*self.config.data_source];
+        trainer.run(&self.output, self.limit, watcher, |t| {
+            t.write_model(&self.output, named, &model).map(|()| Vec::new())
+        })?;
         Ok(TrainingSummary { steps: trainer.step(), of_steps: steps, volumes: counts, warnings })
     }
 
@@ -123,25 +125,6 @@ impl TrainingRun {
             }
         }
         Ok(volumes)
-    }
-
-    fn write(&self, model: &VolumeModel, trainer: &Trainer<PatchObjective>) -> unmelt_diffusion::Result<()> {
-        let card = Card {
-            format: CARD_FORMAT,
-            name: self.config.name.clone(),
-            description: self.config.description.clone(),
-            model: model.clone(),
-            provenance: Provenance {
-                trained_by: concat!("unmelt ", env!("CARGO_PKG_VERSION")).into(),
-                data: self.config.data_source.clone(),
-                samples_seen: trainer.samples(),
-                steps: trainer.step(),
-                minutes: trainer.elapsed().as_secs_f64() / 60.0,
-                ..Provenance::default()
-            },
-            weights: WeightsRecord::default(),
-        };
-        write_model(&self.output, &card, trainer.layout(), &trainer.averaged_values(), Precision::Half)
     }
 }
 

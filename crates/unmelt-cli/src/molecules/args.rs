@@ -38,21 +38,8 @@ pub struct Generate {
     /// Name of a built-in model, or the folder of a trained one
     #[arg(long, default_value = "qm9")]
     pub model: String,
-    /// Steps from noise to molecule
-    #[arg(long, default_value_t = 100)]
-    pub steps: usize,
-    /// Solver of the positions; bonds and atoms are always drawn from their posterior
-    #[arg(long, default_value = "sde-dpm++2m", value_parser = clap::builder::PossibleValuesParser::new(unmelt_diffusion::solver::Solver::NAMES))]
-    pub solver: String,
-    /// Times that the steps visit: trailing (even), karras, logsnr, or power:P (P above 1: finer towards the end)
-    #[arg(long, default_value = "power:1.25")]
-    pub grid: String,
-    /// Temperature of atoms and bonds: below 1 likelier ones are drawn more often, which makes up for few steps (0.7 at 25)
-    #[arg(long, default_value_t = 1.0)]
-    pub temperature: f64,
-    /// Seed: the same seed gives the same molecules, whatever the batch
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
+    #[command(flatten)]
+    pub sampling: Sampling,
     /// Number of the first molecule within the seed, to go on where another run ended
     #[arg(long, default_value_t = 0)]
     pub first: u64,
@@ -104,6 +91,26 @@ pub struct Generate {
     /// File for the way of the first molecule from noise, a frame per evaluation (.sdf or .xyz)
     #[arg(long, value_name = "FILE")]
     pub trajectory: Option<PathBuf>,
+}
+
+/// How a model is sampled.
+#[derive(Debug, clap::Args)]
+pub struct Sampling {
+    /// Steps from noise to molecule
+    #[arg(long, default_value_t = 100)]
+    pub steps: usize,
+    /// Solver of the positions; bonds and atoms are always drawn from their posterior
+    #[arg(long, default_value = "sde-dpm++2m", value_parser = clap::builder::PossibleValuesParser::new(unmelt_diffusion::solver::Solver::NAMES))]
+    pub solver: String,
+    /// Times that the steps visit: trailing (even), karras, logsnr, or power:P (P above 1: finer towards the end)
+    #[arg(long, default_value = "power:1.25")]
+    pub grid: String,
+    /// Temperature of atoms and bonds: below 1 likelier ones are drawn more often, which makes up for few steps (0.7 at 25)
+    #[arg(long, default_value_t = 1.0)]
+    pub temperature: f64,
+    /// Seed: the same seed gives the same molecules, whatever the batch
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
     /// Molecules at a time
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=4096))]
     pub batch: u64,
@@ -115,7 +122,15 @@ pub struct Generate {
 #[derive(Debug, clap::Args)]
 pub struct Evaluate {
     /// Molecules: .sdf, .xyz, .parquet, or a folder of such files
-    pub molecules: PathBuf,
+    pub molecules: Option<PathBuf>,
+    /// Generate the molecules instead: name of a built-in model, or the folder of a trained one
+    #[arg(long)]
+    pub model: Option<String>,
+    /// How many molecules to generate
+    #[arg(long, default_value_t = 1000, requires = "model", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: u64,
+    #[command(flatten)]
+    pub sampling: Sampling,
     /// Molecules that do not count as novel, such as the training data
     #[arg(long)]
     pub reference: Option<PathBuf>,

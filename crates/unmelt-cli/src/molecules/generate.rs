@@ -31,10 +31,10 @@ struct Outputs {
 pub fn run(args: &Generate) -> Result<(), Failure> {
     // Everything that can be wrong is found before the work begins.
     let files = models::find(&args.model)?;
-    let device = args.device.open()?;
+    let device = args.sampling.device.open()?;
     let generator = Generator::load(&files, &device)?;
     let request = wishes::request(args, generator.card().model.properties())?;
-    let whole = Wanted { first: args.first, count: args.count, batch: args.batch };
+    let whole = Wanted { first: args.first, count: args.count, batch: args.sampling.batch };
     let wanted = args.shard.map_or(whole, |shard| whole.shard(shard));
     let mut harvest = Harvest::new(&generator, &request, wishes::sieve(args)?, wanted)?;
     let mut outputs = Outputs::create(args, &request)?;

@@ -9,7 +9,7 @@ use unmelt_molecules::{
     Beginning, Filter, Fragments, GenerateRequest, KeySet, Molecule, Property, Sieve, models,
 };
 
-use super::args::Generate;
+use super::args::{Generate, Sampling};
 use super::evaluate::report_faults;
 use crate::failure::Failure;
 
@@ -36,23 +36,31 @@ pub fn target(text: &str) -> Result<Target, String> {
 
 /// The request of a command line.
 pub fn request(args: &Generate, known: &[Property]) -> Result<GenerateRequest, Failure> {
-    let solver = Solver::from_name(&args.solver)
-        .ok_or_else(|| Failure::usage(format!("\"{}\" is no solver", args.solver)))?;
-    let grid = Grid::from_name(&args.grid).ok_or_else(|| {
-        Failure::usage(format!("\"{}\" is no grid", args.grid))
-            .hint("use trailing, karras, logsnr or power:P")
-    })?;
     Ok(GenerateRequest {
-        steps: args.steps,
-        solver,
-        grid,
-        temperature: args.temperature,
-        seed: args.seed,
         atoms: args.atoms,
         beginning: beginning(args)?,
         targets: targets(args, known)?,
         guidance: args.guidance,
         candidates: args.candidates,
+        ..sampled(&args.sampling)?
+    })
+}
+
+/// A request that wishes for nothing.
+pub fn sampled(sampling: &Sampling) -> Result<GenerateRequest, Failure> {
+    let solver = Solver::from_name(&sampling.solver)
+        .ok_or_else(|| Failure::usage(format!("\"{}\" is no solver", sampling.solver)))?;
+    let grid = Grid::from_name(&sampling.grid).ok_or_else(|| {
+        Failure::usage(format!("\"{}\" is no grid", sampling.grid))
+            .hint("use trailing, karras, logsnr or power:P")
+    })?;
+    Ok(GenerateRequest {
+        steps: sampling.steps,
+        solver,
+        grid,
+        temperature: sampling.temperature,
+        seed: sampling.seed,
+        ..GenerateRequest::default()
     })
 }
 

@@ -9,7 +9,11 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::optimizer::{AdamW, AdamWConfig, LearningRate};
-use crate::checkpoint::{Precision, read_arrays, values_in_layout, weights_bytes};
+use crate::built_in::PROGRAM;
+use crate::checkpoint::{
+    CARD_FORMAT, Card, Precision, Provenance, WeightsRecord, read_arrays, values_in_layout, weights_bytes,
+    write_model,
+};
 use crate::error::{Error, Result};
 use crate::files::{read_whole, write_whole};
 use crate::parameters::{Layout, Parameters, Weights, to_vec};
@@ -368,6 +372,31 @@ impl<'a, O: Objective> Trainer<'a, O> {
             watcher.event(&Event::Validated { step: self.step, measures });
         }
         Ok(())
+    }
+
+    /// Writes the model as it is by now, the average of its weights, with a card that says what it was trained on.
+    pub fn write_model<M: Serialize + Clone>(
+        &self,
+        folder: &Path,
+        [name, description, data]: [&str; 3],
+        model: &M,
+    ) -> Result<()> {
+        let card = Card {
+            format: CARD_FORMAT,
+            name: name.into(),
+            description: description.into(),
+            model: model.clone(),
+            provenance: Provenance {
+                trained_by: PROGRAM.into(),
+                data: data.into(),
+                samples_seen: self.samples,
+                steps: self.step,
+                minutes: self.elapsed.as_secs_f64() / 60.0,
+                ..Provenance::default()
+            },
+            weights: WeightsRecord::default(),
+        };
+        write_model(folder, &card, self.layout(), &self.averaged_values(), Precision::Half)
     }
 
     /// Writes the checkpoint that [`resume`](Self::resume) reads.

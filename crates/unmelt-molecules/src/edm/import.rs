@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use pytorch_reader::{DType, PytorchReader};
 use unmelt_diffusion::Schedule;
+use unmelt_diffusion::built_in::PROGRAM;
 use unmelt_diffusion::checkpoint::{
     Arrays, CARD_FORMAT, Card, ModelFiles, Precision, Provenance, WeightsRecord, values_in_layout,
     write_model,
@@ -110,7 +111,7 @@ impl EdmImport {
                     .into(),
             model: MoleculeModel::Edm(Box::new(model)),
             provenance: Provenance {
-                trained_by: format!("EDM, {} epochs; imported by {}", args.current_epoch, crate::PROGRAM),
+                trained_by: format!("EDM, {} epochs; imported by {PROGRAM}", args.current_epoch),
                 data: args.dataset.clone(),
                 ..Provenance::default()
             },
