@@ -95,7 +95,7 @@ impl MoleculeModel {
 
     /// Generates; returns the molecules, how many were drawn for them, and warnings about the request.
     #[pyo3(signature = (count, *, first=0, seed=0, steps=100, solver="sde-dpm++2m", grid="power:1.25", temperature=None, atoms=None, properties=None,
-        guidance=None, candidates=1, formula=None, fragments=None, attach=None, vary=None, strength=0.3, filters=None, contains=None,
+        guidance=None, candidates=None, formula=None, fragments=None, attach=None, vary=None, strength=0.3, filters=None, contains=None,
         reference=None, batch=64, progress=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn generate(
@@ -111,7 +111,7 @@ impl MoleculeModel {
         atoms: Option<usize>,
         properties: Option<BTreeMap<String, f64>>,
         guidance: Option<f64>,
-        candidates: usize,
+        candidates: Option<usize>,
         formula: Option<&str>,
         fragments: Option<Vec<Py<Molecule>>>,
         attach: Option<Vec<usize>>,

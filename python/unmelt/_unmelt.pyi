@@ -126,7 +126,7 @@ class MoleculeModel:
         atoms: int | None = None,
         properties: Mapping[str, float] | None = None,
         guidance: float | None = None,
-        candidates: int = 1,
+        candidates: int | None = None,
         formula: str | None = None,
         fragments: Sequence[Molecule] | None = None,
         attach: Sequence[int] | None = None,

@@ -219,7 +219,7 @@ class Model(NamedModel):
         formula: str | None = None,
         properties: Mapping[str, float] | None = None,
         guidance: float | None = None,
-        candidates: int = 1,
+        candidates: int | None = None,
         fragments: Sequence[Molecule] | None = None,
         attach: Sequence[int] | None = None,
         vary: Molecule | None = None,
@@ -236,7 +236,8 @@ class Model(NamedModel):
         at_least("seed", seed, 0)
         at_least("steps", steps, 1)
         at_least("batch", batch, 1)
-        at_least("candidates", candidates, 1)
+        if candidates is not None:
+            at_least("candidates", candidates, 1)
         if atoms is not None:
             at_least("atoms", atoms, 1)
         if isinstance(filters, str):
@@ -321,7 +322,7 @@ def generate(
     formula: str | None = None,
     properties: Mapping[str, float] | None = None,
     guidance: float | None = None,
-    candidates: int = 1,
+    candidates: int | None = None,
     filters: Sequence[str] = (),
     contains: Sequence[str] = (),
     reference: Iterable[Molecule] | None = None,
@@ -346,7 +347,7 @@ def generate(
         properties: Properties to have, by name, in the units of `Model.properties`.
         guidance: How far the properties pull: 1 is the network's own answer, more goes beyond it.
         candidates: Molecules to draw for each one where properties are wanted; the one whose properties, as the network estimates
-            them, are nearest is kept.
+            them, are nearest is kept; 8 if not given.
         filters: Keep only what is "valid", "connected", "stable", "unique", "novel"; goes on until `count` are there.
         contains: Keep only molecules that contain so much: "N>=1", "O<=2".
         reference: Molecules that are not novel; the training data if not given.
@@ -462,7 +463,8 @@ def vary(
     Args:
         molecule: The molecule.
         count: How many.
-        strength: How far it is melted: near 0 hardly, at 1 nothing of it is left.
+        strength: How far it is melted, as noise in its positions: 0.2 gives the same molecule back mostly, 0.3 close relatives,
+            0.5 distant ones; at 1 nothing of it is left.
         model: As for `generate`.
         device: As for `generate`.
         **options: Further arguments of `generate`.

@@ -24,6 +24,7 @@ def part(mol, heavy):
         if atom.GetAtomicNum() == 1 and atom.GetNeighbors()[0].GetIdx() in kept:
             kept.add(atom.GetIdx())
     cut = Chem.RWMol(mol)
+    Chem.Kekulize(cut, clearAromaticFlags=True)
     for atom in cut.GetAtoms():
         atom.SetNoImplicit(True)
     for k in sorted(set(range(mol.GetNumAtoms())) - kept, reverse=True):

@@ -6,14 +6,15 @@ use burn::tensor::Device;
 use nalgebra::{Point3, Vector3};
 use unmelt_diffusion::checkpoint::{Card, ModelFiles};
 use unmelt_diffusion::{
-    Draw, Given, Mask, Moment, Noise, ProductProcess, Sampler, SamplerConfig, State, Stream, Value,
+    Draw, Given, Level, Mask, Moment, Noise, ProductProcess, Sampler, SamplerConfig, State, Stream, Value,
 };
 
 use crate::predictor::{self, Guided, Predictor};
 use crate::tasks::{centre_on_given, give_atoms, give_elements, give_pairs, nothing};
 use crate::vocabulary::draw_size_above;
 use crate::{
-    Atom, Beginning, Error, Formula, Fragments, GenerateRequest, Molecule, MoleculeModel, Result, is_valid,
+    Atom, Beginning, Error, Formula, Fragments, GenerateRequest, Molecule, MoleculeModel, Result,
+    USUAL_CANDIDATES, is_valid,
 };
 
 /// Purpose of the noise that draws the number of atoms.
@@ -34,11 +35,6 @@ pub const MAX_ATOMS: usize = 500;
 
 /// The candidate's number is set into these upper bits of the sample's 48.
 const CANDIDATE_BITS: u32 = 38;
-
-/// Molecules that are drawn for each one.
-fn candidates(request: &GenerateRequest) -> usize {
-    if request.targets.is_empty() { 1 } else { request.candidates }
-}
 
 /// Molecules on their way, after an evaluation.
 pub struct Frame<'a> {
@@ -82,7 +78,7 @@ impl Generator {
     pub fn evaluations(&self, request: &GenerateRequest) -> Result<usize> {
         let wishes = self.wishes(request)?;
         let each = self.guided(request, &wishes).evaluations();
-        Ok(self.sampler(request)?.evaluations() * each * candidates(request))
+        Ok(self.sampler(request)?.evaluations() * each * self.candidates(request))
     }
 
     /// Checks everything about a request that can be known before the work begins.
@@ -91,6 +87,12 @@ impl Generator {
         self.sampler(request)?;
         self.wishes(request)?;
         self.draw(request, 0).map(drop)
+    }
+
+    /// Molecules that are drawn for each one.
+    fn candidates(&self, request: &GenerateRequest) -> usize {
+        let usual = if self.card.model.estimates_properties() { USUAL_CANDIDATES } else { 1 };
+        if request.targets.is_empty() { 1 } else { request.candidates.unwrap_or(usual) }
     }
 
     fn guided<'a>(&'a self, request: &GenerateRequest, wishes: &'a [Option<f32>]) -> Guided<'a> {
@@ -102,18 +104,12 @@ impl Generator {
             return Err(too_large(n));
         }
         let begin = match &request.beginning {
-            Beginning::Molecule { strength, .. } => *strength,
+            Beginning::Molecule { strength, .. } => self.time_of(*strength)?,
             _ => 1.0,
         };
-        if !(1..=MAX_CANDIDATES).contains(&request.candidates) {
+        if let Some(n) = request.candidates.filter(|n| !(1..=MAX_CANDIDATES).contains(n)) {
             return Err(Error::Request(format!(
-                "the candidates must be between 1 and {MAX_CANDIDATES}, but there are to be {}",
-                request.candidates
-            )));
-        }
-        if !(begin > 0.0 && begin <= 1.0) {
-            return Err(Error::Request(format!(
-                "the strength must be above 0 and at most 1, but it is {begin}"
+                "the candidates must be between 1 and {MAX_CANDIDATES}, but there are to be {n}"
             )));
         }
         let config = SamplerConfig {
@@ -125,6 +121,20 @@ impl Generator {
             temperature: request.temperature,
         };
         Ok(Sampler::new(&self.process, &config)?)
+    }
+
+    /// The time at which the positions hold so much noise.
+    fn time_of(&self, strength: f64) -> Result<f64> {
+        if !(strength > 0.0 && strength <= 1.0) {
+            return Err(Error::Request(format!(
+                "the strength must be above 0 and at most 1, but it is {strength}"
+            )));
+        }
+        if strength == 1.0 {
+            return Ok(1.0);
+        }
+        let level = Level::variance_preserving(1.0 - strength * strength);
+        Ok(self.process.features()[0].levels.time_of_lambda(level.lambda()))
     }
 
     /// The wanted properties, normalised, in the order of the model's; empty where none is.
@@ -280,7 +290,7 @@ impl Generator {
         watch: &mut dyn FnMut(&Frame) -> bool,
     ) -> Result<Vec<Molecule>> {
         let sampler = self.sampler(request)?;
-        let each = candidates(request) as u64;
+        let each = self.candidates(request) as u64;
         // The first candidate of a number is what would be drawn without others.
         let all = numbers.flat_map(|number| (0..each).map(move |k| number ^ (k << CANDIDATE_BITS)));
         let drawn = all.map(|number| self.draw(request, number)).collect::<Result<Vec<_>>>()?;

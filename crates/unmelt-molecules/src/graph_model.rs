@@ -49,8 +49,7 @@ pub struct GraphLoss {
     /// Squared error of the properties that the network estimates of every molecule, normalised, their mean.
     pub properties: f64,
     /// How much earlier in a walk, in time, the prediction that the network is shown was made, at most. Networks that learn
-    /// from fresh ones trust them too much where steps are long; those that learn from old ones use them less where
-    /// steps are short.
+    /// from fresh ones alone trust old ones too much, where steps are long.
     pub staleness: f64,
 }
 
@@ -63,8 +62,8 @@ impl Default for GraphLoss {
             elements: 0.4,
             charges: 1.0,
             bonds: 1.0,
-            properties: 0.3,
-            staleness: 0.0,
+            properties: 0.5,
+            staleness: 0.08,
         }
     }
 }

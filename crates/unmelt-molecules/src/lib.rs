@@ -60,7 +60,7 @@ pub use molecule::{Atom, Bond, BondOrder, Molecule, MoleculeError};
 pub use molecule_model::MoleculeModel;
 pub use objective::{GraphObjective, TrainingSet};
 pub use property::{Property, PropertySource};
-pub use request::{Beginning, GenerateRequest};
+pub use request::{Beginning, GenerateRequest, USUAL_CANDIDATES};
 pub use scaffold::murcko_scaffold;
 pub use sieve::{Filter, Sieve};
 pub use smiles::canonical_smiles;

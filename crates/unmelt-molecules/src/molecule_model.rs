@@ -114,13 +114,18 @@ impl MoleculeModel {
         }
     }
 
+    /// Whether it estimates the properties of molecules, and so can choose among candidates.
+    pub fn estimates_properties(&self) -> bool {
+        matches!(self, Self::Graph(model) if !model.properties.is_empty())
+    }
+
     /// Checks that the model has an answer to a request of this kind.
     pub fn check(&self, request: &GenerateRequest) -> Result<()> {
         let Self::Edm(model) = self else { return Ok(()) };
         if matches!(request.beginning, Beginning::Formula(_) | Beginning::Fragments(_)) {
             self.graph()?;
         }
-        if request.candidates > 1 {
+        if request.candidates.is_some_and(|n| n > 1) {
             return Err(Error::Request(
                 "an EDM model does not estimate properties, so it cannot choose among candidates".into(),
             ));

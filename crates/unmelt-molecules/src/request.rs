@@ -5,6 +5,9 @@ use unmelt_diffusion::solver::Solver;
 
 use crate::{Formula, Fragments, Molecule};
 
+/// Molecules that are drawn for each one where there are targets, unless told otherwise.
+pub const USUAL_CANDIDATES: usize = 8;
+
 /// What to generate, and how.
 #[derive(Clone, Debug)]
 pub struct GenerateRequest {
@@ -28,8 +31,8 @@ pub struct GenerateRequest {
     /// & Salimans 2022). Used where there are targets.
     pub guidance: f64,
     /// Molecules that are drawn for each one where there are targets; the one whose properties, as the network estimates
-    /// them, are nearest is kept.
-    pub candidates: usize,
+    /// them, are nearest is kept. If not given, [`USUAL_CANDIDATES`] of a network that estimates properties, 1 of another.
+    pub candidates: Option<usize>,
 }
 
 /// What molecules begin from.
@@ -46,7 +49,8 @@ pub enum Beginning {
     Molecule {
         /// The molecule.
         molecule: Molecule,
-        /// How far it is melted, above 0 to 1, where nothing of it is left.
+        /// How far it is melted: the noise σ of its positions when the way back begins, above 0 to 1, where nothing of it is
+        /// left.
         strength: f64,
     },
 }
@@ -63,7 +67,7 @@ impl Default for GenerateRequest {
             beginning: Beginning::Noise,
             targets: Vec::new(),
             guidance: 2.0,
-            candidates: 1,
+            candidates: None,
         }
     }
 }

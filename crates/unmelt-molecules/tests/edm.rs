@@ -74,7 +74,7 @@ fn what_edm_never_learned_is_refused() {
     let formula = Beginning::Formula("C2H6O".parse().expect("a formula"));
     let request = GenerateRequest { beginning: formula, ..GenerateRequest::default() };
     assert!(generator.check(&request).expect_err("no formulas").to_string().contains("formulas"));
-    let candidates = GenerateRequest { candidates: 3, ..GenerateRequest::default() };
+    let candidates = GenerateRequest { candidates: Some(3), ..GenerateRequest::default() };
     assert!(generator.check(&candidates).is_err());
 }
 

@@ -57,9 +57,9 @@ pub struct Generate {
     #[arg(long, default_value_t = 2.0, requires = "property")]
     pub guidance: f64,
     /// Molecules to draw for each one; the one whose properties, as the network estimates them, are nearest to the wanted ones
-    /// is kept
-    #[arg(long, default_value_t = 1, requires = "property")]
-    pub candidates: usize,
+    /// is kept [default: 8, or 1 of a model that estimates none]
+    #[arg(long, requires = "property")]
+    pub candidates: Option<usize>,
     /// Molecular formula of every molecule, hydrogens included: C7H10O2
     #[arg(long, conflicts_with_all = ["atoms", "scaffold", "link", "vary"])]
     pub formula: Option<unmelt_molecules::Formula>,
@@ -76,7 +76,8 @@ pub struct Generate {
     /// A molecule to vary: melted part of the way and back (.sdf, .mol, .parquet)
     #[arg(long, value_name = "FILE", conflicts_with = "atoms")]
     pub vary: Option<PathBuf>,
-    /// How far to melt it: near 0 hardly, at 1 nothing of it is left
+    /// How far to melt it, as noise in its positions: 0.2 gives the same molecule back mostly, 0.3 close relatives, 0.5 distant
+    /// ones; at 1 nothing of it is left
     #[arg(long, default_value_t = 0.3, requires = "vary")]
     pub strength: f64,
     /// Keep only what passes: valid, connected, stable, unique, novel; goes on until --count are there
