@@ -4,6 +4,7 @@ use crate::Result;
 use crate::enhance::Progress;
 use crate::patches::PatchPrior;
 use crate::rician::{BiasTable, InverseMean};
+use crate::synthesize::{convolve_axis, gaussian};
 
 /// The estimate behind noise of standard deviation `sigma`, in the prior's units.
 pub(crate) fn denoise(
@@ -18,14 +19,31 @@ pub(crate) fn denoise(
     }
     let mut answers = Answers { prior, sigma, tick, step: 0, steps: AVERAGED + usize::from(rician) };
     if !rician {
-        return answers.mean(data, AVERAGED);
+        let estimate = answers.mean(data, AVERAGED)?;
+        return Ok(restored(estimate, data.iter().copied(), prior.shape()));
     }
     // The bias of Rician noise depends on the signal: a first answer tells what to take from the data.
     let (table, inverse) = (BiasTable::new(sigma), InverseMean::new(sigma));
     let first = answers.mean(data, 1)?;
     let unbiased: Vec<f32> = data.iter().zip(first).map(|(y, x)| y - table.at(inverse.at(x))).collect();
-    let estimate = answers.mean(&unbiased, AVERAGED)?;
+    let mut estimate = answers.mean(&unbiased, AVERAGED)?;
+    estimate.iter_mut().for_each(|v| *v = v.max(0.0));
+    let unbiased: Vec<f32> = data.iter().zip(&estimate).map(|(y, x)| y - table.at(*x)).collect();
+    let estimate = restored(estimate, unbiased.into_iter(), prior.shape());
     Ok(estimate.into_iter().map(|v| v.max(0.0)).collect())
+}
+
+/// Standard deviation, in voxels, of the neighbourhood that the noise averages out in.
+const NEIGHBOURHOOD: f64 = 3.0;
+
+/// The estimate with what it is too high or too low by in whole neighbourhoods: noise has no mean there, so what is left of
+/// the data on average is signal.
+fn restored(mut estimate: Vec<f32>, data: impl Iterator<Item = f32>, shape: [usize; 3]) -> Vec<f32> {
+    let mut left: Vec<f32> = data.zip(&estimate).map(|(y, x)| y - x).collect();
+    let kernel = gaussian(NEIGHBOURHOOD);
+    (0..3).for_each(|axis| convolve_axis(&mut left, shape, axis, &kernel));
+    estimate.iter_mut().zip(left).for_each(|(x, r)| *x += r);
+    estimate
 }
 
 /// Answers that are averaged: each has errors of its own at the edges of its patches, and seen in a mirror.

@@ -208,6 +208,11 @@ impl Quiet {
 }
 
 impl PatchPrior<'_> {
+    /// Voxels of the volumes along x, y and z.
+    pub fn shape(&self) -> [usize; 3] {
+        self.partition.grid.shape
+    }
+
     /// Whether nothing is to be seen where a part answers.
     fn is_quiet(&self, part: &Part) -> bool {
         let Some(quiet) = self.quiet else { return false };
