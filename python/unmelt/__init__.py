@@ -4,7 +4,7 @@
 for your own networks, `unmelt.distributed` spreads generation over a Ray or Dask cluster.
 """
 
-from . import diffusion, distributed, molecules, plots, views, volumes
+from . import diffusion, distributed, judges, molecules, plots, views, volumes
 from ._unmelt import (
     FormatError,
     ModelError,
@@ -29,6 +29,7 @@ __all__ = [
     "devices",
     "diffusion",
     "distributed",
+    "judges",
     "molecules",
     "plots",
     "views",

@@ -5,6 +5,9 @@ from typing import Any
 
 _EXTRAS = {
     "rdkit": "chem",
+    "posebusters": "judges",
+    "tblite": "judges",
+    "scipy": "judges",
     "polars": "chem",
     "nibabel": "imaging",
     "pydicom": "imaging",
