@@ -7,13 +7,14 @@ use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 /// What `cargo xtask test` runs, in order: a name, the limit of the instruction set, the arguments; all of it in release mode, so that dependencies are built once.
-const TEST: [(&str, &str, &[&str]); 7] = [
+const TEST: [(&str, &str, &[&str]); 8] = [
     ("format", "", &["fmt", "--all", "--check"]),
     ("clippy", "", &["clippy", "--release", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
     ("tests", "", &["test", "--release", "--workspace", "--all-targets"]),
     ("fused operations without AVX-512", "avx2", &["test", "--release", "--workspace", "--lib", "fused"]),
     ("fused operations without AVX", "portable", &["test", "--release", "--workspace", "--lib", "fused"]),
     ("doc tests", "", &["test", "--release", "--workspace", "--doc"]),
+    ("the program by name", "", &["run", "--release", "--quiet", "--", "models"]),
     ("docs", "", &["doc", "--release", "--workspace", "--no-deps"]),
 ];
 
