@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use unmelt_molecules::edm::{EdmImport, PropertyNorm};
 
-use crate::errors::OrRaise;
+use crate::errors::{OrRaise, bad_argument};
 
 /// Makes a model of a checkpoint of EDM; see `unmelt.molecules.import_edm`.
 #[pyfunction]
@@ -19,8 +18,7 @@ pub fn import_edm(
 ) -> PyResult<()> {
     let norm = |(name, (mean, deviation)): (&String, &(f64, f64))| {
         PropertyNorm::new(name, *mean, *deviation).ok_or_else(|| {
-            let fault = format!("the norm of {name} must be a finite mean and a deviation above 0");
-            PyValueError::new_err(fault)
+            bad_argument(&format!("the norm of {name}"), "must be a finite mean and a deviation above 0")
         })
     };
     let norms = norms.iter().map(norm).collect::<PyResult<_>>()?;

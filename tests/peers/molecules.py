@@ -2,7 +2,7 @@
 
     python3 tests/peers/molecules.py molecules.sdf [--xtb 100] [--json]
 
-needs rdkit and numpy; posebusters and tblite (with scipy) where they are installed. Nothing is guessed from distances: the bonds are those
+needs unmelt and rdkit; posebusters and tblite (with scipy) where they are installed. Nothing is guessed from distances: the bonds are those
 of the file. Strain is the GFN2-xTB energy that up to 100 BFGS steps release, in kcal/mol. Where the records carry a target
 (`target_dipole`, D), the mean absolute error of the GFN2 dipole is printed as well.
 """
@@ -11,12 +11,10 @@ import argparse
 import json
 import statistics
 
-import numpy as np
+import unmelt
 from rdkit import Chem, RDLogger
 
 RDLogger.DisableLog("rdApp.*")
-BOHR = 0.529177210903
-KCAL = 627.509474
 
 
 def read(path):
@@ -50,42 +48,6 @@ def smiles_agree(mols):
     return sum(map(same, named)) / len(named) if named else None
 
 
-def busters(mols):
-    from posebusters import PoseBusters
-    table = PoseBusters(config="mol").bust(mols, None, None)
-    return float(table.all(axis=1).mean())
-
-
-def calculator(mol):
-    from tblite.interface import Calculator
-    numbers = np.array([a.GetAtomicNum() for a in mol.GetAtoms()])
-    positions = mol.GetConformer().GetPositions() / BOHR
-    calc = Calculator("GFN2-xTB", numbers, positions, charge=float(Chem.GetFormalCharge(mol)))
-    calc.set("verbosity", 0)
-    return calc, positions
-
-
-def relax(mol, steps=100):
-    """Strain in kcal/mol, and the dipole before relaxation in Debye."""
-    from scipy.optimize import minimize
-    calc, start = calculator(mol)
-    first = calc.singlepoint()
-    dipole = float(np.linalg.norm(first.get("dipole")) * 2.541746)
-
-    def energy(x):
-        calc.update(x.reshape(-1, 3))
-        result = calc.singlepoint()
-        return result.get("energy"), result.get("gradient").ravel()
-
-    end = minimize(energy, start.ravel(), jac=True, method="BFGS", options={"maxiter": steps, "gtol": 1e-4})
-    return (first.get("energy") - end.fun) * KCAL, dipole
-
-
-def dipole(mol):
-    calc, _ = calculator(mol)
-    return float(np.linalg.norm(calc.singlepoint().get("dipole")) * 2.541746)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file")
@@ -101,15 +63,17 @@ def main():
         "valid_times_unique": len(keys) / len(raw),
         "smiles_agree": smiles_agree(good),
     }
+    own = [unmelt.Molecule.from_rdkit(m) for m in good]
     try:
-        out["posebusters_of_all"] = busters(good) * len(good) / len(raw)
+        out["posebusters_of_all"] = sum(unmelt.judges.posebusters(own)) / len(raw)
     except ImportError:
         pass
     try:
-        out["strain_kcal_mol_median"] = statistics.median(relax(m)[0] for m in good[: args.xtb])
-        targets = [m for m in good if m.HasProp("target_dipole")]
-        if targets:
-            errors = [abs(dipole(m) - float(m.GetProp("target_dipole"))) for m in targets]
+        out["strain_kcal_mol_median"] = statistics.median(unmelt.judges.strain(own[: args.xtb]))
+        aimed = [k for k, m in enumerate(good) if m.HasProp("target_dipole")]
+        if aimed:
+            found = unmelt.judges.dipoles([own[k] for k in aimed])
+            errors = [abs(d - float(good[k].GetProp("target_dipole"))) for d, k in zip(found, aimed)]
             out["dipole_mean_absolute_error_debye"] = statistics.mean(errors)
     except ImportError:
         pass

@@ -213,23 +213,26 @@ pub fn read_arrays(bytes: &[u8], path: &Path) -> Result<Arrays> {
     let file = SafeTensors::deserialize(bytes).map_err(|e| fault(e.to_string()))?;
     file.iter()
         .map(|(name, view)| {
-            let data = view.data();
-            let values: Vec<f32> = match view.dtype() {
-                Dtype::F16 => words(data).map(|b| f16::from_le_bytes(b).to_f32()).collect(),
-                Dtype::BF16 => words(data).map(|b| half::bf16::from_le_bytes(b).to_f32()).collect(),
-                Dtype::F32 => words(data).map(f32::from_le_bytes).collect(),
-                Dtype::F64 => words(data).map(|b| f64::from_le_bytes(b) as f32).collect(),
-                Dtype::I64 => words(data).map(|b| i64::from_le_bytes(b) as f32).collect(),
-                other => {
-                    return Err(fault(format!("tensor {name} has the type {other:?}, want a float")));
-                }
-            };
-            if values.iter().any(|x| !x.is_finite()) {
-                return Err(fault(format!("tensor {name} holds a number that is not finite")));
-            }
+            let values = floats(name, view.dtype(), view.data()).map_err(fault)?;
             Ok((name.to_string(), (view.shape().to_vec(), values)))
         })
         .collect()
+}
+
+/// The numbers of a tensor, little-endian, as f32; or what is wrong with it.
+pub fn floats(name: &str, dtype: Dtype, data: &[u8]) -> std::result::Result<Vec<f32>, String> {
+    let values: Vec<f32> = match dtype {
+        Dtype::F16 => words(data).map(|b| f16::from_le_bytes(b).to_f32()).collect(),
+        Dtype::BF16 => words(data).map(|b| half::bf16::from_le_bytes(b).to_f32()).collect(),
+        Dtype::F32 => words(data).map(f32::from_le_bytes).collect(),
+        Dtype::F64 => words(data).map(|b| f64::from_le_bytes(b) as f32).collect(),
+        Dtype::I64 => words(data).map(|b| i64::from_le_bytes(b) as f32).collect(),
+        other => return Err(format!("tensor {name} has the type {other:?}, want a float")),
+    };
+    if values.iter().any(|x| !x.is_finite()) {
+        return Err(format!("tensor {name} holds a number that is not finite"));
+    }
+    Ok(values)
 }
 
 fn words<const N: usize>(data: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {

@@ -54,10 +54,14 @@ impl DeviceName {
     }
 }
 
+/// Threads that the processor works with.
+pub fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// The devices that the program was built for, with what each is.
 pub fn compiled() -> Vec<(&'static str, String)> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut devices = vec![("cpu", format!("{threads} threads"))];
+    let mut devices = vec![("cpu", format!("{} threads", threads()))];
     if cfg!(feature = "cuda") {
         devices.push(("cuda", "NVIDIA GPUs, cuda:N for the N-th".into()));
     }

@@ -83,7 +83,6 @@ impl Generator {
 
     /// Checks everything about a request that can be known before the work begins.
     pub fn check(&self, request: &GenerateRequest) -> Result<()> {
-        self.card.model.check(request)?;
         self.sampler(request)?;
         self.wishes(request)?;
         self.draw(request, 0).map(drop)
@@ -100,6 +99,7 @@ impl Generator {
     }
 
     fn sampler(&self, request: &GenerateRequest) -> Result<Sampler<'_>> {
+        self.card.model.check(request)?;
         if let Some(n) = request.atoms.filter(|n| !(1..=MAX_ATOMS).contains(n)) {
             return Err(too_large(n));
         }

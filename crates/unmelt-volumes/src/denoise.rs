@@ -20,7 +20,7 @@ pub(crate) fn denoise(
     let mut answers = Answers { prior, sigma, tick, step: 0, steps: AVERAGED + usize::from(rician) };
     if !rician {
         let estimate = answers.mean(data, AVERAGED)?;
-        return Ok(restored(estimate, data.iter().copied(), prior.shape()));
+        return Ok(restored(estimate, |k, _| data[k], prior.shape()));
     }
     // The bias of Rician noise depends on the signal: a first answer tells what to take from the data.
     let (table, inverse) = (BiasTable::new(sigma), InverseMean::new(sigma));
@@ -28,8 +28,7 @@ pub(crate) fn denoise(
     let unbiased: Vec<f32> = data.iter().zip(first).map(|(y, x)| y - table.at(inverse.at(x))).collect();
     let mut estimate = answers.mean(&unbiased, AVERAGED)?;
     estimate.iter_mut().for_each(|v| *v = v.max(0.0));
-    let unbiased: Vec<f32> = data.iter().zip(&estimate).map(|(y, x)| y - table.at(*x)).collect();
-    let estimate = restored(estimate, unbiased.into_iter(), prior.shape());
+    let estimate = restored(estimate, |k, x| data[k] - table.at(x), prior.shape());
     Ok(estimate.into_iter().map(|v| v.max(0.0)).collect())
 }
 
@@ -37,9 +36,9 @@ pub(crate) fn denoise(
 const NEIGHBOURHOOD: f64 = 3.0;
 
 /// The estimate with what it is too high or too low by in whole neighbourhoods: noise has no mean there, so what is left of
-/// the data on average is signal.
-fn restored(mut estimate: Vec<f32>, data: impl Iterator<Item = f32>, shape: [usize; 3]) -> Vec<f32> {
-    let mut left: Vec<f32> = data.zip(&estimate).map(|(y, x)| y - x).collect();
+/// the data on average is signal. `data` says what was measured of a voxel, given its estimate.
+fn restored(mut estimate: Vec<f32>, data: impl Fn(usize, f32) -> f32, shape: [usize; 3]) -> Vec<f32> {
+    let mut left: Vec<f32> = estimate.iter().enumerate().map(|(k, &x)| data(k, x) - x).collect();
     let kernel = gaussian(NEIGHBOURHOOD);
     (0..3).for_each(|axis| convolve_axis(&mut left, shape, axis, &kernel));
     estimate.iter_mut().zip(left).for_each(|(x, r)| *x += r);

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use serde::Serialize;
+use unmelt_diffusion::device;
 use unmelt_molecules::evaluate::{BondSource, Evaluation, Reference, Share, evaluate};
 use unmelt_molecules::format::{Fault, read_molecules};
 use unmelt_molecules::{Generator, Harvest, Molecule, Sieve, Wanted, models};
@@ -107,7 +108,7 @@ impl Subject {
             evaluations,
             seconds: begin.elapsed().as_secs_f64(),
             device: args.sampling.device.to_string(),
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            threads: device::threads(),
         };
         Ok(Self { molecules, skipped: 0, cost: Some(cost) })
     }

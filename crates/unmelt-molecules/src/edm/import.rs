@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use pytorch_reader::{DType, PytorchReader};
+use safetensors::Dtype;
 use unmelt_diffusion::Schedule;
 use unmelt_diffusion::built_in::PROGRAM;
 use unmelt_diffusion::checkpoint::{
-    Arrays, CARD_FORMAT, Card, ModelFiles, Precision, Provenance, WeightsRecord, values_in_layout,
+    Arrays, CARD_FORMAT, Card, ModelFiles, Precision, Provenance, WeightsRecord, floats, values_in_layout,
     write_model,
 };
 
@@ -187,26 +188,16 @@ fn read_arrays(path: &Path) -> std::result::Result<Arrays, String> {
     let mut arrays = Arrays::new();
     for (name, tensor) in reader.tensors() {
         let bytes = tensor.read().map_err(|e| e.to_string())?;
-        let values = floats(tensor.dtype(), &bytes)
-            .ok_or_else(|| format!("tensor {name} has the type {:?}, want a float", tensor.dtype()))?;
-        if values.iter().any(|x| !x.is_finite()) {
-            return Err(format!("tensor {name} holds a number that is not finite"));
-        }
+        let dtype = match tensor.dtype() {
+            DType::F16 => Dtype::F16,
+            DType::BF16 => Dtype::BF16,
+            DType::F32 => Dtype::F32,
+            DType::F64 => Dtype::F64,
+            other => return Err(format!("tensor {name} has the type {other:?}, want a float")),
+        };
+        let values = floats(name, dtype, &bytes)?;
         let name = name.strip_prefix("module.").unwrap_or(name);
         arrays.insert(name.into(), (tensor.shape().to_vec(), values));
     }
     Ok(arrays)
-}
-
-fn floats(dtype: DType, bytes: &[u8]) -> Option<Vec<f32>> {
-    let (words, _) = bytes.as_chunks::<4>();
-    let (longs, _) = bytes.as_chunks::<8>();
-    let (halves, _) = bytes.as_chunks::<2>();
-    Some(match dtype {
-        DType::F32 => words.iter().map(|b| f32::from_le_bytes(*b)).collect(),
-        DType::F64 => longs.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
-        DType::F16 => halves.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()).collect(),
-        DType::BF16 => halves.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32()).collect(),
-        _ => return None,
-    })
 }

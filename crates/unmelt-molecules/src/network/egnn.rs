@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::layers::Linear;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use unmelt_diffusion::{Init, Layout, Result, Weights};
@@ -127,26 +128,6 @@ struct Gcl {
 }
 
 /// x·Wᵀ + b.
-#[derive(Clone, Debug)]
-struct Linear {
-    weight: Tensor<2>,
-    bias: Tensor<1>,
-}
-
-impl Linear {
-    fn bind(weights: &Weights, name: &str) -> Result<Self> {
-        let weight = weights.get::<2>(&format!("{name}.weight"))?.transpose();
-        // In the memory's order, which the factor sees to: a product with a transposed view rounds each row in a way that
-        // depends on how many rows there are.
-        let weight = weight.mul_scalar(1.0);
-        Ok(Self { weight, bias: weights.get(&format!("{name}.bias"))? })
-    }
-
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        x.matmul(self.weight.clone()) + self.bias.clone().unsqueeze()
-    }
-}
-
 /// Two layers on [h_i, h_j, d², d₀²] and a score of what comes out; the first in its parts.
 #[derive(Clone, Debug)]
 struct Edges {
@@ -170,9 +151,9 @@ impl Edges {
         h: usize,
         (head, head_bias): (Tensor<2>, Tensor<1>),
     ) -> Result<Self> {
-        let all = Linear::bind(weights, first)?;
+        let all = Linear::bind_transposed(weights, first)?;
         let rows = |from: usize, to: usize| all.weight.clone().slice([from..to, 0..h]);
-        let second = Linear::bind(weights, second)?;
+        let second = Linear::bind_transposed(weights, second)?;
         Ok(Self {
             source: Linear { weight: rows(0, h), bias: all.bias.clone() },
             target: rows(h, 2 * h),
@@ -214,8 +195,8 @@ impl Egnn {
         };
         Ok(Self {
             config: config.clone(),
-            embedding: Linear::bind(weights, "dynamics.egnn.embedding")?,
-            embedding_out: Linear::bind(weights, "dynamics.egnn.embedding_out")?,
+            embedding: Linear::bind_transposed(weights, "dynamics.egnn.embedding")?,
+            embedding_out: Linear::bind_transposed(weights, "dynamics.egnn.embedding_out")?,
             blocks: (0..config.layers).map(block).collect::<Result<_>>()?,
         })
     }
@@ -265,11 +246,13 @@ impl Gcl {
     fn bind(config: &EgnnConfig, weights: &Weights, name: &str) -> Result<Self> {
         let part = |part: &str| format!("{name}.{part}");
         let layers = [&*part("edge_mlp.0"), &*part("edge_mlp.2")];
-        let (first, second) =
-            (Linear::bind(weights, &part("node_mlp.0"))?, Linear::bind(weights, &part("node_mlp.2"))?);
+        let (first, second) = (
+            Linear::bind_transposed(weights, &part("node_mlp.0"))?,
+            Linear::bind_transposed(weights, &part("node_mlp.2"))?,
+        );
         let device = first.bias.device();
         let gate = match config.attention {
-            true => Linear::bind(weights, &part("att_mlp.0"))?,
+            true => Linear::bind_transposed(weights, &part("att_mlp.0"))?,
             false => Linear {
                 weight: Tensor::zeros([config.hidden, 1], &device),
                 bias: Tensor::zeros([1], &device),

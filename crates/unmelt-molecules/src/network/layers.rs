@@ -7,8 +7,8 @@ use unmelt_kernels::{MlpWeights, layer_norm, mlp};
 /// x·W + b, with W `[in, out]`.
 #[derive(Clone, Debug)]
 pub(super) struct Linear {
-    weight: Tensor<2>,
-    bias: Tensor<1>,
+    pub(super) weight: Tensor<2>,
+    pub(super) bias: Tensor<1>,
 }
 
 impl Linear {
@@ -17,6 +17,14 @@ impl Linear {
             weight: weights.get(&format!("{name}.weight"))?,
             bias: weights.get(&format!("{name}.bias"))?,
         })
+    }
+
+    /// From a weight `[out, in]`, as PyTorch stores it.
+    pub(super) fn bind_transposed(weights: &Weights, name: &str) -> Result<Self> {
+        let Self { weight, bias } = Self::bind(weights, name)?;
+        // In the memory's order, which the factor sees to: a product with a transposed view rounds each row in a way that
+        // depends on how many rows there are.
+        Ok(Self { weight: weight.transpose().mul_scalar(1.0), bias })
     }
 
     pub(super) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
