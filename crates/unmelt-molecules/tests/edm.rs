@@ -61,6 +61,7 @@ fn a_conditional_model_wants_its_property() {
     assert!(
         generator.check(&free).expect_err("a target is missing").to_string().contains("--property alpha")
     );
+    assert!(generator.generate(&free, 0..1, &mut |_| true).is_err(), "generating checks as well");
     let wanted = |alpha| GenerateRequest { targets: vec![("alpha".into(), alpha)], ..free.clone() };
     assert_eq!(generator.evaluations(&wanted(80.0)).expect("a count"), 3);
     let of = |alpha| generator.generate(&wanted(alpha), 0..1, &mut |_| true).expect("molecules").remove(0);
