@@ -181,7 +181,7 @@ impl Work {
         let values = values_in_layout(&layout, weights)?;
         let train = name.ends_with("-train");
         let parameters = Parameters::new(layout, values, device);
-        let training = train.then(|| (AdamW::new(&parameters.values()), 0));
+        let training = train.then(|| (AdamW::new(&parameters.values(), parameters.layout()), 0));
         Ok(Self { network, inputs: Inputs::new(inputs, device), parameters, training })
     }
 

@@ -1,5 +1,6 @@
-//! Training: an objective's loss, AdamW, EMA, checkpoints that resume exactly, events for progress.
+//! Training: an objective's loss, AdamW or Muon, EMA, checkpoints that resume exactly, events for progress.
 
+mod muon;
 mod optimizer;
 mod run;
 mod weighting;

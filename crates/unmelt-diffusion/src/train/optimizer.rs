@@ -1,7 +1,10 @@
-//! AdamW on one flat vector (Loshchilov & Hutter 2019), with the gradient clipped by its norm.
+//! AdamW on one flat vector (Loshchilov & Hutter 2019), with the gradient clipped by its norm; matrices by Muon where wanted.
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+
+use super::muon::Matrices;
+use crate::parameters::Layout;
 
 /// Settings of AdamW.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,11 +20,13 @@ pub struct AdamWConfig {
     pub weight_decay: f64,
     /// Largest norm of the gradient; larger ones are scaled down to it.
     pub clip_norm: f64,
+    /// Whether matrices and kernels are moved by Muon, at the same learning rate.
+    pub muon: bool,
 }
 
 impl Default for AdamWConfig {
     fn default() -> Self {
-        Self { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8, weight_decay: 1e-4, clip_norm: 1.0 }
+        Self { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8, weight_decay: 1e-4, clip_norm: 1.0, muon: false }
     }
 }
 
@@ -63,12 +68,18 @@ pub struct AdamW {
     pub first: Tensor<1>,
     /// Second moment.
     pub second: Tensor<1>,
+    matrices: Matrices,
 }
 
 impl AdamW {
-    /// Zero moments for a vector like `values`.
-    pub fn new(values: &Tensor<1>) -> Self {
-        Self { first: values.zeros_like(), second: values.zeros_like() }
+    /// Zero moments for the parameters of a network, `values`.
+    pub fn new(values: &Tensor<1>, layout: &Layout) -> Self {
+        Self::from_moments([values.zeros_like(), values.zeros_like()], layout)
+    }
+
+    /// With these moments.
+    pub fn from_moments([first, second]: [Tensor<1>; 2], layout: &Layout) -> Self {
+        Self { first, second, matrices: Matrices::of(layout) }
     }
 
     /// The values after step number `step` (from 0), and the norm of the gradient before clipping.
@@ -89,12 +100,18 @@ impl AdamW {
         let gradient = gradient.mul_scalar(scale);
         let (b1, b2) = (config.beta_1, config.beta_2);
         self.first = self.first.clone().mul_scalar(b1) + gradient.clone().mul_scalar(1.0 - b1);
-        self.second = self.second.clone().mul_scalar(b2) + gradient.powi_scalar(2).mul_scalar(1.0 - b2);
+        self.second =
+            self.second.clone().mul_scalar(b2) + gradient.clone().powi_scalar(2).mul_scalar(1.0 - b2);
         let count = (step + 1) as f64;
         let (c1, c2) = (1.0 - b1.powf(count), 1.0 - b2.powf(count));
         let root = self.second.clone().sqrt().div_scalar(c2.sqrt()).add_scalar(config.epsilon);
-        let update = self.first.clone() / root;
+        let mut update = self.first.clone().div_scalar(c1) / root;
+        if config.muon {
+            // Nesterov's: the momentum as it will be if the gradient stays.
+            let ahead = self.first.clone().mul_scalar(b1) + gradient.mul_scalar(1.0 - b1);
+            update = self.matrices.orthogonalized(update, &ahead);
+        }
         let decayed = values.mul_scalar(1.0 - rate * config.weight_decay);
-        (decayed - update.mul_scalar(rate / c1), norm)
+        (decayed - update.mul_scalar(rate), norm)
     }
 }

@@ -177,7 +177,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
             objective,
             device: device.clone(),
             average: parameters.values(),
-            optimizer: AdamW::new(&parameters.values()),
+            optimizer: AdamW::new(&parameters.values(), parameters.layout()),
             parameters,
             config,
             step: 0,
@@ -213,7 +213,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
             Parameters::new(trainer.parameters.layout().clone(), values, device).values()
         };
         trainer.average = part(1);
-        trainer.optimizer = AdamW { first: part(2), second: part(3) };
+        trainer.optimizer = AdamW::from_moments([part(2), part(3)], trainer.parameters.layout());
         let own = part(0);
         trainer.parameters.set(own);
         trainer.step = record.step;

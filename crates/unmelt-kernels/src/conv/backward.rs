@@ -6,8 +6,10 @@ use rayon::prelude::*;
 
 use super::forward::{Operands, convolve};
 use super::group_norm::Moments;
+use super::kernel_order::{channels_first, reversed};
 use super::shape::{ConvShape, TilePlace};
 use super::tile::{Scratch, TileSize, load};
+use super::winograd::Winograd;
 use crate::product::{Windows, add_column_sums, add_window_product_at};
 use crate::tensors::{in_order, values};
 
@@ -65,6 +67,15 @@ fn bias_gradient(shape: &ConvShape, grad: &[f32], length: usize) -> Vec<f32> {
 
 /// The gradient of the kernel, `[C', C, kd, kh, kw]`.
 fn kernel_gradient(shape: &ConvShape, x: &[f32], grad: &[f32], moments: Option<&Moments>) -> Vec<f32> {
+    let sums = match Winograd::of(shape) {
+        Some(winograd) => winograd.kernel_gradient(x, grad, moments),
+        None => kernel_sums(shape, x, grad, moments),
+    };
+    channels_first(&sums, shape)
+}
+
+/// The gradient of the kernel, `[kd, kh, kw, C, C']`, window by window.
+fn kernel_sums(shape: &ConvShape, x: &[f32], grad: &[f32], moments: Option<&Moments>) -> Vec<f32> {
     let tiles = shape.tiles();
     let (ci, co) = (shape.channels_in, shape.channels_out);
     let width = shape.kernel[2] * ci;
@@ -92,16 +103,7 @@ fn kernel_gradient(shape: &ConvShape, x: &[f32], grad: &[f32], moments: Option<&
     for part in parts {
         sums.iter_mut().zip(part).for_each(|(a, b)| *a += b);
     }
-    let places = shape.kernel.iter().product::<usize>();
-    let mut out = vec![0.0; length];
-    for o in 0..co {
-        for i in 0..ci {
-            for p in 0..places {
-                out[(o * ci + i) * places + p] = sums[(p * ci + i) * co + o];
-            }
-        }
-    }
-    out
+    sums
 }
 
 /// The output rows of a tile at the pitch of its windows; zero where a window hangs over the end of a row.
@@ -122,17 +124,8 @@ fn load_gradient(shape: &ConvShape, place: TilePlace, grad: &[f32], size: TileSi
 /// The gradient of what the kernel sees, summed over repeated voxels: that of x before norm and activation.
 fn input_gradient(shape: &ConvShape, grad: &[f32], kernel: &[f32]) -> Vec<f32> {
     let transposed = shape.transposed();
-    let (places, ci, co) = (shape.kernel.iter().product::<usize>(), shape.channels_in, shape.channels_out);
-    let mut flipped = vec![0.0; kernel.len()];
-    for o in 0..co {
-        for i in 0..ci {
-            for p in 0..places {
-                flipped[((places - 1 - p) * co + o) * ci + i] = kernel[(o * ci + i) * places + p];
-            }
-        }
-    }
-    let zeros = vec![0.0; ci];
-    let gradient = convolve(&transposed, grad, &flipped, None, |_| &zeros);
+    let zeros = vec![0.0; shape.channels_in];
+    let gradient = convolve(&transposed, grad, &reversed(kernel, shape), None, |_| &zeros);
     if shape.upsample == [1; 3] { gradient } else { sum_repeated(shape, &gradient) }
 }
 

@@ -6,8 +6,10 @@ use burn::tensor::TensorData;
 use rayon::prelude::*;
 
 use super::group_norm::Moments;
+use super::kernel_order::channels_last;
 use super::shape::{ConvShape, ConvStep};
 use super::tile::{Scratch, TileSize, load};
+use super::winograd::Winograd;
 use super::{ConvTensors, NormSetting};
 use crate::product::{Windows, window_product};
 use crate::tensors::{in_order, values};
@@ -64,20 +66,6 @@ impl Operands {
     }
 }
 
-/// A kernel `[C', C, kd, kh, kw]` as `[kd, kh, kw, C, C']`.
-pub(super) fn channels_last(kernel: &[f32], shape: &ConvShape) -> Vec<f32> {
-    let (places, ci, co) = (shape.kernel.iter().product::<usize>(), shape.channels_in, shape.channels_out);
-    let mut out = vec![0.0; kernel.len()];
-    for o in 0..co {
-        for i in 0..ci {
-            for p in 0..places {
-                out[(p * ci + i) * co + o] = kernel[(o * ci + i) * places + p];
-            }
-        }
-    }
-    out
-}
-
 /// `[N, D', H', W', C']` from `x` and a kernel `[kd, kh, kw, C, C']`.
 pub(super) fn convolve<'a>(
     shape: &ConvShape,
@@ -86,6 +74,9 @@ pub(super) fn convolve<'a>(
     moments: Option<&Moments>,
     bias: impl Fn(usize) -> &'a [f32] + Sync,
 ) -> Vec<f32> {
+    if let Some(winograd) = Winograd::of(shape) {
+        return winograd.convolve(x, kernel, moments, bias);
+    }
     let row = shape.output[2] * shape.channels_out;
     let mut y = vec![0.0; shape.samples * shape.output_voxels() * shape.channels_out];
     let mut outputs = Vec::new();

@@ -14,8 +14,10 @@ mod autodiff;
 mod backward;
 mod forward;
 mod group_norm;
+mod kernel_order;
 mod shape;
 mod tile;
+mod winograd;
 
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;

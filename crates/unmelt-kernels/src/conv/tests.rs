@@ -99,6 +99,24 @@ proptest! {
     }
 }
 
+/// Of so many channels that minimal filtering pays, in one to three dimensions, with odd sizes and channels.
+fn wide_cases() -> impl Strategy<Value = Case> {
+    (cases(), 0usize..5, 24usize..45).prop_map(|(case, more, out)| {
+        let per = (24 + more).div_ceil(case.groups.max(1));
+        let [n, d, h, w, _] = case.x;
+        Case { x: [n, d, h, w, case.groups.max(1) * per], out, ..case }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn many_channels_equal_plain_with_gradients(case in wide_cases()) {
+        agree(case);
+    }
+}
+
 #[test]
 fn several_tiles_and_a_view_agree() {
     let step = ConvStep::PLAIN;
@@ -114,6 +132,7 @@ fn several_tiles_and_a_view_agree() {
     agree(base);
     agree(Case { step: ConvStep { stride: [2; 3], upsample: [1; 3] }, ..base });
     agree(Case { step: ConvStep { stride: [1; 3], upsample: [2; 3] }, ..base });
+    agree(Case { x: [2, 9, 13, 18, 32], out: 40, ..base });
 
     let device = Device::flex();
     let x = tensor(1, [2, 8, 4, 5, 6], &device).permute([0, 2, 3, 4, 1]);

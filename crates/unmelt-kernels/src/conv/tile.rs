@@ -56,30 +56,43 @@ pub(super) fn load(
     let c = shape.channels_in;
     let row = size.pitch * c;
     scratch.input.resize(shape.kernel[0] * size.rows * row, 0.0);
-    let padding = shape.kernel.map(|k| k / 2);
     for (k, target) in scratch.input.chunks_exact_mut(row).enumerate() {
-        let (z, y) = (k / size.rows, k % size.rows);
-        let z = source_index(shape, 0, (place.plane * shape.stride[0] + z).wrapping_sub(padding[0]));
-        let y = source_index(shape, 1, (place.first * shape.stride[1] + y).wrapping_sub(padding[1]));
-        let (Some(z), Some(y)) = (z, y) else {
-            target.fill(0.0);
-            continue;
-        };
-        let length = shape.source[2] * c;
-        let start = ((place.sample * shape.source[0] + z) * shape.source[1] + y) * length;
-        let stored = &x[start..start + length];
-        let (left, rest) = target.split_at_mut(padding[2] * c);
-        left.fill(0.0);
-        if shape.upsample[2] == 1 && shape.dilate[2] == 1 {
-            let (middle, right) = rest.split_at_mut(length.min(rest.len()));
-            right.fill(0.0);
-            write_row(&stored[..middle.len()], affine, middle);
-        } else {
-            rest.fill(0.0);
-            scratch.row.resize(length, 0.0);
-            write_row(stored, affine, &mut scratch.row);
-            spread(shape, &scratch.row, rest);
-        }
+        let at =
+            [place.plane * shape.stride[0] + k / size.rows, place.first * shape.stride[1] + k % size.rows];
+        load_row(shape, x, (place.sample, at), affine, (target, &mut scratch.row));
+    }
+}
+
+/// Copies the row at padded position (z, y) of a sample of `x`, normalised, into `target`; `memory` is for the voxels of a
+/// row that is repeated or dilated.
+pub(super) fn load_row(
+    shape: &ConvShape,
+    x: &[f32],
+    (sample, [z, y]): (usize, [usize; 2]),
+    affine: Option<Affine>,
+    (target, memory): (&mut [f32], &mut Vec<f32>),
+) {
+    let padding = shape.kernel.map(|k| k / 2);
+    let z = source_index(shape, 0, z.wrapping_sub(padding[0]));
+    let y = source_index(shape, 1, y.wrapping_sub(padding[1]));
+    let (Some(z), Some(y)) = (z, y) else {
+        target.fill(0.0);
+        return;
+    };
+    let length = shape.source[2] * shape.channels_in;
+    let start = ((sample * shape.source[0] + z) * shape.source[1] + y) * length;
+    let stored = &x[start..start + length];
+    let (left, rest) = target.split_at_mut(padding[2] * shape.channels_in);
+    left.fill(0.0);
+    if shape.upsample[2] == 1 && shape.dilate[2] == 1 {
+        let (middle, right) = rest.split_at_mut(length.min(rest.len()));
+        right.fill(0.0);
+        write_row(&stored[..middle.len()], affine, middle);
+    } else {
+        rest.fill(0.0);
+        memory.resize(length, 0.0);
+        write_row(stored, affine, memory);
+        spread(shape, memory, rest);
     }
 }
 

@@ -1,0 +1,114 @@
+//! Muon (Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"): the momentum of a matrix with all its
+//! singular values made about 1, so that rare directions move as much as frequent ones.
+
+use burn::tensor::Tensor;
+
+use crate::parameters::{Entry, Layout};
+
+/// The parameters that Muon moves: matrices, and kernels as matrices of one row per output channel.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Matrices(Vec<Matrix>);
+
+#[derive(Clone, Debug)]
+struct Matrix {
+    offset: usize,
+    rows: usize,
+    columns: usize,
+}
+
+impl Matrix {
+    fn of(entry: &Entry) -> Option<Self> {
+        let rows = *entry.shape.first()?;
+        let columns = entry.len() / rows.max(1);
+        let matrix = Self { offset: entry.offset, rows, columns };
+        (entry.shape.len() >= 2 && rows.min(columns) > 1).then_some(matrix)
+    }
+}
+
+impl Matrices {
+    /// All matrices and kernels of a layout.
+    pub fn of(layout: &Layout) -> Self {
+        Self(layout.entries().iter().filter_map(Matrix::of).collect())
+    }
+
+    /// `update`, AdamW's of the whole vector, with that of every matrix replaced by the orthogonalized `momentum`, as large as
+    /// AdamW's are wont to be: a root mean square of 0.2 (Liu et al. 2025, "Muon is scalable for LLM training").
+    pub fn orthogonalized(&self, update: Tensor<1>, momentum: &Tensor<1>) -> Tensor<1> {
+        let (mut pieces, mut from) = (Vec::new(), 0);
+        let len = update.dims()[0];
+        for &Matrix { offset, rows, columns } in &self.0 {
+            let end = offset + rows * columns;
+            if offset > from {
+                pieces.push(update.clone().slice(from..offset));
+            }
+            let matrix = momentum.clone().slice(offset..end).reshape([rows, columns]);
+            let size = 0.2 * (rows.max(columns) as f64).sqrt();
+            pieces.push(orthogonal(matrix).mul_scalar(size).reshape([rows * columns]));
+            from = end;
+        }
+        if from < len {
+            pieces.push(update.slice(from..len));
+        }
+        Tensor::cat(pieces, 0)
+    }
+}
+
+/// Coefficients of the quintic iteration, and how often it is applied: singular values come out between 0.7 and 1.2.
+const QUINTIC: [f64; 3] = [3.4445, -4.775, 2.0315];
+const ITERATIONS: usize = 5;
+
+/// The nearest matrix with orthonormal rows (or columns, where there are more rows), about, by Newton–Schulz iteration.
+fn orthogonal(matrix: Tensor<2>) -> Tensor<2> {
+    let [rows, columns] = matrix.dims();
+    if rows > columns {
+        return orthogonal(matrix.transpose()).transpose();
+    }
+    let norm = matrix.clone().powi_scalar(2).sum().sqrt().add_scalar(1e-12);
+    let mut x = matrix / norm.reshape([1, 1]);
+    let [a, b, c] = QUINTIC;
+    for _ in 0..ITERATIONS {
+        let square = x.clone().matmul(x.clone().transpose());
+        let polynomial = square.clone().mul_scalar(b) + square.clone().matmul(square).mul_scalar(c);
+        x = x.clone().mul_scalar(a) + polynomial.matmul(x);
+    }
+    x
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parameters::{Init, to_vec};
+    use crate::{Noise, Stream};
+    use burn::tensor::{Device, TensorData};
+
+    #[test]
+    fn matrices_become_orthogonal_and_the_rest_stays() {
+        let mut layout = Layout::default();
+        layout.add("norm", &[3], Init::Ones);
+        layout.add("wide", &[4, 2, 3], Init::Zeros);
+        layout.add("bias", &[4], Init::Zeros);
+        layout.add("tall", &[9, 2], Init::Zeros);
+        let mut values = vec![0.0f32; layout.len()];
+        Noise::new(1).normal(Stream::new(0, 0, 0), &mut values);
+        let vector = Tensor::<1>::from_data(TensorData::new(values.clone(), [values.len()]), &Device::flex());
+        let update = vector.clone().mul_scalar(10.0);
+        let got = to_vec(Matrices::of(&layout).orthogonalized(update, &vector));
+        for (k, v) in values.iter().enumerate().filter(|(k, _)| *k < 3 || (27..31).contains(k)) {
+            assert_eq!(got[k], 10.0 * v);
+        }
+        let gram = |at: usize, [count, stride]: [usize; 2], [len, step]: [usize; 2], scale: f32| {
+            for i in 0..count {
+                for j in 0..count {
+                    let dot: f32 = (0..len)
+                        .map(|k| got[at + i * stride + k * step] * got[at + j * stride + k * step])
+                        .sum();
+                    let dot = dot / (scale * scale);
+                    let fine = if i == j { (0.3..1.6).contains(&dot) } else { dot.abs() < 0.4 };
+                    assert!(fine, "{i} {j}: {dot}");
+                }
+            }
+        };
+        gram(3, [4, 6], [6, 1], 0.2 * 6f32.sqrt());
+        gram(31, [2, 1], [9, 2], 0.2 * 3.0);
+    }
+}
