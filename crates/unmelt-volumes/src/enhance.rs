@@ -8,6 +8,7 @@ use unmelt_diffusion::posterior::{Posterior, PosteriorSolver};
 use crate::denoise::denoise;
 use crate::measurement::{Fourier, Mask, Profile};
 use crate::patches::{Partition, PatchPrior};
+use crate::prior::Degradation;
 use crate::problem::Problem;
 use crate::rician::Estimate;
 use crate::{Error, Grid, Result, Volume, VolumeModel};
@@ -85,7 +86,8 @@ impl Task {
 #[derive(Clone, Debug, PartialEq)]
 pub struct EnhanceSettings {
     /// Solver: one of [`PosteriorSolver::NAMES`]; if not given hqs for a single estimate, diffpir for samples. A single
-    /// estimate of what noise hides needs none: the prior's answer is the posterior mean.
+    /// estimate of what noise hides needs none: the prior's answer is the posterior mean. hqs begins with what the prior was
+    /// trained to see in thick slices and missing lines of k-space, unless `sigma_max` is given.
     pub solver: Option<String>,
     /// Steps of the walk.
     pub steps: usize,
@@ -176,6 +178,7 @@ impl Enhancer {
             device: &self.device,
             partition: problem.partition(settings, number),
             quiet: problem.quiet.as_ref(),
+            degradation: Degradation::Gaussian,
         };
         let single = settings.samples == 1;
         if single
@@ -183,25 +186,41 @@ impl Enhancer {
             && let Some(noise) = problem.noise
         {
             let sigma = noise.sigma / problem.scaling.range();
-            let estimate = denoise(&problem.data, sigma, noise.rician, &prior(0), tick)?;
+            let degradation = if noise.rician { Degradation::Rician } else { Degradation::Gaussian };
+            let prior = PatchPrior { degradation, ..prior(0) };
+            let estimate = denoise(&problem.data, sigma, &prior, tick)?;
             return Ok(problem.finish(estimate, None, 1.0));
         }
         let name = settings.solver.as_deref().unwrap_or(if single { "hqs" } else { "diffpir" });
         let solver = PosteriorSolver::from_name(name, single).ok_or_else(|| unknown_solver(name))?;
-        let top = settings.sigma_max.unwrap_or_else(|| problem.sigma_max(task, volume, settings.samples));
+        let searching = matches!(solver, PosteriorSolver::Hqs { .. }) && settings.sigma_max.is_none();
+        let look = problem.look.filter(|_| searching);
+        let top = settings.sigma_max.or(look.map(|l| l.then));
+        let top = top.unwrap_or_else(|| problem.sigma_max(task, volume, settings.samples));
         let range = [settings.sigma_min.min(top), top];
-        let walk = Posterior::new(solver, settings.steps, range, settings.seed)?;
+        let looks = look.map_or(0, |l| l.steps.min(settings.steps));
+        let rest = settings.steps - looks;
+        let mut walks = Vec::new();
+        if let Some(look) = look {
+            walks.push((look.degradation, Posterior::new(solver, looks, look.levels, settings.seed)?));
+        }
+        if rest > 0 {
+            walks.push((Degradation::Gaussian, Posterior::new(solver, rest, range, settings.seed)?));
+        }
+        let steps = walks.iter().map(|(_, w)| w.evaluations()).sum();
         let mut moments = Moments::default();
         for number in 0..settings.samples {
             let mut step = 0;
             let mut on_step = || {
                 step += 1;
-                let steps = walk.evaluations();
                 tick(Progress { sample: number + 1, samples: settings.samples, step, steps })
             };
-            let prior = prior(number as u64);
             let (measurement, data) = (problem.measurement.as_ref(), &problem.data);
-            let x = walk.sample(&prior, measurement, data, &problem.start, number as u64, &mut on_step)?;
+            let mut x = problem.start.clone();
+            for (degradation, walk) in &walks {
+                let prior = PatchPrior { degradation: *degradation, ..prior(number as u64) };
+                x = walk.sample(&prior, measurement, data, &x, number as u64, &mut on_step)?;
+            }
             moments.add(x);
         }
         let (mean, deviation) = moments.finish();
@@ -224,6 +243,7 @@ impl Enhancer {
             device: &self.device,
             partition: Partition::new(grid, Some(middle), settings.halo, settings.seed, 0),
             quiet: None,
+            degradation: Degradation::Gaussian,
         };
         let nothing = Mask::new(vec![false; grid.voxels()], 0.0);
         let zeros = vec![0.0; grid.voxels()];

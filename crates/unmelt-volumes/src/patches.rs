@@ -9,7 +9,7 @@ use unmelt_diffusion::posterior::Prior;
 use unmelt_diffusion::{Noise, Stream, Weights};
 
 use crate::interpolate::mirrored;
-use crate::prior::{PatchPlace, VolumeModel, patches_tensor, tensor_patches};
+use crate::prior::{Degradation, PatchCondition, PatchPlace, VolumeModel, patches_tensor, tensor_patches};
 use crate::synthesize::convolve_axis;
 use crate::{Grid, Result};
 
@@ -178,6 +178,8 @@ pub struct PatchPrior<'a> {
     pub partition: Partition,
     /// Where nothing is to be seen, if anywhere.
     pub quiet: Option<&'a Quiet>,
+    /// What is wrong with what it is shown.
+    pub degradation: Degradation,
 }
 
 /// Empty surroundings: patches that lie in them whole are taken as they are known to be.
@@ -213,6 +215,10 @@ impl PatchPrior<'_> {
         self.partition.grid.shape
     }
 
+    fn condition(&self, place: PatchPlace, sigma: f64) -> PatchCondition {
+        PatchCondition { place, sigma, degradation: self.degradation }
+    }
+
     /// Whether nothing is to be seen where a part answers.
     fn is_quiet(&self, part: &Part) -> bool {
         let Some(quiet) = self.quiet else { return false };
@@ -243,7 +249,7 @@ impl PatchPrior<'_> {
                 mirror(&mut patch, part.shape[0]);
             }
             let noisy = patches_tensor(&[patch], part.shape, self.device);
-            let clean = self.model.denoise_patches(self.weights, noisy, &[place], sigma)?;
+            let clean = self.model.denoise_patch(self.weights, noisy, self.condition(place, sigma))?;
             let mut clean = tensor_patches(clean).concat();
             if mirrored {
                 mirror(&mut clean, part.shape[0]);
@@ -274,7 +280,8 @@ impl PatchPrior<'_> {
                 [&mut patch, &mut weight].into_iter().for_each(|p| mirror(p, part.shape[0]));
             }
             let noisy = patches_tensor(&[patch], part.shape, self.device).autodiff().require_grad();
-            let clean = self.model.denoise_patches(self.weights, noisy.clone(), &[place], sigma)?;
+            let clean =
+                self.model.denoise_patch(self.weights, noisy.clone(), self.condition(place, sigma))?;
             let weight = patches_tensor(&[weight], part.shape, self.device);
             let gradients = (clean * weight).sum().backward();
             if let Some(slope) = noisy.grad(&gradients) {

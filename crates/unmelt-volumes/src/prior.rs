@@ -1,4 +1,4 @@
-//! The prior: a U-Net that denoises patches, told where in the head they lie.
+//! The prior: a U-Net that restores patches, told where in the head they lie and what is wrong with them.
 //!
 //! Preconditioning is that of Karras et al. 2022 ("Elucidating the design space of diffusion-based generative
 //! models", table 1): D(x; σ) = c_skip·x + c_out·F(c_in·x; σ). The U-Net works on the Haar bands of 2×2×2 voxels as
@@ -14,6 +14,13 @@ use crate::{Error, Result};
 /// Channels that say where a voxel lies: mm / 100 from the centre of the foreground to the right, the front and the
 /// top, and 1 where that is known.
 pub const POSITION_CHANNELS: usize = 4;
+
+/// Channels that say what is wrong: 1 for Rician noise; half the logarithm of how many voxels a slice is thick, along each axis; 1
+/// for the axis along which lines of k-space are missing.
+pub const DEGRADATION_CHANNELS: usize = 7;
+
+/// Channels that say what is known of a patch beside its voxels.
+const CONDITION_CHANNELS: usize = POSITION_CHANNELS + DEGRADATION_CHANNELS;
 
 /// Edge of the blocks that are folded into channels.
 pub const FOLD: usize = 2;
@@ -43,7 +50,7 @@ impl VolumeModel {
         let levels = channels.len();
         let network = UNetConfig {
             spatial_dims: 3,
-            in_channels: FOLD.pow(3) + POSITION_CHANNELS,
+            in_channels: FOLD.pow(3) + CONDITION_CHANNELS,
             out_channels: FOLD.pow(3),
             channels,
             num_res_blocks: blocks,
@@ -85,32 +92,29 @@ impl VolumeModel {
         &self,
         weights: &Weights,
         noisy: Tensor<5>,
-        places: &[PatchPlace],
-        sigmas: &[f64],
+        conditions: &[PatchCondition],
     ) -> Result<Tensor<5>> {
         let [b, d, h, w, _] = noisy.dims();
         let device = noisy.device();
-        let c_in: Vec<f32> = sigmas.iter().map(|&s| self.preconditioning(s).2 as f32).collect();
+        let c_in: Vec<f32> = conditions.iter().map(|c| self.preconditioning(c.sigma).2 as f32).collect();
         let c_in = Tensor::<1>::from_data(TensorData::new(c_in, [b]), &device).reshape([b, 1, 1, 1, 1]);
         let folded = bands(fold(noisy * c_in), BAND_GAINS);
-        let positions = positions(places, [d, h, w].map(|n| n / FOLD), &device);
-        let times: Vec<f64> = sigmas.iter().map(|&s| self.time(s)).collect();
+        let told = condition_channels(conditions, [d, h, w].map(|n| n / FOLD), &device);
+        let times: Vec<f64> = conditions.iter().map(|c| self.time(c.sigma)).collect();
         let unet = UNet::bind(&self.network, weights)?;
-        let output = unet.forward(Tensor::cat(vec![folded, positions], 4), &times, None)?;
+        let output = unet.forward(Tensor::cat(vec![folded, told], 4), &times, None)?;
         Ok(unfold(voxels_of_bands(output)))
     }
 
-    /// D(x; σ) for patches of one noise level, as tensors: what a gradient can be taken through.
-    pub fn denoise_patches(
+    /// D(x; σ) for one patch `[1, D, H, W, 1]`, as a tensor: what a gradient can be taken through.
+    pub fn denoise_patch(
         &self,
         weights: &Weights,
         noisy: Tensor<5>,
-        places: &[PatchPlace],
-        sigma: f64,
+        condition: PatchCondition,
     ) -> Result<Tensor<5>> {
-        let (skip, out, _) = self.preconditioning(sigma);
-        let sigmas = vec![sigma; places.len()];
-        let f = self.network_output(weights, noisy.clone(), places, &sigmas)?;
+        let (skip, out, _) = self.preconditioning(condition.sigma);
+        let f = self.network_output(weights, noisy.clone(), &[condition])?;
         Ok(noisy * skip + f * out)
     }
 
@@ -118,13 +122,56 @@ impl VolumeModel {
     pub fn check(&self) -> Result<()> {
         self.network.check()?;
         let good = self.sigma_min > 0.0 && self.sigma_max > self.sigma_min && self.sigma_data > 0.0;
-        let folded = self.network.in_channels == FOLD.pow(3) + POSITION_CHANNELS
+        let folded = self.network.in_channels == FOLD.pow(3) + CONDITION_CHANNELS
             && self.network.out_channels == FOLD.pow(3)
             && self.network.spatial_dims == 3;
         if !good || !folded || self.patch == 0 || !self.patch.is_multiple_of(self.granularity()) {
             return Err(Error::Request("the model's card describes no prior of 3D patches".into()));
         }
         Ok(())
+    }
+}
+
+/// What the network is told of a noisy patch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PatchCondition {
+    /// Where it lies.
+    pub place: PatchPlace,
+    /// Standard deviation of the noise, or about that of what interpolation gets wrong, in units of the robust range.
+    pub sigma: f64,
+    /// What is wrong with it.
+    pub degradation: Degradation,
+}
+
+/// What is wrong with a patch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Degradation {
+    /// Gaussian noise.
+    Gaussian,
+    /// The magnitude of a complex signal with Gaussian noise in both parts, as MRI shows it.
+    Rician,
+    /// Slices of so many voxels along x, y and z, box profile, interpolated by B-splines with back-projection.
+    Thick([f64; 3]),
+    /// Lines of k-space missing along this axis, the phase encoding; the level is that of what is wrong.
+    Aliased(usize),
+}
+
+impl Degradation {
+    /// About the standard deviation of what interpolation of thick slices gets wrong, in units of the robust range.
+    pub fn level_of_thick([x, y, z]: [f64; 3]) -> f64 {
+        let beyond = [x, y, z].map(|r| (r - 1.0).max(0.0).powi(2)).iter().sum::<f64>();
+        (0.03 * beyond.sqrt()).clamp(0.01, 0.2)
+    }
+
+    fn channels(&self) -> [f32; DEGRADATION_CHANNELS] {
+        let mut channels = [0.0; DEGRADATION_CHANNELS];
+        match self {
+            Self::Gaussian => {}
+            Self::Rician => channels[0] = 1.0,
+            Self::Thick(voxels) => (0..3).for_each(|a| channels[1 + a] = 0.5 * voxels[a].ln() as f32),
+            Self::Aliased(axis) => channels[4 + axis] = 1.0,
+        }
+        channels
     }
 }
 
@@ -145,10 +192,10 @@ impl PatchPlace {
     pub const UNKNOWN: Self = Self { origin: [0.0; 3], step: [0.0; 3], known: false };
 }
 
-/// Position channels `[B, d, h, w, 4]` of folded voxels.
-fn positions(places: &[PatchPlace], [d, h, w]: [usize; 3], device: &Device) -> Tensor<5> {
-    let mut values = Vec::with_capacity(places.len() * d * h * w * POSITION_CHANNELS);
-    for place in places {
+/// What is known of patches, as channels `[B, d, h, w, 11]` of folded voxels.
+fn condition_channels(conditions: &[PatchCondition], [d, h, w]: [usize; 3], device: &Device) -> Tensor<5> {
+    let mut values = Vec::with_capacity(conditions.len() * d * h * w * CONDITION_CHANNELS);
+    for PatchCondition { place, degradation, .. } in conditions {
         let known = f32::from(u8::from(place.known));
         let at = |axis: usize, k: usize| {
             let centre = (k * FOLD) as f64 + 0.5 * (FOLD as f64 - 1.0);
@@ -158,11 +205,12 @@ fn positions(places: &[PatchPlace], [d, h, w]: [usize; 3], device: &Device) -> T
             for y in 0..h {
                 for x in 0..w {
                     values.extend([at(0, x), at(1, y), at(2, z), known]);
+                    values.extend(degradation.channels());
                 }
             }
         }
     }
-    Tensor::from_data(TensorData::new(values, [places.len(), d, h, w, POSITION_CHANNELS]), device)
+    Tensor::from_data(TensorData::new(values, [conditions.len(), d, h, w, CONDITION_CHANNELS]), device)
 }
 
 /// What the network sees of the mean of a block and of its seven differences: both about as large as 1.

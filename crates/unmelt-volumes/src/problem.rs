@@ -4,10 +4,34 @@ use unmelt_diffusion::measurement::Measurement;
 
 use crate::enhance::{EnhanceSettings, Enhanced, Task};
 use crate::intensity::{Scaling, centre, foreground};
-use crate::measurement::{Identity, Mask, Profile, Slices};
+use crate::measurement::{Identity, Mask, Profile, Slices, missing_level};
 use crate::patches::{Partition, Quiet};
+use crate::prior::Degradation;
 use crate::rician::{self, Estimate, InverseMean};
 use crate::{Error, Grid, Result, Source, Volume};
+
+/// How a search begins where the prior was trained on what is wrong with the first guess: that is what it is told for some steps.
+#[derive(Clone, Copy)]
+pub(crate) struct Look {
+    pub degradation: Degradation,
+    /// Levels of it, the last and the first.
+    pub levels: [f64; 2],
+    pub steps: usize,
+    /// Level of noise that the search goes on with.
+    pub then: f64,
+}
+
+impl Look {
+    fn at_slices(thickness: [f64; 3]) -> Self {
+        let level = Degradation::level_of_thick(thickness);
+        let degradation = Degradation::Thick(thickness);
+        Self { degradation, levels: [level; 2], steps: 2, then: 0.5 * level }
+    }
+
+    fn at_aliasing(axis: usize, level: f64) -> Self {
+        Self { degradation: Degradation::Aliased(axis), levels: [0.3 * level, level], steps: 2, then: 0.15 }
+    }
+}
 
 /// A task in the prior's units.
 pub(crate) struct Problem {
@@ -21,6 +45,8 @@ pub(crate) struct Problem {
     pub quiet: Option<Quiet>,
     pub centre: Option<[f64; 3]>,
     pub noise: Option<Estimate>,
+    /// What the prior was trained to see in the first guess, if anything.
+    pub look: Option<Look>,
     /// Voxels that must come out as they went in, with the volume's own values.
     pub kept: Option<(Vec<bool>, Vec<f32>)>,
 }
@@ -52,6 +78,10 @@ impl Problem {
                 let data: Vec<f32> = data.iter().map(|v| (f64::from(*v) / scaling.range()) as f32).collect();
                 let measurement = measurement.in_units_of(scaling.range());
                 let start = measurement.project(&vec![0.0; volume.voxels.len()], &data);
+                let look = measurement.missing_lines().map(|(axis, lines)| {
+                    let level = missing_level(&start, volume.grid.shape, axis, &lines).clamp(0.005, 0.3);
+                    Look::at_aliasing(axis, level)
+                });
                 Self {
                     target: volume.clone(),
                     scaling: Scaling { low: 0.0, high: scaling.range() },
@@ -61,6 +91,7 @@ impl Problem {
                     start,
                     centre: None,
                     noise: None,
+                    look,
                     kept: None,
                 }
             }
@@ -170,6 +201,7 @@ fn denoising(volume: &Volume, scaling: Scaling, sigma: Option<f64>, rician: Opti
         data,
         centre: None,
         noise: Some(noise),
+        look: None,
         kept: None,
     })
 }
@@ -206,6 +238,8 @@ fn super_resolution(
     let data = scaling.apply(&volume.voxels);
     let start = crate::interpolate::back_projected(&measurement, &data, volume.grid.shape, grid.shape);
     let target = Volume { voxels: vec![0.0; grid.voxels()], grid, source: volume.source.clone() };
+    let thickness = std::array::from_fn(|a| grid.shape[a] as f64 / volume.grid.shape[a] as f64);
+    let look = Look::at_slices(thickness);
     Ok(Problem {
         target,
         scaling,
@@ -215,6 +249,7 @@ fn super_resolution(
         start,
         centre: None,
         noise: None,
+        look: (profile == Profile::Box).then_some(look),
         kept: None,
     })
 }
@@ -231,6 +266,7 @@ fn inpainting(volume: Volume, scaling: Scaling, known: Vec<bool>) -> Problem {
         start,
         centre: None,
         noise: None,
+        look: None,
         kept: Some((known, volume.voxels.clone())),
         target: volume,
     }

@@ -112,7 +112,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
-    fn many_channels_equal_plain_with_gradients(case in wide_cases()) {
+    fn fused_equals_plain_with_many_channels(case in wide_cases()) {
         agree(case);
     }
 }

@@ -49,6 +49,22 @@ impl Fourier {
         Self { noise: self.noise / unit, ..self.clone() }
     }
 
+    /// The axis along which whole lines are missing, and which are known, zero frequency first; none where the pattern is not
+    /// one of lines, or where several coils make up for them.
+    pub(crate) fn missing_lines(&self) -> Option<(usize, Vec<bool>)> {
+        let [nx, ny, _] = self.shape;
+        let columns: Vec<bool> = (0..ny).map(|y| self.sampled[y * nx]).collect();
+        let rows: Vec<bool> = self.sampled[..nx].to_vec();
+        let (along, lines) = if (0..nx * ny).all(|k| self.sampled[k] == columns[k / nx]) {
+            (1, columns)
+        } else if (0..nx * ny).all(|k| self.sampled[k] == rows[k % nx]) {
+            (0, rows)
+        } else {
+            return None;
+        };
+        (self.sensitivities.is_empty() && lines.contains(&false)).then_some((along, lines))
+    }
+
     fn coils(&self) -> usize {
         self.sensitivities.len().max(1)
     }
@@ -177,4 +193,97 @@ pub fn random_cartesian_lines(count: usize, acceleration: f64, centre: f64, seed
         }
     }
     lines
+}
+
+/// What a volume looks like without the lines of k-space along an axis that are not marked; of a real signal a line tells its
+/// opposite too.
+pub(crate) fn without_lines(voxels: &mut [f32], shape: [usize; 3], axis: usize, lines: &[bool]) {
+    let n = shape[axis];
+    let mut planner = FftPlanner::new();
+    let [forward, inverse] = [planner.plan_fft_forward(n), planner.plan_fft_inverse(n)];
+    let factors: Vec<f32> = (0..n).map(|k| if known(lines, k) { 1.0 / n as f32 } else { 0.0 }).collect();
+    let stride: usize = shape[..axis].iter().product();
+    voxels.par_chunks_mut(stride * n).for_each(|block| {
+        for first in 0..stride {
+            let mut line = transformed_line(block, first, stride, &*forward);
+            line.iter_mut().zip(&factors).for_each(|(v, f)| *v *= f);
+            inverse.process(&mut line);
+            line.iter().enumerate().for_each(|(k, v)| block[k * stride + first] = v.re);
+        }
+    });
+}
+
+/// Root mean square of what is missing with the lines of k-space that are not marked, as the power of those around them says.
+pub(crate) fn missing_level(voxels: &[f32], shape: [usize; 3], axis: usize, lines: &[bool]) -> f64 {
+    let n = shape[axis];
+    let stride: usize = shape[..axis].iter().product();
+    let forward = FftPlanner::new().plan_fft_forward(n);
+    let of_block = |block: &[f32]| {
+        let mut power = vec![0.0f64; n];
+        for first in 0..stride {
+            let line = transformed_line(block, first, stride, &*forward);
+            power.iter_mut().zip(line).for_each(|(p, v)| *p += f64::from(v.norm_sqr()));
+        }
+        power
+    };
+    let blocks: Vec<Vec<f64>> = voxels.par_chunks(stride * n).map(of_block).collect();
+    // Of a real signal only half the lines are different ones.
+    let power = |k: usize| blocks.iter().map(|b| b[k]).sum::<f64>().max(1e-30).ln();
+    let half: Vec<Option<f64>> = (0..=n / 2).map(|k| known(lines, k).then(|| power(k))).collect();
+    let missing = |k: usize| {
+        let below = (0..k).rev().find_map(|j| half[j].map(|p| (p, (k - j) as f64)));
+        let above = (k + 1..half.len()).find_map(|j| half[j].map(|p| (p, (j - k) as f64)));
+        match (below, above) {
+            (Some((p, a)), Some((q, b))) => ((p * b + q * a) / (a + b)).exp(),
+            (Some((p, _)), None) | (None, Some((p, _))) => p.exp(),
+            (None, None) => 0.0,
+        }
+    };
+    let total: f64 = (0..n).filter(|k| !known(lines, *k)).map(|k| missing(k.min(n - k))).sum();
+    (total / n as f64 / voxels.len().max(1) as f64).sqrt()
+}
+
+fn known(lines: &[bool], k: usize) -> bool {
+    lines[k] || lines[(lines.len() - k) % lines.len()]
+}
+
+/// The transform of the line that begins at `first` of a block of lines, `stride` apart.
+fn transformed_line(block: &[f32], first: usize, stride: usize, forward: &dyn Fft<f32>) -> Vec<Complex32> {
+    let mut line: Vec<Complex32> =
+        block.iter().skip(first).step_by(stride).map(|v| Complex32::new(*v, 0.0)).collect();
+    forward.process(&mut line);
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_lines_are_what_a_projection_leaves_open() {
+        let shape = [12, 20, 3];
+        let lines = random_cartesian_lines(20, 3.0, 0.2, 5);
+        let sampled = (0..240).map(|k| lines[k / 12]).collect();
+        let fourier = Fourier::new(shape, sampled, Vec::new(), 0.0);
+        assert_eq!(fourier.missing_lines(), Some((1, lines.clone())));
+        let mut x = vec![0.0f32; 720];
+        Noise::new(3).normal(Stream::new(0, 0, 0), &mut x);
+        let want = fourier.project(&[0.0; 720], &fourier.forward(&x));
+        let mut got = x.clone();
+        without_lines(&mut got, shape, 1, &lines);
+        assert!(got.iter().zip(&want).all(|(a, b)| (a - b).abs() < 1e-5));
+        // Noise has the same power in every line.
+        let missing = (0..20).filter(|k| !known(&lines, *k)).count();
+        let level = missing_level(&got, shape, 1, &lines);
+        let expected = (missing as f64 / 20.0).sqrt();
+        assert!((level / expected - 1.0).abs() < 0.15, "{level} {expected}");
+    }
+
+    #[test]
+    fn other_patterns_have_no_missing_lines() {
+        let of = |sampled: Vec<bool>| Fourier::new([4, 4, 1], sampled, Vec::new(), 0.0).missing_lines();
+        assert_eq!(of(vec![true; 16]), None);
+        assert_eq!(of((0..16).map(|k| k % 3 == 0).collect()), None);
+        assert_eq!(of((0..16).map(|k| k % 4 < 2).collect()), Some((0, vec![true, true, false, false])));
+    }
 }

@@ -7,6 +7,7 @@ mod slices;
 
 pub(crate) use fourier::opposite;
 pub use fourier::{Fourier, random_cartesian_lines};
+pub(crate) use fourier::{missing_level, without_lines};
 pub use identity::Identity;
 pub use mask::Mask;
 pub use slices::{Profile, Slices};

@@ -1,0 +1,132 @@
+//! Patches as scanners show them: noisy, through thick slices, without some lines of k-space.
+
+use unmelt_diffusion::measurement::Measurement;
+use unmelt_diffusion::{Noise, Stream};
+
+use crate::clean_patches::{CleanPatches, Patch};
+use crate::interpolate::back_projected;
+use crate::measurement::{Profile, Slices, random_cartesian_lines, without_lines};
+use crate::objective::PatchSampling;
+use crate::prior::{Degradation, PatchCondition};
+use crate::synthesize::Draw;
+
+const NOISE: u16 = 301;
+const QUADRATURE: u16 = 303;
+
+/// Voxels beyond a patch, at each side, that its thick slices cover.
+const BEYOND: usize = 8;
+
+/// Highest level of what missing lines leave.
+const MOST_ALIASED: f64 = 0.3;
+
+/// A patch as it is seen, as it is, and what is wrong with it.
+pub(crate) struct DegradedPatch {
+    pub seen: Vec<f32>,
+    pub clean: Vec<f32>,
+    pub condition: PatchCondition,
+}
+
+impl DegradedPatch {
+    /// The cube of this edge at an offset, of a patch and of what is seen of it.
+    fn cut(
+        mut fine: Patch,
+        seen: &[f32],
+        (offset, size): ([usize; 3], usize),
+        (sigma, degradation): (f64, Degradation),
+    ) -> Self {
+        let [nx, ny, _] = fine.shape;
+        let row = |k: usize| ((k / size + offset[2]) * ny + k % size + offset[1]) * nx + offset[0];
+        let cube = |x: &[f32]| (0..size * size).flat_map(|k| &x[row(k)..row(k) + size]).copied().collect();
+        (0..3).for_each(|a| fine.place.origin[a] += offset[a] as f64 * fine.place.step[a]);
+        let condition = PatchCondition { place: fine.place, sigma, degradation };
+        Self { seen: cube(seen), clean: cube(&fine.voxels), condition }
+    }
+}
+
+/// What becomes of clean patches.
+pub(crate) struct DegradedPatches {
+    pub clean: CleanPatches,
+    pub sampling: PatchSampling,
+    pub noise: Noise,
+    /// Lowest and highest level of noise.
+    pub levels: [f64; 2],
+}
+
+impl DegradedPatches {
+    /// Patch number `k` of the whole training, a cube.
+    pub fn patch(&self, k: u64, size: usize) -> DegradedPatch {
+        let mut draw = Draw::new(self.noise, k, NOISE);
+        let kind = draw.unit();
+        if kind < self.sampling.thick {
+            self.through_slices(k, size, &mut draw)
+        } else if kind < self.sampling.thick + self.sampling.aliased {
+            self.aliased(k, size, &mut draw)
+        } else {
+            self.noised(k, size, &mut draw)
+        }
+    }
+
+    /// Patch number `k` with noise, and without.
+    fn noised(&self, k: u64, size: usize, draw: &mut Draw) -> DegradedPatch {
+        let Patch { voxels: clean, place, .. } = self.clean.patch(k, [size; 3]);
+        let sigma = self.sampling.sigma_median * (self.sampling.sigma_spread * draw.normal()).exp();
+        let sigma = sigma.clamp(self.levels[0], self.levels[1]);
+        let normal = |purpose: u16| {
+            let mut x = vec![0.0f32; clean.len()];
+            self.noise.normal(Stream::new(k, purpose, 0), &mut x);
+            x.into_iter().map(move |n| n * sigma as f32)
+        };
+        let mut noisy: Vec<f32> = normal(NOISE).zip(&clean).map(|(n, v)| n + v).collect();
+        let mut degradation = Degradation::Gaussian;
+        if draw.unit() < self.sampling.rician {
+            degradation = Degradation::Rician;
+            noisy.iter_mut().zip(normal(QUADRATURE)).for_each(|(real, other)| *real = real.hypot(other));
+        }
+        DegradedPatch { seen: noisy, clean, condition: PatchCondition { place, sigma, degradation } }
+    }
+
+    /// Patch number `k` interpolated from thick slices, and as it is.
+    fn through_slices(&self, k: u64, size: usize, draw: &mut Draw) -> DegradedPatch {
+        // Slices go on beyond the patch.
+        let wide = size + 2 * BEYOND;
+        let fine = self.clean.patch(k, [wide; 3]);
+        let slices = |draw: &mut Draw, most: f64| {
+            let ratio = draw.between(1.5, most);
+            let ratio = if draw.unit() < 0.6 { ratio.round() } else { ratio };
+            (wide as f64 / ratio).round() as usize
+        };
+        let mut coarse = [wide; 3];
+        if draw.unit() < 0.65 {
+            coarse[draw.below(3)] = slices(draw, 6.4);
+        } else {
+            coarse = [slices(draw, 3.2); 3];
+        }
+        let measurement = Slices::new([wide; 3], coarse, Profile::Box, 0.0);
+        let guess = back_projected(&measurement, &measurement.forward(&fine.voxels), coarse, [wide; 3]);
+        let thickness = coarse.map(|n| wide as f64 / n as f64);
+        let sigma = Degradation::level_of_thick(thickness);
+        let offset = [0; 3].map(|_| draw.below(2 * BEYOND + 1));
+        DegradedPatch::cut(fine, &guess, (offset, size), (sigma, Degradation::Thick(thickness)))
+    }
+
+    /// Patch number `k` as it looks without some lines of k-space, or on the way from there to what it is.
+    fn aliased(&self, k: u64, size: usize, draw: &mut Draw) -> DegradedPatch {
+        // The field of view along the phase encoding; what is missing there comes back everywhere along it.
+        let (axis, field) = (draw.below(3), 32 * (3 + draw.below(5)));
+        let mut shape = [size; 3];
+        shape[axis] = field.max(size);
+        let fine = self.clean.patch(k, shape);
+        let axis = (0..3).find(|a| fine.shape[*a] != size).unwrap_or(axis);
+        let (acceleration, middle) = (draw.between(2.0, 6.0), draw.between(0.04, 0.12));
+        let lines = random_cartesian_lines(fine.shape[axis], acceleration, middle, k);
+        let mut seen = fine.voxels.clone();
+        without_lines(&mut seen, fine.shape, axis, &lines);
+        let share = if draw.unit() < 0.5 { 1.0 } else { draw.between(0.1, 1.0) as f32 };
+        seen.iter_mut().zip(&fine.voxels).for_each(|(s, v)| *s = v + share * (*s - v));
+        let wrong = seen.iter().zip(&fine.voxels).map(|(s, v)| f64::from(s - v).powi(2)).sum::<f64>();
+        let error = (wrong / seen.len() as f64).sqrt() * (0.2 * draw.normal()).exp();
+        let sigma = error.clamp(self.levels[0], MOST_ALIASED);
+        let offset = std::array::from_fn(|a| draw.below(fine.shape[a] - size + 1));
+        DegradedPatch::cut(fine, &seen, (offset, size), (sigma, Degradation::Aliased(axis)))
+    }
+}
