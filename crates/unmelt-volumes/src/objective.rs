@@ -113,15 +113,17 @@ impl Objective for PatchObjective {
         let number = |k: usize| step * 1024 + k as u64;
         let examples: Vec<Example> =
             (0..batch).into_par_iter().map(|k| self.example(number(k), size)).collect();
+        let (mut seen, mut targets, mut conditions) = (Vec::new(), Vec::new(), Vec::new());
+        for example in examples {
+            seen.push(example.seen);
+            targets.push(example.target);
+            conditions.push(example.condition);
+        }
         let on_device = device.clone().inner();
-        let stacked = |of: fn(&Example) -> &Vec<f32>| {
-            let patches: Vec<Vec<f32>> = examples.iter().map(|e| of(e).clone()).collect();
-            patches_tensor(&patches, [size; 3], &on_device)
-        };
-        let conditions: Vec<PatchCondition> = examples.iter().map(|e| e.condition).collect();
-        let seen = stacked(|e| &e.seen);
-        let output = self.model.network_output(weights, seen, &conditions).map_err(Error::into_core)?;
-        let square = (output - stacked(|e| &e.target)).powi_scalar(2);
+        let stacked = |patches: &[Vec<f32>]| patches_tensor(patches, [size; 3], &on_device);
+        let output =
+            self.model.network_output(weights, stacked(&seen), &conditions).map_err(Error::into_core)?;
+        let square = (output - stacked(&targets)).powi_scalar(2);
         let per_patch: Tensor<1> = square.reshape([batch, size.pow(3)]).mean_dim(1).reshape([batch]);
         let is_thick = |c: &PatchCondition| matches!(c.degradation, Degradation::Thick(_));
         let thick: Vec<f32> = conditions.iter().map(|c| f32::from(u8::from(is_thick(c)))).collect();

@@ -196,7 +196,7 @@ impl PatchPlace {
 fn condition_channels(conditions: &[PatchCondition], [d, h, w]: [usize; 3], device: &Device) -> Tensor<5> {
     let mut values = Vec::with_capacity(conditions.len() * d * h * w * CONDITION_CHANNELS);
     for PatchCondition { place, degradation, .. } in conditions {
-        let known = f32::from(u8::from(place.known));
+        let (known, told) = (f32::from(u8::from(place.known)), degradation.channels());
         let at = |axis: usize, k: usize| {
             let centre = (k * FOLD) as f64 + 0.5 * (FOLD as f64 - 1.0);
             ((place.origin[axis] + centre * place.step[axis]) / 100.0) as f32 * known
@@ -205,7 +205,7 @@ fn condition_channels(conditions: &[PatchCondition], [d, h, w]: [usize; 3], devi
             for y in 0..h {
                 for x in 0..w {
                     values.extend([at(0, x), at(1, y), at(2, z), known]);
-                    values.extend(degradation.channels());
+                    values.extend(told);
                 }
             }
         }

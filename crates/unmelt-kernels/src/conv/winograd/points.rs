@@ -246,14 +246,9 @@ multiversion! {
 
 #[inline(always)]
 fn points_of_kernel_body(axes: [bool; 3], kernel: &[f32], length: usize, to: &mut [f32]) {
-    let mut cube = [[0.0; LANES]; 64];
-    for at in (0..length).step_by(LANES) {
-        places(extent_of(axes, 3), |k, number, _| cube[k] = read(kernel, number * length + at, length - at));
-        transform(&mut cube, axes, |[a, b, c]: [Lanes; 3]| {
-            [a, combine(|l| 0.5 * (a[l] + c[l] + b[l])), combine(|l| 0.5 * (a[l] + c[l] - b[l])), c]
-        });
-        places(extent_of(axes, 4), |k, number, _| write(to, number * length + at, length - at, &cube[k]));
-    }
+    transform_kernel(axes, kernel, length, to, |[a, b, c]: [Lanes; 3]| {
+        [a, combine(|l| 0.5 * (a[l] + c[l] + b[l])), combine(|l| 0.5 * (a[l] + c[l] - b[l])), c]
+    });
 }
 
 multiversion! {
@@ -265,16 +260,28 @@ multiversion! {
 
 #[inline(always)]
 fn kernel_of_points_body(axes: [bool; 3], points: &[f32], length: usize, kernel: &mut [f32]) {
+    transform_kernel(axes, points, length, kernel, |[a, b, c, d]: [Lanes; 4]| {
+        [
+            combine(|l| a[l] + 0.5 * (b[l] + c[l])),
+            combine(|l| 0.5 * (b[l] - c[l])),
+            combine(|l| d[l] + 0.5 * (b[l] + c[l])),
+        ]
+    });
+}
+
+/// Applies a map of lines to every cube of a kernel or its points, `[places, length]`.
+#[inline(always)]
+fn transform_kernel<const FROM: usize, const TO: usize>(
+    axes: [bool; 3],
+    from: &[f32],
+    length: usize,
+    to: &mut [f32],
+    line: impl Fn([Lanes; FROM]) -> [Lanes; TO],
+) {
     let mut cube = [[0.0; LANES]; 64];
     for at in (0..length).step_by(LANES) {
-        places(extent_of(axes, 4), |k, number, _| cube[k] = read(points, number * length + at, length - at));
-        transform(&mut cube, axes, |[a, b, c, d]: [Lanes; 4]| {
-            [
-                combine(|l| a[l] + 0.5 * (b[l] + c[l])),
-                combine(|l| 0.5 * (b[l] - c[l])),
-                combine(|l| d[l] + 0.5 * (b[l] + c[l])),
-            ]
-        });
-        places(extent_of(axes, 3), |k, number, _| write(kernel, number * length + at, length - at, &cube[k]));
+        places(extent_of(axes, FROM), |k, number, _| cube[k] = read(from, number * length + at, length - at));
+        transform(&mut cube, axes, &line);
+        places(extent_of(axes, TO), |k, number, _| write(to, number * length + at, length - at, &cube[k]));
     }
 }
