@@ -1,9 +1,10 @@
-//! Patches as scanners show them: noisy, through thick slices, without some lines of k-space.
+//! Patches as scanners show them: noisy, through thick slices, without some lines of k-space, with holes.
 
 use unmelt_diffusion::measurement::Measurement;
 use unmelt_diffusion::{Noise, Stream};
 
 use crate::clean_patches::{CleanPatches, Patch};
+use crate::filling::{QUICK, fill};
 use crate::interpolate::back_projected;
 use crate::measurement::{Profile, Slices, random_cartesian_lines, without_lines};
 use crate::objective::PatchSampling;
@@ -34,13 +35,46 @@ impl DegradedPatch {
         (offset, size): ([usize; 3], usize),
         (sigma, degradation): (f64, Degradation),
     ) -> Self {
-        let [nx, ny, _] = fine.shape;
-        let row = |k: usize| ((k / size + offset[2]) * ny + k % size + offset[1]) * nx + offset[0];
-        let cube = |x: &[f32]| (0..size * size).flat_map(|k| &x[row(k)..row(k) + size]).copied().collect();
+        let window = (fine.shape, offset, size);
+        let degradation = match degradation {
+            Degradation::Missing(missing) => Degradation::Missing(cube(&missing, window)),
+            same => same,
+        };
         (0..3).for_each(|a| fine.place.origin[a] += offset[a] as f64 * fine.place.step[a]);
         let condition = PatchCondition { place: fine.place, sigma, degradation };
-        Self { seen: cube(seen), clean: cube(&fine.voxels), condition }
+        Self { seen: cube(seen, window), clean: cube(&fine.voxels, window), condition }
     }
+}
+
+/// The cube of an edge at an offset, of what has a shape.
+fn cube<T: Copy>(x: &[T], (shape, offset, size): ([usize; 3], [usize; 3], usize)) -> Vec<T> {
+    let row = |k: usize| ((k / size + offset[2]) * shape[1] + k % size + offset[1]) * shape[0] + offset[0];
+    (0..size * size).flat_map(|k| &x[row(k)..row(k) + size]).copied().collect()
+}
+
+/// Ellipsoids that take a part of a cube, of the size of lesions and larger.
+fn ellipsoids(size: usize, draw: &mut Draw) -> Vec<bool> {
+    let mut missing = vec![false; size.pow(3)];
+    let wanted = (draw.between(0.03, 0.2) * missing.len() as f64) as usize;
+    let mut count = 0;
+    while count < wanted {
+        let centre = [0; 3].map(|_| draw.between(0.0, size as f64));
+        let radius = [0; 3].map(|_| draw.between(3.0, 11.0));
+        let square = |a: usize, i: usize| ((i as f64 + 0.5 - centre[a]) / radius[a]).powi(2);
+        for (k, m) in missing.iter_mut().enumerate().filter(|(_, m)| !**m) {
+            *m = square(0, k % size) + square(1, k / size % size) + square(2, k / (size * size)) <= 1.0;
+            count += usize::from(*m);
+        }
+    }
+    missing
+}
+
+/// One end of a cube, along any axis.
+fn end(size: usize, draw: &mut Draw) -> Vec<bool> {
+    let (axis, high) = (draw.below(3), draw.unit() < 0.5);
+    let depth = (draw.between(0.15, 0.8) * size as f64) as usize;
+    let from_end = |i: usize| if high { size - 1 - i } else { i };
+    (0..size.pow(3)).map(|k| from_end(k / size.pow(axis as u32) % size) < depth).collect()
 }
 
 /// What becomes of clean patches.
@@ -61,6 +95,8 @@ impl DegradedPatches {
             self.through_slices(k, size, &mut draw)
         } else if kind < self.sampling.thick + self.sampling.aliased {
             self.aliased(k, size, &mut draw)
+        } else if kind < self.sampling.thick + self.sampling.aliased + self.sampling.missing {
+            self.with_holes(k, size, &mut draw)
         } else {
             self.noised(k, size, &mut draw)
         }
@@ -109,6 +145,21 @@ impl DegradedPatches {
         DegradedPatch::cut(fine, &guess, (offset, size), (sigma, Degradation::Thick(thickness)))
     }
 
+    /// Patch number `k` with a part missing and filled smoothly, and as it is.
+    fn with_holes(&self, k: u64, size: usize, draw: &mut Draw) -> DegradedPatch {
+        // Filling knows what lies beyond the patch.
+        let wide = size + 2 * BEYOND;
+        let fine = self.clean.patch(k, [wide; 3]);
+        let missing = if draw.unit() < 0.65 { ellipsoids(wide, draw) } else { end(wide, draw) };
+        let known: Vec<bool> = missing.iter().map(|m| !m).collect();
+        let holed: Vec<f32> =
+            fine.voxels.iter().zip(&known).map(|(v, k)| if *k { *v } else { 0.0 }).collect();
+        let guess = fill(&holed, &known, [wide; 3], QUICK);
+        let offset = [0; 3].map(|_| draw.below(2 * BEYOND + 1));
+        let wrong = (Degradation::LEVEL_OF_MISSING, Degradation::Missing(missing));
+        DegradedPatch::cut(fine, &guess, (offset, size), wrong)
+    }
+
     /// Patch number `k` as it looks without some lines of k-space, or on the way from there to what it is.
     fn aliased(&self, k: u64, size: usize, draw: &mut Draw) -> DegradedPatch {
         // The field of view along the phase encoding; what is missing there comes back everywhere along it.
@@ -128,5 +179,30 @@ impl DegradedPatches {
         let sigma = error.clamp(self.levels[0], MOST_ALIASED);
         let offset = std::array::from_fn(|a| draw.below(fine.shape[a] - size + 1));
         DegradedPatch::cut(fine, &seen, (offset, size), (sigma, Degradation::Aliased(axis)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Grid, Volume};
+
+    #[test]
+    fn holes_are_filled_and_told_and_the_rest_is_seen_as_it_is() {
+        let waves = |k: usize| 2.0 + (0.5 * (k % 64) as f32).sin() + (0.3 * (k / 4096) as f32).cos();
+        let scan = Volume::new((0..64 * 64 * 64).map(waves).collect(), Grid::centred([64; 3], [1.0; 3]));
+        let noise = Noise::new(3);
+        let clean = CleanPatches::new(&[scan], Vec::new(), 1.0, noise).expect("a scan");
+        let sampling = PatchSampling { thick: 0.0, aliased: 0.0, missing: 1.0, ..PatchSampling::default() };
+        let patches = DegradedPatches { clean, sampling, noise, levels: [0.005, 10.0] };
+        let mut filled = 0;
+        for k in 0..6 {
+            let patch = patches.patch(k, 32);
+            let Degradation::Missing(missing) = patch.condition.degradation else { panic!("not with holes") };
+            let same = |k: &usize| patch.seen[*k] == patch.clean[*k];
+            assert!((0..missing.len()).filter(|k| !missing[*k]).all(|k| same(&k)));
+            filled += (0..missing.len()).filter(|k| missing[*k] && !same(k)).count();
+        }
+        assert!(filled > 1000, "{filled}");
     }
 }

@@ -87,7 +87,7 @@ impl Task {
 pub struct EnhanceSettings {
     /// Solver: one of [`PosteriorSolver::NAMES`]; if not given hqs for a single estimate, diffpir for samples. A single
     /// estimate of what noise hides needs none: the prior's answer is the posterior mean. hqs begins with what the prior was
-    /// trained to see in thick slices and missing lines of k-space, unless `sigma_max` is given.
+    /// trained to see in thick slices, filled holes and missing lines of k-space, unless `sigma_max` is given.
     pub solver: Option<String>,
     /// Steps of the walk.
     pub steps: usize,
@@ -194,7 +194,7 @@ impl Enhancer {
         let name = settings.solver.as_deref().unwrap_or(if single { "hqs" } else { "diffpir" });
         let solver = PosteriorSolver::from_name(name, single).ok_or_else(|| unknown_solver(name))?;
         let searching = matches!(solver, PosteriorSolver::Hqs { .. }) && settings.sigma_max.is_none();
-        let look = problem.look.filter(|_| searching);
+        let look = problem.look.as_ref().filter(|_| searching);
         let top = settings.sigma_max.or(look.map(|l| l.then));
         let top = top.unwrap_or_else(|| problem.sigma_max(task, volume, settings.samples));
         let range = [settings.sigma_min.min(top), top];
@@ -202,7 +202,8 @@ impl Enhancer {
         let rest = settings.steps - looks;
         let mut walks = Vec::new();
         if let Some(look) = look {
-            walks.push((look.degradation, Posterior::new(solver, looks, look.levels, settings.seed)?));
+            walks
+                .push((look.degradation.clone(), Posterior::new(solver, looks, look.levels, settings.seed)?));
         }
         if rest > 0 {
             walks.push((Degradation::Gaussian, Posterior::new(solver, rest, range, settings.seed)?));
@@ -218,7 +219,7 @@ impl Enhancer {
             let (measurement, data) = (problem.measurement.as_ref(), &problem.data);
             let mut x = problem.start.clone();
             for (degradation, walk) in &walks {
-                let prior = PatchPrior { degradation: *degradation, ..prior(number as u64) };
+                let prior = PatchPrior { degradation: degradation.clone(), ..prior(number as u64) };
                 x = walk.sample(&prior, measurement, data, &x, number as u64, &mut on_step)?;
             }
             moments.add(x);

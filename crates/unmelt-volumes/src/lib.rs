@@ -7,6 +7,7 @@ mod derivation;
 pub mod dicom;
 pub mod enhance;
 mod error;
+mod filling;
 mod grid;
 pub mod intensity;
 mod interpolate;

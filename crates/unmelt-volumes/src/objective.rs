@@ -34,6 +34,8 @@ pub struct PatchSampling {
     pub thick: f64,
     /// Part of the patches that are aliased by lines missing in k-space, in place of noise.
     pub aliased: f64,
+    /// Part of the patches with holes that were filled, in place of noise.
+    pub missing: f64,
 }
 
 impl Default for PatchSampling {
@@ -47,6 +49,7 @@ impl Default for PatchSampling {
             rician: 0.4,
             thick: 0.3,
             aliased: 0.15,
+            missing: 0.1,
         }
     }
 }
@@ -55,6 +58,8 @@ impl Default for PatchSampling {
 struct Example {
     seen: Vec<f32>,
     target: Vec<f32>,
+    /// How much each voxel counts.
+    weight: Vec<f32>,
     condition: PatchCondition,
 }
 
@@ -90,8 +95,16 @@ impl PatchObjective {
         let (skip, out, _) = self.model.preconditioning(patch.condition.sigma);
         let target = |(v, x): (&f32, &f32)| ((f64::from(*v) - skip * f64::from(*x)) / out) as f32;
         let target = patch.clean.iter().zip(&patch.seen).map(target).collect();
-        Example { seen: patch.seen, target, condition: patch.condition }
+        let weight = weight(&patch.condition.degradation, patch.clean.len());
+        Example { seen: patch.seen, target, weight, condition: patch.condition }
     }
+}
+
+/// How much each of so many voxels counts: of a patch with holes what is missing, as much together as a patch, if it is not little.
+fn weight(degradation: &Degradation, count: usize) -> Vec<f32> {
+    let Degradation::Missing(missing) = degradation else { return vec![1.0; count] };
+    let holes = missing.iter().filter(|m| **m).count().max(count / 8);
+    missing.iter().map(|m| if *m { count as f32 / holes as f32 } else { 0.0 }).collect()
 }
 
 impl Objective for PatchObjective {
@@ -113,23 +126,29 @@ impl Objective for PatchObjective {
         let number = |k: usize| step * 1024 + k as u64;
         let examples: Vec<Example> =
             (0..batch).into_par_iter().map(|k| self.example(number(k), size)).collect();
-        let (mut seen, mut targets, mut conditions) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut seen, mut targets, mut weights_of, mut conditions) = (vec![], vec![], vec![], vec![]);
         for example in examples {
             seen.push(example.seen);
             targets.push(example.target);
+            weights_of.push(example.weight);
             conditions.push(example.condition);
         }
         let on_device = device.clone().inner();
         let stacked = |patches: &[Vec<f32>]| patches_tensor(patches, [size; 3], &on_device);
         let output =
             self.model.network_output(weights, stacked(&seen), &conditions).map_err(Error::into_core)?;
-        let square = (output - stacked(&targets)).powi_scalar(2);
+        let square = (output - stacked(&targets)).powi_scalar(2) * stacked(&weights_of);
         let per_patch: Tensor<1> = square.reshape([batch, size.pow(3)]).mean_dim(1).reshape([batch]);
-        let is_thick = |c: &PatchCondition| matches!(c.degradation, Degradation::Thick(_));
-        let thick: Vec<f32> = conditions.iter().map(|c| f32::from(u8::from(is_thick(c)))).collect();
-        let share = thick.iter().sum::<f32>().max(1.0);
-        let thick = Tensor::<1>::from_data(TensorData::new(thick, [batch]), &on_device);
-        let thick = (per_patch.clone() * thick).sum() / share;
-        Ok(Loss { total: per_patch.mean(), parts: vec![("thick", thick)], samples: batch as u64 })
+        let mean_of = |is: fn(&Degradation) -> bool| {
+            let chosen: Vec<f32> =
+                conditions.iter().map(|c| f32::from(u8::from(is(&c.degradation)))).collect();
+            let count = chosen.iter().sum::<f32>().max(1.0);
+            let chosen = Tensor::<1>::from_data(TensorData::new(chosen, [batch]), &on_device);
+            (per_patch.clone() * chosen).sum() / count
+        };
+        let thick = mean_of(|d| matches!(d, Degradation::Thick(_)));
+        let missing = mean_of(|d| matches!(d, Degradation::Missing(_)));
+        let parts = vec![("thick", thick), ("missing", missing)];
+        Ok(Loss { total: per_patch.mean(), parts, samples: batch as u64 })
     }
 }

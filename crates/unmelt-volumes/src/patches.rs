@@ -131,8 +131,8 @@ impl Part {
     }
 
     /// What is seen of a volume.
-    fn gathered(&self, volume: &[f32], shape: [usize; 3]) -> Vec<f32> {
-        let mut patch = vec![0.0f32; self.shape.iter().product()];
+    fn gathered<T: Copy + Default>(&self, volume: &[T], shape: [usize; 3]) -> Vec<T> {
+        let mut patch = vec![T::default(); self.shape.iter().product()];
         self.seen(shape, |k, at| patch[k] = volume[at]);
         patch
     }
@@ -154,8 +154,8 @@ impl Part {
 }
 
 /// Turns every row of a patch around.
-fn mirror(patch: &mut [f32], row: usize) {
-    patch.chunks_exact_mut(row).for_each(<[f32]>::reverse);
+fn mirror<T>(patch: &mut [T], row: usize) {
+    patch.chunks_exact_mut(row).for_each(<[T]>::reverse);
 }
 
 impl PatchPlace {
@@ -215,8 +215,21 @@ impl PatchPrior<'_> {
         self.partition.grid.shape
     }
 
-    fn condition(&self, place: PatchPlace, sigma: f64) -> PatchCondition {
-        PatchCondition { place, sigma, degradation: self.degradation }
+    /// What the network is told of a part, seen in a mirror or not.
+    fn condition(&self, part: &Part, sigma: f64, mirrored: bool) -> PatchCondition {
+        let (place, row) = (self.partition.place(part), part.shape[0]);
+        let place = if mirrored { place.mirrored(row) } else { place };
+        let degradation = match &self.degradation {
+            Degradation::Missing(missing) => {
+                let mut here = part.gathered(missing, self.shape());
+                if mirrored {
+                    mirror(&mut here, row);
+                }
+                Degradation::Missing(here)
+            }
+            same => same.clone(),
+        };
+        PatchCondition { place, sigma, degradation }
     }
 
     /// Whether nothing is to be seen where a part answers.
@@ -243,13 +256,12 @@ impl PatchPrior<'_> {
                 // Nothing was measured here: padding that a scanner or a brain extraction left.
                 continue;
             }
-            let mut place = self.partition.place(&part);
             if mirrored {
-                place = place.mirrored(part.shape[0]);
                 mirror(&mut patch, part.shape[0]);
             }
             let noisy = patches_tensor(&[patch], part.shape, self.device);
-            let clean = self.model.denoise_patch(self.weights, noisy, self.condition(place, sigma))?;
+            let clean =
+                self.model.denoise_patch(self.weights, noisy, self.condition(&part, sigma, mirrored))?;
             let mut clean = tensor_patches(clean).concat();
             if mirrored {
                 mirror(&mut clean, part.shape[0]);
@@ -274,14 +286,15 @@ impl PatchPrior<'_> {
                 part.answered(shape, |k, at| out[at] += weight[k]);
                 continue;
             }
-            let mut place = self.partition.place(&part);
             if mirrored {
-                place = place.mirrored(part.shape[0]);
                 [&mut patch, &mut weight].into_iter().for_each(|p| mirror(p, part.shape[0]));
             }
             let noisy = patches_tensor(&[patch], part.shape, self.device).autodiff().require_grad();
-            let clean =
-                self.model.denoise_patch(self.weights, noisy.clone(), self.condition(place, sigma))?;
+            let clean = self.model.denoise_patch(
+                self.weights,
+                noisy.clone(),
+                self.condition(&part, sigma, mirrored),
+            )?;
             let weight = patches_tensor(&[weight], part.shape, self.device);
             let gradients = (clean * weight).sum().backward();
             if let Some(slope) = noisy.grad(&gradients) {

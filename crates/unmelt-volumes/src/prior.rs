@@ -16,8 +16,8 @@ use crate::{Error, Result};
 pub const POSITION_CHANNELS: usize = 4;
 
 /// Channels that say what is wrong: 1 for Rician noise; half the logarithm of how many voxels a slice is thick, along each axis; 1
-/// for the axis along which lines of k-space are missing.
-pub const DEGRADATION_CHANNELS: usize = 7;
+/// for the axis along which lines of k-space are missing; the part of a voxel's block of 2×2×2 that was filled.
+pub const DEGRADATION_CHANNELS: usize = 8;
 
 /// Channels that say what is known of a patch beside its voxels.
 const CONDITION_CHANNELS: usize = POSITION_CHANNELS + DEGRADATION_CHANNELS;
@@ -133,7 +133,7 @@ impl VolumeModel {
 }
 
 /// What the network is told of a noisy patch.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PatchCondition {
     /// Where it lies.
     pub place: PatchPlace,
@@ -144,7 +144,7 @@ pub struct PatchCondition {
 }
 
 /// What is wrong with a patch.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Degradation {
     /// Gaussian noise.
     Gaussian,
@@ -154,19 +154,25 @@ pub enum Degradation {
     Thick([f64; 3]),
     /// Lines of k-space missing along this axis, the phase encoding; the level is that of what is wrong.
     Aliased(usize),
+    /// Voxels missing, true for each of those, filled smoothly; the level is [`Degradation::LEVEL_OF_MISSING`].
+    Missing(Vec<bool>),
 }
 
 impl Degradation {
+    /// About the standard deviation of what smooth filling gets wrong, in units of the robust range.
+    pub const LEVEL_OF_MISSING: f64 = 0.15;
+
     /// About the standard deviation of what interpolation of thick slices gets wrong, in units of the robust range.
     pub fn level_of_thick([x, y, z]: [f64; 3]) -> f64 {
         let beyond = [x, y, z].map(|r| (r - 1.0).max(0.0).powi(2)).iter().sum::<f64>();
         (0.03 * beyond.sqrt()).clamp(0.01, 0.2)
     }
 
+    /// Channels that are the same all over a patch, and room for the one that is not.
     fn channels(&self) -> [f32; DEGRADATION_CHANNELS] {
         let mut channels = [0.0; DEGRADATION_CHANNELS];
         match self {
-            Self::Gaussian => {}
+            Self::Gaussian | Self::Missing(_) => {}
             Self::Rician => channels[0] = 1.0,
             Self::Thick(voxels) => (0..3).for_each(|a| channels[1 + a] = 0.5 * voxels[a].ln() as f32),
             Self::Aliased(axis) => channels[4 + axis] = 1.0,
@@ -192,7 +198,7 @@ impl PatchPlace {
     pub const UNKNOWN: Self = Self { origin: [0.0; 3], step: [0.0; 3], known: false };
 }
 
-/// What is known of patches, as channels `[B, d, h, w, 11]` of folded voxels.
+/// What is known of patches, as channels `[B, d, h, w, 12]` of folded voxels.
 fn condition_channels(conditions: &[PatchCondition], [d, h, w]: [usize; 3], device: &Device) -> Tensor<5> {
     let mut values = Vec::with_capacity(conditions.len() * d * h * w * CONDITION_CHANNELS);
     for PatchCondition { place, degradation, .. } in conditions {
@@ -206,11 +212,26 @@ fn condition_channels(conditions: &[PatchCondition], [d, h, w]: [usize; 3], devi
                 for x in 0..w {
                     values.extend([at(0, x), at(1, y), at(2, z), known]);
                     values.extend(told);
+                    if let Degradation::Missing(missing) = degradation
+                        && let Some(part) = values.last_mut()
+                    {
+                        *part = part_missing(missing, [x, y, z], [w, h]);
+                    }
                 }
             }
         }
     }
     Tensor::from_data(TensorData::new(values, [conditions.len(), d, h, w, CONDITION_CHANNELS]), device)
+}
+
+/// The part of a block that is missing, in a patch of so many blocks along x and y.
+fn part_missing(missing: &[bool], [x, y, z]: [usize; 3], [w, h]: [usize; 2]) -> f32 {
+    let at = |k: usize| {
+        let (i, j, k) = (x * FOLD + k % FOLD, y * FOLD + k / FOLD % FOLD, z * FOLD + k / (FOLD * FOLD));
+        (k * h * FOLD + j) * w * FOLD + i
+    };
+    let count = FOLD.pow(3);
+    (0..count).filter(|k| missing[at(*k)]).count() as f32 / count as f32
 }
 
 /// What the network sees of the mean of a block and of its seven differences: both about as large as 1.
@@ -278,5 +299,14 @@ mod tests {
         assert_eq!(to_vec(folded.clone())[..8], [0., 1., 8., 9., 48., 49., 56., 57.]);
         let back = to_vec(unfold(voxels_of_bands(bands(folded, [1.0, 1.0]))));
         assert!(back.iter().zip(&values).all(|(a, b)| (a - b).abs() < 1e-3));
+    }
+
+    #[test]
+    fn a_missing_voxel_is_told_of_its_block() {
+        // two blocks along x, one along y, two along z
+        let mut missing = vec![false; 4 * 2 * 4];
+        missing[(3 * 2 + 1) * 4 + 2] = true;
+        let parts = [[0, 0, 0], [1, 0, 0], [0, 0, 1], [1, 0, 1]].map(|at| part_missing(&missing, at, [2, 1]));
+        assert_eq!(parts, [0.0, 0.0, 0.0, 0.125]);
     }
 }

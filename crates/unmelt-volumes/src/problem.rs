@@ -3,6 +3,7 @@
 use unmelt_diffusion::measurement::Measurement;
 
 use crate::enhance::{EnhanceSettings, Enhanced, Task};
+use crate::filling::{THOROUGH, fill};
 use crate::intensity::{Scaling, centre, foreground};
 use crate::measurement::{Identity, Mask, Profile, Slices, missing_level};
 use crate::patches::{Partition, Quiet};
@@ -11,7 +12,7 @@ use crate::rician::{self, Estimate, InverseMean};
 use crate::{Error, Grid, Result, Source, Volume};
 
 /// How a search begins where the prior was trained on what is wrong with the first guess: that is what it is told for some steps.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Look {
     pub degradation: Degradation,
     /// Levels of it, the last and the first.
@@ -26,6 +27,11 @@ impl Look {
         let level = Degradation::level_of_thick(thickness);
         let degradation = Degradation::Thick(thickness);
         Self { degradation, levels: [level; 2], steps: 2, then: 0.5 * level }
+    }
+
+    fn at_holes(missing: Vec<bool>) -> Self {
+        let level = Degradation::LEVEL_OF_MISSING;
+        Self { degradation: Degradation::Missing(missing), levels: [level; 2], steps: 2, then: 0.06 }
     }
 
     fn at_aliasing(axis: usize, level: f64) -> Self {
@@ -257,7 +263,8 @@ fn super_resolution(
 fn inpainting(volume: Volume, scaling: Scaling, known: Vec<bool>) -> Problem {
     let mut data = scaling.apply(&volume.voxels);
     data.iter_mut().zip(&known).for_each(|(v, k)| *v = if *k { *v } else { 0.0 });
-    let start = crate::interpolate::fill(&data, &known, volume.grid.shape);
+    let start = fill(&data, &known, volume.grid.shape, THOROUGH);
+    let missing = known.iter().map(|k| !k).collect();
     Problem {
         scaling,
         quiet: Some(Quiet::known(&start, &known)),
@@ -266,7 +273,7 @@ fn inpainting(volume: Volume, scaling: Scaling, known: Vec<bool>) -> Problem {
         start,
         centre: None,
         noise: None,
-        look: None,
+        look: Some(Look::at_holes(missing)),
         kept: Some((known, volume.voxels.clone())),
         target: volume,
     }
