@@ -152,9 +152,7 @@ impl DegradedPatches {
         let fine = self.clean.patch(k, [wide; 3]);
         let missing = if draw.unit() < 0.65 { ellipsoids(wide, draw) } else { end(wide, draw) };
         let known: Vec<bool> = missing.iter().map(|m| !m).collect();
-        let holed: Vec<f32> =
-            fine.voxels.iter().zip(&known).map(|(v, k)| if *k { *v } else { 0.0 }).collect();
-        let guess = fill(&holed, &known, [wide; 3], QUICK);
+        let guess = fill(&fine.voxels, &known, [wide; 3], QUICK);
         let offset = [0; 3].map(|_| draw.below(2 * BEYOND + 1));
         let wrong = (Degradation::LEVEL_OF_MISSING, Degradation::Missing(missing));
         DegradedPatch::cut(fine, &guess, (offset, size), wrong)

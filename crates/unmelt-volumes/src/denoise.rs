@@ -18,7 +18,7 @@ pub(crate) fn denoise(
         return Ok(data.to_vec());
     }
     let estimate = mean_answer(data, sigma, prior, tick)?;
-    if prior.degradation != Degradation::Rician {
+    if *prior.degradation != Degradation::Rician {
         return Ok(restored(estimate, |k, _| data[k], prior.shape()));
     }
     // The mean of a magnitude lies above the signal.

@@ -178,7 +178,7 @@ impl Enhancer {
             device: &self.device,
             partition: problem.partition(settings, number),
             quiet: problem.quiet.as_ref(),
-            degradation: Degradation::Gaussian,
+            degradation: &Degradation::Gaussian,
         };
         let single = settings.samples == 1;
         if single
@@ -186,7 +186,7 @@ impl Enhancer {
             && let Some(noise) = problem.noise
         {
             let sigma = noise.sigma / problem.scaling.range();
-            let degradation = if noise.rician { Degradation::Rician } else { Degradation::Gaussian };
+            let degradation = if noise.rician { &Degradation::Rician } else { &Degradation::Gaussian };
             let prior = PatchPrior { degradation, ..prior(0) };
             let estimate = denoise(&problem.data, sigma, &prior, tick)?;
             return Ok(problem.finish(estimate, None, 1.0));
@@ -202,11 +202,10 @@ impl Enhancer {
         let rest = settings.steps - looks;
         let mut walks = Vec::new();
         if let Some(look) = look {
-            walks
-                .push((look.degradation.clone(), Posterior::new(solver, looks, look.levels, settings.seed)?));
+            walks.push((&look.degradation, Posterior::new(solver, looks, look.levels, settings.seed)?));
         }
         if rest > 0 {
-            walks.push((Degradation::Gaussian, Posterior::new(solver, rest, range, settings.seed)?));
+            walks.push((&Degradation::Gaussian, Posterior::new(solver, rest, range, settings.seed)?));
         }
         let steps = walks.iter().map(|(_, w)| w.evaluations()).sum();
         let mut moments = Moments::default();
@@ -218,8 +217,8 @@ impl Enhancer {
             };
             let (measurement, data) = (problem.measurement.as_ref(), &problem.data);
             let mut x = problem.start.clone();
-            for (degradation, walk) in &walks {
-                let prior = PatchPrior { degradation: degradation.clone(), ..prior(number as u64) };
+            for &(degradation, ref walk) in &walks {
+                let prior = PatchPrior { degradation, ..prior(number as u64) };
                 x = walk.sample(&prior, measurement, data, &x, number as u64, &mut on_step)?;
             }
             moments.add(x);
@@ -244,7 +243,7 @@ impl Enhancer {
             device: &self.device,
             partition: Partition::new(grid, Some(middle), settings.halo, settings.seed, 0),
             quiet: None,
-            degradation: Degradation::Gaussian,
+            degradation: &Degradation::Gaussian,
         };
         let nothing = Mask::new(vec![false; grid.voxels()], 0.0);
         let zeros = vec![0.0; grid.voxels()];

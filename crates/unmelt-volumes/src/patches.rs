@@ -179,7 +179,7 @@ pub struct PatchPrior<'a> {
     /// Where nothing is to be seen, if anywhere.
     pub quiet: Option<&'a Quiet>,
     /// What is wrong with what it is shown.
-    pub degradation: Degradation,
+    pub degradation: &'a Degradation,
 }
 
 /// Empty surroundings: patches that lie in them whole are taken as they are known to be.
@@ -219,7 +219,7 @@ impl PatchPrior<'_> {
     fn condition(&self, part: &Part, sigma: f64, mirrored: bool) -> PatchCondition {
         let (place, row) = (self.partition.place(part), part.shape[0]);
         let place = if mirrored { place.mirrored(row) } else { place };
-        let degradation = match &self.degradation {
+        let degradation = match self.degradation {
             Degradation::Missing(missing) => {
                 let mut here = part.gathered(missing, self.shape());
                 if mirrored {
