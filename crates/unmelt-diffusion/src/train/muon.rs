@@ -57,21 +57,27 @@ impl Matrices {
 const QUINTIC: [f64; 3] = [3.4445, -4.775, 2.0315];
 const ITERATIONS: usize = 5;
 
-/// The nearest matrix with orthonormal rows (or columns, where there are more rows), about, by Newton–Schulz iteration.
+/// The nearest matrix with orthonormal rows (or columns, where there are more rows), about, by Newton–Schulz iteration. What
+/// the iterations do is gathered in a square matrix, so that the long side is gone through twice and not at every one of them.
 fn orthogonal(matrix: Tensor<2>) -> Tensor<2> {
     let [rows, columns] = matrix.dims();
     if rows > columns {
         return orthogonal(matrix.transpose()).transpose();
     }
     let norm = matrix.clone().powi_scalar(2).sum().sqrt().add_scalar(1e-12);
-    let mut x = matrix / norm.reshape([1, 1]);
+    let x = matrix / norm.reshape([1, 1]);
+    let identity = Tensor::<2>::eye(rows, &x.device());
+    let mut square = x.clone().matmul(x.clone().transpose());
+    let mut gathered = identity.clone();
     let [a, b, c] = QUINTIC;
     for _ in 0..ITERATIONS {
-        let square = x.clone().matmul(x.clone().transpose());
-        let polynomial = square.clone().mul_scalar(b) + square.clone().matmul(square).mul_scalar(c);
-        x = x.clone().mul_scalar(a) + polynomial.matmul(x);
+        let polynomial = identity.clone().mul_scalar(a)
+            + square.clone().mul_scalar(b)
+            + square.clone().matmul(square.clone()).mul_scalar(c);
+        square = polynomial.clone().matmul(square).matmul(polynomial.clone());
+        gathered = polynomial.matmul(gathered);
     }
-    x
+    gathered.matmul(x)
 }
 
 #[cfg(test)]
