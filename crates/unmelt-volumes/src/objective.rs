@@ -1,7 +1,9 @@
 //! The loss of the prior: degraded patches in, distance from the clean ones out.
 
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
 use burn::tensor::{Device, Tensor, TensorData};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use unmelt_diffusion::train::{Loss, Objective};
 use unmelt_diffusion::{Layout, Noise, Weights};
@@ -63,10 +65,40 @@ struct Example {
     condition: PatchCondition,
 }
 
-/// Training of a prior on real volumes, label maps or both.
-pub struct PatchObjective {
+/// Examples of all steps.
+struct Examples {
     model: VolumeModel,
     patches: DegradedPatches,
+}
+
+impl Examples {
+    /// Those of a step, all cubes of one edge, which comes with them.
+    fn of_step(&self, step: u64) -> (usize, Vec<Example>) {
+        let sizes = &self.patches.sampling.sizes;
+        let size = sizes[Draw::new(self.patches.noise, step, SIZE).below(sizes.len())];
+        let batch = (self.patches.sampling.voxels / size.pow(3)).max(1);
+        // Numbers of patches must not depend on the sizes drawn before.
+        (size, (0..batch).map(|k| self.example(step * 1024 + k as u64, size)).collect())
+    }
+
+    /// Patch number `k` of the whole training as the network learns from it.
+    fn example(&self, k: u64, size: usize) -> Example {
+        let patch = self.patches.patch(k, size);
+        let (skip, out, _) = self.model.preconditioning(patch.condition.sigma);
+        let target = |(v, x): (&f32, &f32)| ((f64::from(*v) - skip * f64::from(*x)) / out) as f32;
+        let target = patch.clean.iter().zip(&patch.seen).map(target).collect();
+        let weight = weight(&patch.condition.degradation, patch.clean.len());
+        Example { seen: patch.seen, target, weight, condition: patch.condition }
+    }
+}
+
+/// A step, and its examples in the making.
+type Ahead = (u64, JoinHandle<(usize, Vec<Example>)>);
+
+/// Training of a prior on real volumes, label maps or both. While a step is learned from, the examples of the next are made.
+pub struct PatchObjective {
+    examples: Arc<Examples>,
+    ahead: Mutex<Option<Ahead>>,
 }
 
 impl PatchObjective {
@@ -86,17 +118,22 @@ impl PatchObjective {
             return Err(Error::Request(format!("the sizes of patches must be multiples of {grain}")));
         }
         let levels = [model.sigma_min, model.sigma_max];
-        Ok(Self { model: model.clone(), patches: DegradedPatches { clean, sampling, noise, levels } })
+        let patches = DegradedPatches { clean, sampling, noise, levels };
+        let examples = Arc::new(Examples { model: model.clone(), patches });
+        Ok(Self { examples, ahead: Mutex::new(None) })
     }
 
-    /// Patch number `k` of the whole training as the network learns from it.
-    fn example(&self, k: u64, size: usize) -> Example {
-        let patch = self.patches.patch(k, size);
-        let (skip, out, _) = self.model.preconditioning(patch.condition.sigma);
-        let target = |(v, x): (&f32, &f32)| ((f64::from(*v) - skip * f64::from(*x)) / out) as f32;
-        let target = patch.clean.iter().zip(&patch.seen).map(target).collect();
-        let weight = weight(&patch.condition.degradation, patch.clean.len());
-        Example { seen: patch.seen, target, weight, condition: patch.condition }
+    /// The examples of a step, made ahead or now; those of the next are begun.
+    fn examples(&self, step: u64) -> (usize, Vec<Example>) {
+        let begin = |step: u64| {
+            let examples = Arc::clone(&self.examples);
+            (step, std::thread::spawn(move || examples.of_step(step)))
+        };
+        let mut ahead = self.ahead.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (_, making) = ahead.take().filter(|(of, _)| *of == step).unwrap_or_else(|| begin(step));
+        let made = making.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        *ahead = Some(begin(step + 1));
+        made
     }
 }
 
@@ -109,7 +146,7 @@ fn weight(degradation: &Degradation, count: usize) -> Vec<f32> {
 
 impl Objective for PatchObjective {
     fn layout(&self) -> Layout {
-        self.model.network.layout()
+        self.examples.model.network.layout()
     }
 
     fn loss(
@@ -119,13 +156,8 @@ impl Objective for PatchObjective {
         _part: usize,
         device: &Device,
     ) -> unmelt_diffusion::Result<Loss> {
-        let sizes = &self.patches.sampling.sizes;
-        let size = sizes[Draw::new(self.patches.noise, step, SIZE).below(sizes.len())];
-        let batch = (self.patches.sampling.voxels / size.pow(3)).max(1);
-        // Numbers of patches must not depend on the sizes drawn before.
-        let number = |k: usize| step * 1024 + k as u64;
-        let examples: Vec<Example> =
-            (0..batch).into_par_iter().map(|k| self.example(number(k), size)).collect();
+        let (size, examples) = self.examples(step);
+        let batch = examples.len();
         let (mut seen, mut targets, mut weights_of, mut conditions) = (vec![], vec![], vec![], vec![]);
         for example in examples {
             seen.push(example.seen);
@@ -135,8 +167,11 @@ impl Objective for PatchObjective {
         }
         let on_device = device.clone().inner();
         let stacked = |patches: &[Vec<f32>]| patches_tensor(patches, [size; 3], &on_device);
-        let output =
-            self.model.network_output(weights, stacked(&seen), &conditions).map_err(Error::into_core)?;
+        let output = self
+            .examples
+            .model
+            .network_output(weights, stacked(&seen), &conditions)
+            .map_err(Error::into_core)?;
         let square = (output - stacked(&targets)).powi_scalar(2) * stacked(&weights_of);
         let per_patch: Tensor<1> = square.reshape([batch, size.pow(3)]).mean_dim(1).reshape([batch]);
         let mean_of = |is: fn(&Degradation) -> bool| {
