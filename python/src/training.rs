@@ -9,7 +9,7 @@ use pyo3::types::PyDict;
 use serde_json::Value;
 use unmelt_diffusion::train::{Event, Watcher};
 use unmelt_molecules::TrainingRun as MoleculeRun;
-use unmelt_volumes::TrainingRun as VolumeRun;
+use unmelt_volumes::{Start, TrainingRun as VolumeRun};
 
 use crate::errors::{OrRaise, bad_argument};
 use crate::names;
@@ -52,8 +52,8 @@ pub fn train_molecules(
 
 /// Trains a prior of volumes; see `unmelt.volumes.train`. Returns steps done, volumes and label maps, and warnings.
 #[pyfunction]
-#[pyo3(signature = (volumes, output, settings="{}", *, labels=Vec::new(), exclude=Vec::new(), resume=false, minutes=None,
-    device="cpu", callback=None))]
+#[pyo3(signature = (volumes, output, settings="{}", *, labels=Vec::new(), exclude=Vec::new(), model=None, resume=false,
+    minutes=None, device="cpu", callback=None))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
 pub fn train_volumes(
     py: Python,
@@ -62,18 +62,27 @@ pub fn train_volumes(
     settings: &str,
     labels: Vec<PathBuf>,
     exclude: Vec<String>,
+    model: Option<&str>,
     resume: bool,
     minutes: Option<f64>,
     device: &str,
     callback: Option<Py<PyAny>>,
 ) -> PyResult<(u64, (usize, usize), Vec<String>)> {
+    let start = match model {
+        Some(_) if resume => {
+            return Err(PyValueError::new_err("a run that is resumed begins with no other model"));
+        }
+        _ if resume => Start::Checkpoint,
+        Some(name) => Start::Model(unmelt_volumes::models::find(name).or_raise()?),
+        None => Start::Afresh,
+    };
     let run = VolumeRun {
         volumes,
         labels,
         exclude,
         output,
         config: config(settings)?,
-        resume,
+        start,
         limit: limit(minutes)?,
     };
     let device = names::device(device)?;

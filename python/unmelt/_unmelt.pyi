@@ -324,6 +324,7 @@ def train_volumes(
     *,
     labels: Sequence[_Path] = ...,
     exclude: Sequence[str] = ...,
+    model: str | None = None,
     resume: bool = False,
     minutes: float | None = None,
     device: str = "cpu",

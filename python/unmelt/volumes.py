@@ -403,6 +403,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     steps: int | None = None,
     minutes: float | None = None,
+    model: str | None = None,
     resume: bool = False,
     device: str = "cpu",
     callback: Callback | None = None,
@@ -418,6 +419,7 @@ def train(
         settings: Settings as in the command line's configuration file: name, channels, blocks, sampling, training.
         steps: Steps of the whole run.
         minutes: Stop, with a checkpoint, after so many minutes.
+        model: Begin with the network and the weights of this model (a name or a folder) instead of afresh.
         resume: Go on from the folder's checkpoint.
         device: Where to compute.
         callback: Called with every event; see `unmelt.molecules.train`.
@@ -436,6 +438,7 @@ def train(
             settings_json(settings, steps),
             labels=[os.fspath(p) for p in labels],
             exclude=list(exclude),
+            model=model,
             resume=resume,
             minutes=minutes,
             device=device,

@@ -308,4 +308,27 @@ fn synthesis_is_reproducible_and_training_learns_from_it() {
         .assert()
         .success();
     assert_eq!(load(&out.to_string_lossy()).grid.shape, [16; 3]);
+
+    // Fine-tuning takes the network from the model, and goes on from its own checkpoint afterwards.
+    let tuned = dir.path().join("tuned");
+    let tune = |steps: usize, more: &[&std::ffi::OsStr]| {
+        let text = format!(
+            "channels = [32]\nblocks = [1]\n[sampling]\nsizes = [16]\nvoxels = 8192\n[training]\nsteps = {steps}\nreport_every = 1\n"
+        );
+        std::fs::write(&config, text).expect("written");
+        let mut command = unmelt();
+        command.args(["volumes", "train", "--labels", &maps, "--config"]).arg(&config);
+        command.arg("--output").arg(&tuned).args(more).assert()
+    };
+    tune(2, &["--from".as_ref(), run_folder.as_os_str()]).success();
+    tune(3, &["--resume".as_ref()]).success();
+    let card = std::fs::read_to_string(tuned.join("model.json")).expect("a card");
+    assert!(card.contains("\"began_with\": \"custom\"") && card.contains("\"steps\": 3"), "{card}");
+    let weights =
+        |folder: &std::path::Path| std::fs::read(folder.join("model.safetensors")).expect("weights");
+    let (before, after) = (weights(&run_folder), weights(&tuned));
+    assert!(before.len() == after.len() && before != after);
+    let gone = tune(2, &["--from".as_ref(), "gone".as_ref()]).failure();
+    let said = String::from_utf8_lossy(&gone.get_output().stderr).into_owned();
+    assert!(said.contains("\"gone\"") || said.contains("gone is no model"), "{said}");
 }

@@ -48,6 +48,9 @@ pub struct Provenance {
     pub trained_by: String,
     /// The data, with source and licence.
     pub data: String,
+    /// The model whose weights the training began with, if any; what follows counts from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_with: Option<String>,
     /// Training samples seen.
     pub samples_seen: u64,
     /// Optimiser steps.
@@ -107,6 +110,16 @@ impl ModelFiles {
 
     /// The weights, checked against the card's hash.
     pub fn weights<M>(&self, card: &Card<M>, device: &Device) -> Result<Weights> {
+        read_weights(&self.weights, &self.checked_weights(card)?, device)
+    }
+
+    /// The weights as values of a layout, checked against the card's hash.
+    pub fn values<M>(&self, card: &Card<M>, layout: &Layout) -> Result<Vec<f32>> {
+        values_in_layout(layout, &read_arrays(&self.weights, &self.checked_weights(card)?)?)
+    }
+
+    /// The path of the weights for messages, if they are those that the card belongs to.
+    fn checked_weights<M>(&self, card: &Card<M>) -> Result<PathBuf> {
         let path = self.origin.join(WEIGHTS_FILE);
         let found = sha256(&self.weights);
         if found != card.weights.sha256 {
@@ -117,7 +130,7 @@ impl ModelFiles {
             );
             return Err(Error::Format { kind: "weights file", path, fault });
         }
-        read_weights(&self.weights, &path, device)
+        Ok(path)
     }
 }
 

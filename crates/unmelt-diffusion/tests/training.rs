@@ -194,6 +194,24 @@ fn models_come_back() {
 }
 
 #[test]
+fn a_run_can_begin_with_a_model() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let values = written(folder.path());
+    let files = ModelFiles::read(folder.path()).expect("read");
+    let card = files.card::<u32>().expect("a card");
+    let device = Device::flex();
+    let mut trainer = Trainer::fine_tune(&Plane, config(30), &device, (&files, &card)).expect("a run");
+    assert_eq!((trainer.step(), trainer.averaged_values()), (0, values));
+    trainer.advance().expect("a step");
+    let run = tempfile::tempdir().expect("a folder");
+    trainer.save(run.path(), &mut Record::default()).expect("saved");
+    let resumed = Trainer::resume(&Plane, config(30), &device, run.path()).expect("resumes");
+    resumed.write_model(run.path(), ["tuned", "", ""], &7u32).expect("written");
+    let card = ModelFiles::read(run.path()).and_then(|f| f.card::<u32>()).expect("a card");
+    assert_eq!((card.provenance.began_with.as_deref(), card.provenance.steps), (Some("test"), 1));
+}
+
+#[test]
 fn damaged_models_are_refused_with_the_file_and_the_fault() {
     let folder = tempfile::tempdir().expect("a folder");
     written(folder.path());

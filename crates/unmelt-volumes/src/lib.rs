@@ -32,5 +32,5 @@ pub use error::{Error, Result};
 pub use grid::{Grid, Orientation};
 pub use objective::{PatchObjective, PatchSampling};
 pub use prior::VolumeModel;
-pub use training::{TrainingConfig, TrainingRun, TrainingSummary, nifti_files};
+pub use training::{Start, TrainingConfig, TrainingRun, TrainingSummary, nifti_files};
 pub use volume::{Choice, Reading, Source, Volume};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
+use unmelt_diffusion::checkpoint::{Card, ModelFiles};
 use unmelt_diffusion::train::{LearningRate, TrainConfig, Trainer, Watcher};
 
 use crate::objective::{PatchObjective, PatchSampling};
@@ -22,9 +23,9 @@ pub struct TrainingConfig {
     pub data_source: String,
     /// What the model is for, for the card.
     pub description: String,
-    /// Channels of each level of the U-Net; the first works on 2×2×2 voxels.
+    /// Channels of each level of the U-Net; the first works on 2×2×2 voxels. Those of the model where a run begins with one.
     pub channels: Vec<usize>,
-    /// Residual blocks of each level.
+    /// Residual blocks of each level; those of the model where a run begins with one.
     pub blocks: Vec<usize>,
     /// Patches and noise levels.
     pub sampling: PatchSampling,
@@ -51,6 +52,17 @@ impl Default for TrainingConfig {
     }
 }
 
+/// What a run begins with.
+#[derive(Clone, Debug)]
+pub enum Start {
+    /// A network that has learned nothing.
+    Afresh,
+    /// The checkpoint in the run's folder.
+    Checkpoint,
+    /// The network and the weights of a model: fine-tuning.
+    Model(ModelFiles),
+}
+
 /// What to train on, and where to.
 #[derive(Clone, Debug)]
 pub struct TrainingRun {
@@ -64,8 +76,8 @@ pub struct TrainingRun {
     pub output: PathBuf,
     /// Settings.
     pub config: TrainingConfig,
-    /// Whether to go on from the folder's checkpoint.
-    pub resume: bool,
+    /// What to begin with.
+    pub start: Start,
     /// Time limit of this run.
     pub limit: Option<Duration>,
 }
@@ -87,7 +99,11 @@ impl TrainingRun {
     /// Trains; the folder holds a usable model and a checkpoint at any time after the first save.
     pub fn run(&self, device: &Device, watcher: &mut dyn Watcher) -> Result<TrainingSummary> {
         std::fs::create_dir_all(&self.output).map_err(Error::file("create", &self.output))?;
-        let model = VolumeModel::new(self.config.channels.clone(), self.config.blocks.clone())?;
+        let card = self.card()?;
+        let model = match &card {
+            Some(card) => card.model.clone(),
+            None => VolumeModel::new(self.config.channels.clone(), self.config.blocks.clone())?,
+        };
         let mut warnings = Vec::new();
         let scans = self.read_all(&self.volumes, &mut warnings)?;
         let maps: Vec<LabelMap> =
@@ -97,16 +113,29 @@ impl TrainingRun {
         let steps = config.steps;
         let objective = PatchObjective::new(&model, &scans, maps, self.config.sampling.clone(), config.seed)?;
         drop(scans);
-        let mut trainer = if self.resume {
-            Trainer::resume(&objective, config, device, &self.output)?
-        } else {
-            Trainer::new(&objective, config, device)
+        let mut trainer = match (&self.start, &card) {
+            (Start::Checkpoint, _) => Trainer::resume(&objective, config, device, &self.output)?,
+            (Start::Model(files), Some(card)) => {
+                Trainer::fine_tune(&objective, config, device, (files, card))?
+            }
+            _ => Trainer::new(&objective, config, device),
         };
         let named = [&*self.config.name, &*self.config.description, &*self.config.data_source];
         trainer.run(&self.output, self.limit, watcher, |t| {
             t.write_model(&self.output, named, &model).map(|()| Vec::new())
         })?;
         Ok(TrainingSummary { steps: trainer.step(), of_steps: steps, volumes: counts, warnings })
+    }
+
+    /// The card of the model that the run begins with, or of the one that its folder holds by now.
+    fn card(&self) -> Result<Option<Card<VolumeModel>>> {
+        let card: Card<VolumeModel> = match &self.start {
+            Start::Afresh => return Ok(None),
+            Start::Checkpoint => ModelFiles::read(&self.output)?.card()?,
+            Start::Model(files) => files.card()?,
+        };
+        card.model.check()?;
+        Ok(Some(card))
     }
 
     fn read_all(&self, paths: &[PathBuf], warnings: &mut Vec<String>) -> Result<Vec<Volume>> {

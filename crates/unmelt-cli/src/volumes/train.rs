@@ -1,6 +1,6 @@
 //! `unmelt volumes train`.
 
-use unmelt_volumes::{TrainingConfig, TrainingRun};
+use unmelt_volumes::{Start, TrainingConfig, TrainingRun};
 
 use super::args::Train;
 use crate::failure::Failure;
@@ -15,18 +15,23 @@ pub fn run(args: Train) -> Result<(), Failure> {
     let limit = options.limit()?;
     let device = options.device.open()?;
     interrupt::listen();
+    let start = match args.from {
+        _ if options.resume => Start::Checkpoint,
+        Some(name) => Start::Model(unmelt_volumes::models::find(&name)?),
+        None => Start::Afresh,
+    };
     let run = TrainingRun {
         volumes: args.volumes,
         labels: args.labels,
         exclude: args.exclude,
         output: options.output,
         config,
-        resume: options.resume,
+        start,
         limit,
     };
     let mut display = Display::new(&Run {
         output: &run.output,
-        resume: run.resume,
+        resume: options.resume,
         steps: run.config.training.steps,
         unit: "patches",
     })?;

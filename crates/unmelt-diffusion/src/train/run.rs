@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::optimizer::{AdamW, AdamWConfig, LearningRate};
 use crate::built_in::PROGRAM;
 use crate::checkpoint::{
-    CARD_FORMAT, Card, Precision, Provenance, WeightsRecord, read_arrays, values_in_layout, weights_bytes,
-    write_model,
+    CARD_FORMAT, Card, ModelFiles, Precision, Provenance, WeightsRecord, read_arrays, values_in_layout,
+    weights_bytes, write_model,
 };
 use crate::error::{Error, Result};
 use crate::files::{read_whole, write_whole};
@@ -148,6 +148,8 @@ pub struct Trainer<'a, O: Objective> {
     elapsed: Duration,
     /// Steps in a row that were left out because their loss or gradient was not finite.
     left_out: u32,
+    /// The model whose weights the run began with.
+    began_with: Option<String>,
 }
 
 /// Steps in a row that may be left out. A rare batch whose gradient overflows does no harm; a network that gives
@@ -165,6 +167,8 @@ struct Record {
     samples: u64,
     seconds: f64,
     seed: u64,
+    #[serde(default)]
+    began_with: Option<String>,
 }
 
 impl<'a, O: Objective> Trainer<'a, O> {
@@ -184,7 +188,23 @@ impl<'a, O: Objective> Trainer<'a, O> {
             samples: 0,
             elapsed: Duration::ZERO,
             left_out: 0,
+            began_with: None,
         }
+    }
+
+    /// A run that begins with the weights of a model, whose network must be the objective's.
+    pub fn fine_tune<M>(
+        objective: &'a O,
+        config: TrainConfig,
+        device: &Device,
+        (files, card): (&ModelFiles, &Card<M>),
+    ) -> Result<Self> {
+        let mut trainer = Self::new(objective, config, device);
+        let values = files.values(card, trainer.layout())?;
+        trainer.parameters = Parameters::new(trainer.layout().clone(), values, device);
+        trainer.average = trainer.parameters.values();
+        trainer.began_with = Some(card.name.clone());
+        Ok(trainer)
     }
 
     /// A run from the checkpoint in `folder`.
@@ -219,6 +239,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
         trainer.step = record.step;
         trainer.samples = record.samples;
         trainer.elapsed = Duration::from_secs_f64(record.seconds);
+        trainer.began_with = record.began_with;
         Ok(trainer)
     }
 
@@ -389,6 +410,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
             provenance: Provenance {
                 trained_by: PROGRAM.into(),
                 data: data.into(),
+                began_with: self.began_with.clone(),
                 samples_seen: self.samples,
                 steps: self.step,
                 minutes: self.elapsed.as_secs_f64() / 60.0,
@@ -407,6 +429,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
             samples: self.samples,
             seconds: self.elapsed.as_secs_f64(),
             seed: self.config.seed,
+            began_with: self.began_with.clone(),
         };
         let record = serde_json::to_string(&record).expect("numbers become JSON");
         let mut values = self.parameters.to_vec();
