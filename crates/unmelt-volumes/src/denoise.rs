@@ -5,6 +5,7 @@ use crate::enhance::Progress;
 use crate::patches::PatchPrior;
 use crate::prior::Degradation;
 use crate::rician::BiasTable;
+use crate::similar_blocks::SimilarBlocks;
 use crate::synthesize::{convolve_axis, gaussian};
 
 /// The estimate behind noise of standard deviation `sigma`, in the prior's units, of the kind that `prior` is told of.
@@ -18,14 +19,26 @@ pub(crate) fn denoise(
         return Ok(data.to_vec());
     }
     let estimate = mean_answer(data, sigma, prior, tick)?;
+    let similar =
+        SimilarBlocks { shape: prior.shape(), sigma, share: SHARE_OF_SIMILAR, step: STEP, wanted: None };
     if *prior.degradation != Degradation::Rician {
-        return Ok(restored(estimate, |k, _| data[k], prior.shape()));
+        return Ok(similar.beside(restored(estimate, |k, _| data[k], prior.shape()), data));
     }
     // The mean of a magnitude lies above the signal.
     let table = BiasTable::new(sigma);
     let estimate = restored(estimate, |k, x| data[k] - table.at(x), prior.shape());
+    // The mean of its square lies 2σ² above; half of that leaves noise of σ and hardly a bias.
+    let signal = |v: &f32| (v * v - (0.5 * sigma * sigma) as f32).max(0.0).sqrt();
+    let estimate = similar.beside(estimate, &data.iter().map(signal).collect::<Vec<f32>>());
     Ok(estimate.into_iter().map(|v| v.max(0.0)).collect())
 }
+
+/// How much the estimate from similar blocks counts beside the network's: errors of the two are less than alike, and with 0.3 to 0.5
+/// the mean of them is better than either at all levels of noise.
+const SHARE_OF_SIMILAR: f32 = 0.4;
+
+/// Voxels from one block to the next; 3 takes a third of the time, and 0.02 dB away.
+const STEP: usize = 2;
 
 /// Standard deviation, in voxels, of the neighbourhood that the noise averages out in.
 const NEIGHBOURHOOD: f64 = 3.0;

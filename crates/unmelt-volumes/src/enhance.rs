@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use unmelt_diffusion::Weights;
 use unmelt_diffusion::checkpoint::{Card, ModelFiles};
-use unmelt_diffusion::posterior::{Posterior, PosteriorSolver};
+use unmelt_diffusion::posterior::{Posterior, PosteriorSolver, Prior};
 
 use crate::denoise::denoise;
 use crate::measurement::{Fourier, Mask, Profile};
@@ -11,6 +11,7 @@ use crate::patches::{Partition, PatchPrior};
 use crate::prior::Degradation;
 use crate::problem::Problem;
 use crate::rician::Estimate;
+use crate::seconded::Seconded;
 use crate::{Error, Grid, Result, Volume, VolumeModel};
 
 /// What to do with a volume.
@@ -193,8 +194,8 @@ impl Enhancer {
         }
         let name = settings.solver.as_deref().unwrap_or(if single { "hqs" } else { "diffpir" });
         let solver = PosteriorSolver::from_name(name, single).ok_or_else(|| unknown_solver(name))?;
-        let searching = matches!(solver, PosteriorSolver::Hqs { .. }) && settings.sigma_max.is_none();
-        let look = problem.look.as_ref().filter(|_| searching);
+        let is_search = matches!(solver, PosteriorSolver::Hqs { .. });
+        let look = problem.look.as_ref().filter(|_| is_search && settings.sigma_max.is_none());
         let top = settings.sigma_max.or(look.map(|l| l.then));
         let top = top.unwrap_or_else(|| problem.sigma_max(task, volume, settings.samples));
         let range = [settings.sigma_min.min(top), top];
@@ -219,7 +220,11 @@ impl Enhancer {
             let mut x = problem.start.clone();
             for &(degradation, ref walk) in &walks {
                 let prior = PatchPrior { degradation, ..prior(number as u64) };
-                x = walk.sample(&prior, measurement, data, &x, number as u64, &mut on_step)?;
+                let prior: Box<dyn Prior<f32>> = match degradation {
+                    Degradation::Gaussian if is_search => Box::new(Seconded(prior)),
+                    _ => Box::new(prior),
+                };
+                x = walk.sample(prior.as_ref(), measurement, data, &x, number as u64, &mut on_step)?;
             }
             moments.add(x);
         }

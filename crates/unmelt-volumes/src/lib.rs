@@ -23,6 +23,8 @@ pub mod patches;
 pub mod prior;
 mod problem;
 pub mod rician;
+mod seconded;
+mod similar_blocks;
 pub mod synthesize;
 mod training;
 mod volume;

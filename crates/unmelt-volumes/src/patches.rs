@@ -207,6 +207,11 @@ impl Quiet {
     pub fn known(guess: &[f32], known: &[bool]) -> Self {
         Self { loud: known.iter().map(|k| !k).collect(), values: guess.to_vec() }
     }
+
+    /// Where there is something to be seen.
+    pub fn loud(&self) -> &[bool] {
+        &self.loud
+    }
 }
 
 impl PatchPrior<'_> {

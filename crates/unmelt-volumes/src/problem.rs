@@ -31,7 +31,7 @@ impl Look {
 
     fn at_holes(missing: Vec<bool>) -> Self {
         let level = Degradation::LEVEL_OF_MISSING;
-        Self { degradation: Degradation::Missing(missing), levels: [level; 2], steps: 2, then: 0.06 }
+        Self { degradation: Degradation::Missing(missing), levels: [level; 2], steps: 2, then: 0.03 }
     }
 
     fn at_aliasing(axis: usize, level: f64) -> Self {
