@@ -70,10 +70,10 @@ impl SimilarBlocks<'_> {
     /// First what stands out of the noise, then Wiener's filter with that for the signal.
     fn estimate(&self, noisy: &[f32], guide: &[f32]) -> Vec<f32> {
         let sigma = self.sigma as f32;
-        let (noisy, guide) = (Volume::new(noisy, self.shape), Volume::new(guide, self.shape));
+        let (noisy, guide) = (Padded::new(noisy, self.shape), Padded::new(guide, self.shape));
         let pilot = self.filtered(&noisy, &guide, &|group| keep_large(group, sigma));
         drop(guide);
-        let pilot = Volume::new(&pilot, self.shape);
+        let pilot = Padded::new(&pilot, self.shape);
         self.filtered(&noisy, &pilot, &|group| {
             let mut guide = gathered(&pilot, &group.places);
             transform(&mut guide);
@@ -83,7 +83,7 @@ impl SimilarBlocks<'_> {
 
     /// The mean of what `filter` makes of each group of blocks that are alike in the guide; it returns the weight of a group. What
     /// lies in no block stays.
-    fn filtered(&self, noisy: &Volume, guide: &Volume, filter: &Filter) -> Vec<f32> {
+    fn filtered(&self, noisy: &Padded, guide: &Padded, filter: &Filter) -> Vec<f32> {
         let count: usize = self.shape.iter().product();
         let (mut values, mut weights) = (vec![0.0f32; count], vec![0.0f32; count]);
         for some in self.begins(2).chunks(AT_ONCE) {
@@ -100,7 +100,7 @@ impl SimilarBlocks<'_> {
     }
 
     /// All groups of the blocks that begin at slice `z`.
-    fn slice_of_blocks(&self, (noisy, guide): (&Volume, &Volume), z: usize, filter: &Filter) -> Sums {
+    fn slice_of_blocks(&self, (noisy, guide): (&Padded, &Padded), z: usize, filter: &Filter) -> Sums {
         let [low, high] = noisy.around(z, 2);
         let first = noisy.at([0, 0, low]);
         let count = noisy.at([0, 0, high + EDGE]) - first;
@@ -123,7 +123,7 @@ impl SimilarBlocks<'_> {
     }
 
     /// Whether a block holds anything that is wanted, and anything at all: padding is the same everywhere.
-    fn is_worth(&self, noisy: &Volume, at: usize) -> bool {
+    fn is_worth(&self, noisy: &Padded, at: usize) -> bool {
         let mut voxels = noisy.rows(at).flat_map(|row| row..row + EDGE);
         let first = noisy.voxels[at];
         voxels.clone().any(|k| self.is_wanted(k)) && voxels.any(|k| noisy.voxels[k] != first)
@@ -134,12 +134,12 @@ impl SimilarBlocks<'_> {
 type Filter<'a> = dyn Fn(&mut Group) -> f32 + Sync + 'a;
 
 /// Voxels with room behind the last one, so that whole lanes can be read there.
-struct Volume {
+struct Padded {
     voxels: Vec<f32>,
     shape: [usize; 3],
 }
 
-impl Volume {
+impl Padded {
     fn new(voxels: &[f32], shape: [usize; 3]) -> Self {
         let mut voxels = voxels.to_vec();
         voxels.resize(voxels.len() + LANES + EDGE, 0.0);
@@ -200,7 +200,7 @@ struct Group {
     places: [usize; ALIKE],
 }
 
-fn gathered(volume: &Volume, places: &[usize; ALIKE]) -> [[f32; ALIKE]; VOXELS] {
+fn gathered(volume: &Padded, places: &[usize; ALIKE]) -> [[f32; ALIKE]; VOXELS] {
     let mut values = [[0.0; ALIKE]; VOXELS];
     for (k, &at) in places.iter().enumerate() {
         for (row, values) in volume.rows(at).zip(values.chunks_exact_mut(EDGE)) {
@@ -218,7 +218,7 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, volume: &Volume, group: &Group, weight: f32) {
+    fn add(&mut self, volume: &Padded, group: &Group, weight: f32) {
         for (k, at) in group.places.iter().enumerate() {
             for (row, values) in volume.rows(at - self.first).zip(group.values.chunks_exact(EDGE)) {
                 for (x, value) in values.iter().enumerate() {
@@ -257,7 +257,7 @@ fn shrink(group: &mut Group, guide: &[[f32; ALIKE]; VOXELS], sigma: f32) -> f32 
     1.0 / sum.max(1e-6)
 }
 
-/// Rows of the orthonormal cosine transform of four: (1, cos π/8, 1, cos 3π/8)/√2 and so on.
+/// Of the orthonormal cosine transform of four: 1/2, cos(π/8)/√2 and sin(π/8)/√2.
 const HALF: f32 = 0.5;
 const COS: f32 = 0.653_281_5;
 const SIN: f32 = 0.270_598_05;
