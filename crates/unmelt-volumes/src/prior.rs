@@ -64,7 +64,7 @@ impl VolumeModel {
             sigma_data: 0.4,
             sigma_min: 0.005,
             sigma_max: 10.0,
-            patch: 48,
+            patch: 64,
             interval_scale: Default::default(),
         })
     }

@@ -5,7 +5,6 @@ use burn::tensor::TensorData;
 use rayon::prelude::*;
 
 use super::forward::{Operands, convolve};
-use super::group_norm::Moments;
 use super::kernel_order::{channels_first, reversed};
 use super::shape::{ConvShape, TilePlace};
 use super::tile::{Scratch, TileSize, load};
@@ -27,7 +26,7 @@ pub(super) fn backward(operands: &Operands, grad: FlexTensor, of_x: bool) -> [Op
         let shape = operands.tensors[k].layout().shape().clone();
         Some(FlexTensor::from_data(TensorData::new(data, shape)))
     };
-    let kernel = kernel_gradient(shape, operands.values(0), grad, moments.as_ref());
+    let kernel = kernel_gradient(shape, &operands.seen(moments.as_ref()), grad);
     let bias = bias_gradient(shape, grad, operands.values(4).len());
     let mut gradients = [None, None, None, tensor(3, kernel), tensor(4, bias)];
     if of_x {
@@ -66,16 +65,16 @@ fn bias_gradient(shape: &ConvShape, grad: &[f32], length: usize) -> Vec<f32> {
 }
 
 /// The gradient of the kernel, `[C', C, kd, kh, kw]`.
-fn kernel_gradient(shape: &ConvShape, x: &[f32], grad: &[f32], moments: Option<&Moments>) -> Vec<f32> {
+fn kernel_gradient(shape: &ConvShape, x: &[f32], grad: &[f32]) -> Vec<f32> {
     let sums = match Winograd::of(shape) {
-        Some(winograd) => winograd.kernel_gradient(x, grad, moments),
-        None => kernel_sums(shape, x, grad, moments),
+        Some(winograd) => winograd.kernel_gradient(x, grad),
+        None => kernel_sums(shape, x, grad),
     };
     channels_first(&sums, shape)
 }
 
 /// The gradient of the kernel, `[kd, kh, kw, C, C']`, window by window.
-fn kernel_sums(shape: &ConvShape, x: &[f32], grad: &[f32], moments: Option<&Moments>) -> Vec<f32> {
+fn kernel_sums(shape: &ConvShape, x: &[f32], grad: &[f32]) -> Vec<f32> {
     let tiles = shape.tiles();
     let (ci, co) = (shape.channels_in, shape.channels_out);
     let width = shape.kernel[2] * ci;
@@ -86,7 +85,7 @@ fn kernel_sums(shape: &ConvShape, x: &[f32], grad: &[f32], moments: Option<&Mome
         .map_init(Scratch::default, |scratch, tiles| {
             let mut sums = vec![0.0; length];
             for &place in tiles {
-                load(shape, place, x, moments.map(|m| m.affine(place.sample)), scratch);
+                load(shape, place, x, scratch);
                 let size = TileSize::new(shape, place);
                 load_gradient(shape, place, grad, size, &mut scratch.output);
                 for (k, sums) in sums.chunks_exact_mut(width * co).enumerate() {
@@ -125,7 +124,7 @@ fn load_gradient(shape: &ConvShape, place: TilePlace, grad: &[f32], size: TileSi
 fn input_gradient(shape: &ConvShape, grad: &[f32], kernel: &[f32]) -> Vec<f32> {
     let transposed = shape.transposed();
     let zeros = vec![0.0; shape.channels_in];
-    let gradient = convolve(&transposed, grad, &reversed(kernel, shape), None, |_| &zeros);
+    let gradient = convolve(&transposed, grad, &reversed(kernel, shape), |_| &zeros);
     if shape.upsample == [1; 3] { gradient } else { sum_repeated(shape, &gradient) }
 }
 

@@ -1,5 +1,7 @@
 //! The fused convolution.
 
+use std::borrow::Cow;
+
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::TensorData;
@@ -50,6 +52,12 @@ impl Operands {
         Moments::of(self.values(0), self.shape.samples, self.values(1), self.values(2), self.norm)
     }
 
+    /// x as the kernel sees it: normalised and activated.
+    pub fn seen(&self, moments: Option<&Moments>) -> Cow<'_, [f32]> {
+        let x = self.values(0);
+        moments.map_or(Cow::Borrowed(x), |m| Cow::Owned(m.applied(x)))
+    }
+
     /// Bias of a sample.
     fn bias(&self, sample: usize) -> &[f32] {
         let (all, c) = (self.values(4), self.shape.channels_out);
@@ -59,8 +67,8 @@ impl Operands {
 
     pub fn forward(&self) -> FlexTensor {
         let kernel = channels_last(self.values(3), &self.shape);
-        let moments = self.moments();
-        let y = convolve(&self.shape, self.values(0), &kernel, moments.as_ref(), |n| self.bias(n));
+        let seen = self.seen(self.moments().as_ref());
+        let y = convolve(&self.shape, &seen, &kernel, |n| self.bias(n));
         let [d, h, w] = self.shape.output;
         FlexTensor::from_data(TensorData::new(y, [self.shape.samples, d, h, w, self.shape.channels_out]))
     }
@@ -71,11 +79,10 @@ pub(super) fn convolve<'a>(
     shape: &ConvShape,
     x: &[f32],
     kernel: &[f32],
-    moments: Option<&Moments>,
     bias: impl Fn(usize) -> &'a [f32] + Sync,
 ) -> Vec<f32> {
     if let Some(winograd) = Winograd::of(shape) {
-        return winograd.convolve(x, kernel, moments, bias);
+        return winograd.convolve(x, kernel, bias);
     }
     let row = shape.output[2] * shape.channels_out;
     let mut y = vec![0.0; shape.samples * shape.output_voxels() * shape.channels_out];
@@ -87,7 +94,7 @@ pub(super) fn convolve<'a>(
         rest = behind;
     }
     outputs.into_par_iter().for_each_init(Scratch::default, |scratch, (place, out)| {
-        load(shape, place, x, moments.map(|m| m.affine(place.sample)), scratch);
+        load(shape, place, x, scratch);
         let size = TileSize::new(shape, place);
         scratch.output.resize(size.windows * shape.channels_out, 0.0);
         products(shape, size, scratch, kernel);

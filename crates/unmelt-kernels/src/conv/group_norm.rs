@@ -10,10 +10,21 @@ const BLOCK: usize = 256;
 
 /// Normalisation as one multiplication and one addition per channel of a sample.
 #[derive(Clone, Copy)]
-pub(super) struct Affine<'a> {
-    pub gain: &'a [f32],
-    pub offset: &'a [f32],
-    pub silu: bool,
+struct Affine<'a> {
+    gain: &'a [f32],
+    offset: &'a [f32],
+    silu: bool,
+}
+
+impl Affine<'_> {
+    /// Whole voxels of `x`, normalised and activated, in `target`.
+    fn apply(self, x: &[f32], target: &mut [f32]) {
+        if self.silu {
+            affine_silu(x, self.gain, self.offset, target);
+        } else {
+            affine(x, self.gain, self.offset, target);
+        }
+    }
 }
 
 /// Group norm of all samples.
@@ -84,9 +95,20 @@ impl Moments {
     }
 
     /// The normalisation of a sample.
-    pub fn affine(&self, sample: usize) -> Affine<'_> {
+    fn affine(&self, sample: usize) -> Affine<'_> {
         let range = sample * self.channels..(sample + 1) * self.channels;
         Affine { gain: &self.gain[range.clone()], offset: &self.offset[range], silu: self.setting.silu }
+    }
+
+    /// `x` `[N, voxels, C]`, normalised and activated.
+    pub fn applied(&self, x: &[f32]) -> Vec<f32> {
+        let mut y = vec![0.0; x.len()];
+        let length = (x.len() / (self.mean.len() / self.channels).max(1)).max(1);
+        for (n, (x, y)) in x.chunks_exact(length).zip(y.chunks_exact_mut(length)).enumerate() {
+            let block = BLOCK * self.channels;
+            x.par_chunks(block).zip(y.par_chunks_mut(block)).for_each(|(x, y)| self.affine(n).apply(x, y));
+        }
+        y
     }
 
     /// Turns `grad` `[N, voxels, C]`, the gradient behind norm and activation, into that of `x`; returns the
@@ -213,6 +235,37 @@ fn combine_body(x: &[f32], parts: &[f32], grad: &mut [f32]) {
     for (x, g) in x.chunks_exact(c).zip(grad.chunks_exact_mut(c)) {
         for k in 0..c {
             g[k] = g[k] * a[k] + x[k] * b[k] + d[k];
+        }
+    }
+}
+
+multiversion! {
+    /// `target = silu(x·gain + offset)` for each row of channels.
+    fn affine_silu(x: &[f32], gain: &[f32], offset: &[f32], target: &mut [f32]) = affine_silu_body
+}
+
+#[inline(always)]
+fn affine_silu_body(x: &[f32], gain: &[f32], offset: &[f32], target: &mut [f32]) {
+    let c = gain.len();
+    for (x, y) in x.chunks_exact(c).zip(target.chunks_exact_mut(c)) {
+        for (((y, x), g), o) in y.iter_mut().zip(x).zip(gain).zip(offset) {
+            let u = x * g + o;
+            *y = u * simd::sigmoid(u);
+        }
+    }
+}
+
+multiversion! {
+    /// `target = x·gain + offset` for each row of channels.
+    fn affine(x: &[f32], gain: &[f32], offset: &[f32], target: &mut [f32]) = affine_body
+}
+
+#[inline(always)]
+fn affine_body(x: &[f32], gain: &[f32], offset: &[f32], target: &mut [f32]) {
+    let c = gain.len();
+    for (x, y) in x.chunks_exact(c).zip(target.chunks_exact_mut(c)) {
+        for (((y, x), g), o) in y.iter_mut().zip(x).zip(gain).zip(offset) {
+            *y = x * g + o;
         }
     }
 }

@@ -1,8 +1,6 @@
-//! What one thread works on: a padded, normalised copy of the input around some output rows.
+//! What one thread works on: a padded copy of the input around some output rows.
 
-use super::group_norm::Affine;
 use super::shape::{ConvShape, TilePlace};
-use crate::simd::{self, multiversion};
 
 /// Memory of one thread.
 #[derive(Default)]
@@ -11,7 +9,6 @@ pub(super) struct Scratch {
     pub input: Vec<f32>,
     /// Outputs or their gradients at the pitch of the input, `[windows, C']`.
     pub output: Vec<f32>,
-    row: Vec<f32>,
 }
 
 /// Position of the windows of a tile in its scratch memory.
@@ -44,14 +41,8 @@ impl TileSize {
     }
 }
 
-/// Copies the input of a tile of `x`, normalised by `affine` of its sample, zero outside of the volume.
-pub(super) fn load(
-    shape: &ConvShape,
-    place: TilePlace,
-    x: &[f32],
-    affine: Option<Affine>,
-    scratch: &mut Scratch,
-) {
+/// Copies the input of a tile of `x`, zero outside of the volume.
+pub(super) fn load(shape: &ConvShape, place: TilePlace, x: &[f32], scratch: &mut Scratch) {
     let size = TileSize::new(shape, place);
     let c = shape.channels_in;
     let row = size.pitch * c;
@@ -59,18 +50,16 @@ pub(super) fn load(
     for (k, target) in scratch.input.chunks_exact_mut(row).enumerate() {
         let at =
             [place.plane * shape.stride[0] + k / size.rows, place.first * shape.stride[1] + k % size.rows];
-        load_row(shape, x, (place.sample, at), affine, (target, &mut scratch.row));
+        load_row(shape, x, (place.sample, at), target);
     }
 }
 
-/// Copies the row at padded position (z, y) of a sample of `x`, normalised, into `target`; `memory` is for the voxels of a
-/// row that is repeated or dilated.
+/// Copies the row at padded position (z, y) of a sample of `x` into `target`.
 pub(super) fn load_row(
     shape: &ConvShape,
     x: &[f32],
     (sample, [z, y]): (usize, [usize; 2]),
-    affine: Option<Affine>,
-    (target, memory): (&mut [f32], &mut Vec<f32>),
+    target: &mut [f32],
 ) {
     let padding = shape.kernel.map(|k| k / 2);
     let z = source_index(shape, 0, z.wrapping_sub(padding[0]));
@@ -87,12 +76,10 @@ pub(super) fn load_row(
     if shape.upsample[2] == 1 && shape.dilate[2] == 1 {
         let (middle, right) = rest.split_at_mut(length.min(rest.len()));
         right.fill(0.0);
-        write_row(&stored[..middle.len()], affine, middle);
+        middle.copy_from_slice(&stored[..middle.len()]);
     } else {
         rest.fill(0.0);
-        memory.resize(length, 0.0);
-        write_row(stored, affine, memory);
-        spread(shape, memory, rest);
+        spread(shape, stored, rest);
     }
 }
 
@@ -111,45 +98,6 @@ fn spread(shape: &ConvShape, row: &[f32], target: &mut [f32]) {
             if let Some(target) = target.get_mut(at..at + c) {
                 target.copy_from_slice(voxel);
             }
-        }
-    }
-}
-
-fn write_row(stored: &[f32], affine: Option<Affine>, target: &mut [f32]) {
-    match affine {
-        None => target.copy_from_slice(stored),
-        Some(Affine { gain, offset, silu: true }) => affine_silu(stored, gain, offset, target),
-        Some(Affine { gain, offset, silu: false }) => affine_rows(stored, gain, offset, target),
-    }
-}
-
-multiversion! {
-    /// `target = silu(x·gain + offset)` for each row of channels.
-    fn affine_silu(x: &[f32], gain: &[f32], offset: &[f32], target: &mut [f32]) = affine_silu_body
-}
-
-#[inline(always)]
-fn affine_silu_body(x: &[f32], gain: &[f32], offset: &[f32], target: &mut [f32]) {
-    let c = gain.len();
-    for (x, y) in x.chunks_exact(c).zip(target.chunks_exact_mut(c)) {
-        for (((y, x), g), o) in y.iter_mut().zip(x).zip(gain).zip(offset) {
-            let u = x * g + o;
-            *y = u * simd::sigmoid(u);
-        }
-    }
-}
-
-multiversion! {
-    /// `target = x·gain + offset` for each row of channels.
-    fn affine_rows(x: &[f32], gain: &[f32], offset: &[f32], target: &mut [f32]) = affine_rows_body
-}
-
-#[inline(always)]
-fn affine_rows_body(x: &[f32], gain: &[f32], offset: &[f32], target: &mut [f32]) {
-    let c = gain.len();
-    for (x, y) in x.chunks_exact(c).zip(target.chunks_exact_mut(c)) {
-        for (((y, x), g), o) in y.iter_mut().zip(x).zip(gain).zip(offset) {
-            *y = x * g + o;
         }
     }
 }

@@ -6,9 +6,10 @@
 
 mod points;
 
+use std::cell::RefCell;
+
 use rayon::prelude::*;
 
-use super::group_norm::Moments;
 use super::shape::ConvShape;
 use super::tile::load_row;
 use crate::product::{add_product_at, product};
@@ -18,7 +19,7 @@ use points::{
 };
 
 /// Tiles that share a product of matrices, about.
-const TILES: usize = 48;
+const TILES: usize = 32;
 
 /// Channels below which the transforms cost more than they save.
 const LEAST_CHANNELS: usize = 24;
@@ -83,7 +84,6 @@ impl<'a> Winograd<'a> {
         &self,
         x: &[f32],
         kernel: &[f32],
-        moments: Option<&Moments>,
         bias: impl Fn(usize) -> &'b [f32] + Sync,
     ) -> Vec<f32> {
         let shape = self.shape;
@@ -100,32 +100,40 @@ impl<'a> Winograd<'a> {
                 (task, all.map(|at| at.and_then(|k| rows[k].take())).collect())
             })
             .collect();
-        tasks.into_par_iter().for_each_init(Memory::default, |memory, (task, mut rows)| {
-            let inputs = self.input_points(task, x, moments, memory);
-            let outputs = Points { count: self.points(), tiles: inputs.tiles, channels: co };
-            memory.outputs.resize(outputs.len(), 0.0);
-            for (k, filter) in filters.chunks_exact(ci * co).enumerate() {
-                let (from, to) = (inputs.matrix(k), outputs.matrix(k));
-                product(&mut memory.outputs[to], &memory.inputs[from], filter, [inputs.tiles, ci, co], false);
-            }
-            let per_row = self.tiles()[2];
-            let of_tiles = self.extent(2)[0] * self.extent(2)[1];
-            for (k, rows) in rows.chunks_mut(of_tiles).enumerate() {
-                outputs_of_points(
-                    self.axes,
-                    &memory.outputs,
-                    outputs,
-                    (k * per_row, per_row),
-                    bias(task.sample),
-                    rows,
-                );
-            }
+        tasks.into_par_iter().for_each(|(task, mut rows)| {
+            MEMORY.with_borrow_mut(|memory| {
+                self.make_rows(task, x, &filters, (bias(task.sample), &mut rows), memory)
+            });
         });
         y
     }
 
+    /// The outputs of a task, in their rows.
+    fn make_rows(
+        &self,
+        task: Task,
+        x: &[f32],
+        filters: &[f32],
+        (bias, rows): (&[f32], &mut [Option<&mut [f32]>]),
+        memory: &mut Memory,
+    ) {
+        let (ci, co) = (self.shape.channels_in, self.shape.channels_out);
+        let inputs = self.input_points(task, x, memory);
+        let outputs = Points { count: self.points(), tiles: inputs.tiles, channels: co };
+        reserve(&mut memory.outputs, outputs.len());
+        for (k, filter) in filters.chunks_exact(ci * co).enumerate() {
+            let (from, to) = (inputs.matrix(k), outputs.matrix(k));
+            product(&mut memory.outputs[to], &memory.inputs[from], filter, [inputs.tiles, ci, co], false);
+        }
+        let per_row = self.tiles()[2];
+        let of_tiles = self.extent(2)[0] * self.extent(2)[1];
+        for (k, rows) in rows.chunks_mut(of_tiles).enumerate() {
+            outputs_of_points(self.axes, &memory.outputs, outputs, (k * per_row, per_row), bias, rows);
+        }
+    }
+
     /// The gradient of the kernel, `[kd, kh, kw, C, C']`.
-    pub fn kernel_gradient(&self, x: &[f32], grad: &[f32], moments: Option<&Moments>) -> Vec<f32> {
+    pub fn kernel_gradient(&self, x: &[f32], grad: &[f32]) -> Vec<f32> {
         let shape = self.shape;
         let (ci, co) = (shape.channels_in, shape.channels_out);
         let tasks = self.tasks();
@@ -133,30 +141,11 @@ impl<'a> Winograd<'a> {
         let share = tasks.len().div_ceil(PARTS).max(1);
         let parts: Vec<Vec<f32>> = tasks
             .par_chunks(share)
-            .map_init(Memory::default, |memory, tasks| {
+            .map(|tasks| {
                 let mut sums = vec![0.0; self.points() * ci * co];
-                for &task in tasks {
-                    let inputs = self.input_points(task, x, moments, memory);
-                    let outputs = Points { count: self.points(), tiles: inputs.tiles, channels: co };
-                    memory.outputs.resize(outputs.len(), 0.0);
-                    let per_row = self.tiles()[2];
-                    for (k, row) in task.range().enumerate() {
-                        let rows: Vec<Option<&[f32]>> =
-                            self.output_rows(task.sample, row).map(|at| at.map(|k| rows[k])).collect();
-                        points_of_gradient(
-                            self.axes,
-                            &rows,
-                            outputs,
-                            (k * per_row, per_row),
-                            &mut memory.outputs,
-                        );
-                    }
-                    for (k, sums) in sums.chunks_exact_mut(ci * co).enumerate() {
-                        let (x, grad) =
-                            (&memory.inputs[inputs.matrix(k)], &memory.outputs[outputs.matrix(k)]);
-                        add_product_at(sums, x, grad, [ci, inputs.tiles, co]);
-                    }
-                }
+                MEMORY.with_borrow_mut(|memory| {
+                    tasks.iter().for_each(|task| self.add_products(*task, x, &rows, &mut sums, memory));
+                });
                 sums
             })
             .collect();
@@ -172,22 +161,39 @@ impl<'a> Winograd<'a> {
         kernel
     }
 
+    /// Adds a task's part of the gradient of the kernel's points.
+    fn add_products(&self, task: Task, x: &[f32], grad: &[&[f32]], sums: &mut [f32], memory: &mut Memory) {
+        let (ci, co) = (self.shape.channels_in, self.shape.channels_out);
+        let inputs = self.input_points(task, x, memory);
+        let outputs = Points { count: self.points(), tiles: inputs.tiles, channels: co };
+        reserve(&mut memory.outputs, outputs.len());
+        let per_row = self.tiles()[2];
+        for (k, row) in task.range().enumerate() {
+            let rows: Vec<Option<&[f32]>> =
+                self.output_rows(task.sample, row).map(|at| at.map(|k| grad[k])).collect();
+            points_of_gradient(self.axes, &rows, outputs, (k * per_row, per_row), &mut memory.outputs);
+        }
+        for (k, sums) in sums.chunks_exact_mut(ci * co).enumerate() {
+            let (x, grad) = (&memory.inputs[inputs.matrix(k)], &memory.outputs[outputs.matrix(k)]);
+            add_product_at(sums, x, grad, [ci, inputs.tiles, co]);
+        }
+    }
+
     /// The points of a task's input, in `memory.inputs`.
-    fn input_points(&self, task: Task, x: &[f32], moments: Option<&Moments>, memory: &mut Memory) -> Points {
+    fn input_points(&self, task: Task, x: &[f32], memory: &mut Memory) -> Points {
         let shape = self.shape;
         let [_, across, per_row] = self.tiles();
         let (outputs, extent) = (self.extent(2), self.extent(4));
         let points = Points { count: self.points(), tiles: task.rows * per_row, channels: shape.channels_in };
-        memory.inputs.resize(points.len(), 0.0);
+        reserve(&mut memory.inputs, points.len());
         let pitch = per_row * 2 + 2;
         let length = pitch * shape.channels_in;
         memory.rows.resize(extent[0] * extent[1] * length, 0.0);
-        let affine = moments.map(|m| m.affine(task.sample));
         for (k, row) in task.range().enumerate() {
             let corner = [row / across * outputs[0], row % across * outputs[1]];
             for (i, target) in memory.rows.chunks_exact_mut(length).enumerate() {
                 let at = [corner[0] + i / extent[1], corner[1] + i % extent[1]];
-                load_row(shape, x, (task.sample, at), affine, (target, &mut memory.row));
+                load_row(shape, x, (task.sample, at), target);
             }
             points_of_input(self.axes, &memory.rows, points, (k * per_row, per_row), &mut memory.inputs);
         }
@@ -209,12 +215,23 @@ impl Task {
     }
 }
 
+/// Makes room for so many numbers. Room once made stays: to clear it again for every change of shape costs more than it is worth.
+fn reserve(memory: &mut Vec<f32>, count: usize) {
+    if memory.len() < count {
+        memory.resize(count, 0.0);
+    }
+}
+
+thread_local! {
+    /// Kept from one convolution to the next: fresh memory has to be cleared first.
+    static MEMORY: RefCell<Memory> = RefCell::default();
+}
+
 /// Memory of one thread.
 #[derive(Default)]
 struct Memory {
-    /// Padded, normalised rows around a row of tiles.
+    /// Padded rows around a row of tiles.
     rows: Vec<f32>,
-    row: Vec<f32>,
     inputs: Vec<f32>,
     outputs: Vec<f32>,
 }

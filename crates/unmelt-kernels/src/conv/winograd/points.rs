@@ -186,12 +186,18 @@ fn outputs_of_points_body(
                 [combine(|l| a[l] + b[l] + c[l]), combine(|l| b[l] - c[l] - d[l])]
             });
             let bias = read(bias, c, channels - c);
-            places(outputs, |k, _, [z, y, x]| {
-                let at = (2 * tile + x) * channels + c;
-                if let Some(row) = rows[z * outputs[1] + y].as_deref_mut().filter(|row| at < row.len()) {
-                    write(row, at, channels - c, &combine(|l| cube[k][l] + bias[l]));
+            // Plain loops once more: a closure as long as this would be left outside.
+            for (k, row) in rows.iter_mut().enumerate() {
+                let Some(row) = row else { continue };
+                for x in 0..outputs[2] {
+                    let at = (2 * tile + x) * channels + c;
+                    if at < row.len() {
+                        let made =
+                            &cube[(k / outputs[1] * STRIDES[0] + k % outputs[1] * STRIDES[1] + x) & 63];
+                        write(row, at, channels - c, &combine(|l| made[l] + bias[l]));
+                    }
                 }
-            });
+            }
         }
     }
 }
