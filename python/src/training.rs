@@ -68,14 +68,7 @@ pub fn train_volumes(
     device: &str,
     callback: Option<Py<PyAny>>,
 ) -> PyResult<(u64, (usize, usize), Vec<String>)> {
-    let start = match model {
-        Some(_) if resume => {
-            return Err(PyValueError::new_err("a run that is resumed begins with no other model"));
-        }
-        _ if resume => Start::Checkpoint,
-        Some(name) => Start::Model(unmelt_volumes::models::find(name).or_raise()?),
-        None => Start::Afresh,
-    };
+    let start = Start::of(resume, model).or_raise()?;
     let run = VolumeRun {
         volumes,
         labels,

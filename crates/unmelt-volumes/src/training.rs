@@ -63,6 +63,20 @@ pub enum Start {
     Model(ModelFiles),
 }
 
+impl Start {
+    /// What is asked for by whether to go on with a run, and by the name of a model to begin with, if any.
+    pub fn of(resume: bool, model: Option<&str>) -> Result<Self> {
+        match model {
+            Some(_) if resume => {
+                Err(Error::Request("a run that is resumed begins with no other model".into()))
+            }
+            Some(name) => Ok(Self::Model(crate::models::find(name)?)),
+            None if resume => Ok(Self::Checkpoint),
+            None => Ok(Self::Afresh),
+        }
+    }
+}
+
 /// What to train on, and where to.
 #[derive(Clone, Debug)]
 pub struct TrainingRun {

@@ -15,11 +15,7 @@ pub fn run(args: Train) -> Result<(), Failure> {
     let limit = options.limit()?;
     let device = options.device.open()?;
     interrupt::listen();
-    let start = match args.from {
-        _ if options.resume => Start::Checkpoint,
-        Some(name) => Start::Model(unmelt_volumes::models::find(&name)?),
-        None => Start::Afresh,
-    };
+    let start = Start::of(options.resume, args.from.as_deref())?;
     let run = TrainingRun {
         volumes: args.volumes,
         labels: args.labels,
