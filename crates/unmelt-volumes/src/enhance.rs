@@ -203,12 +203,14 @@ impl Enhancer {
         let rest = settings.steps - looks;
         let mut walks = Vec::new();
         if let Some(look) = look {
-            walks.push((&look.degradation, Posterior::new(solver, looks, look.levels, settings.seed)?));
+            let posterior = Posterior::new(solver, looks, look.levels, settings.seed)?;
+            walks.push(Walk { degradation: &look.degradation, seconded: look.seconded, posterior });
         }
         if rest > 0 {
-            walks.push((&Degradation::Gaussian, Posterior::new(solver, rest, range, settings.seed)?));
+            let posterior = Posterior::new(solver, rest, range, settings.seed)?;
+            walks.push(Walk { degradation: &Degradation::Gaussian, seconded: is_search, posterior });
         }
-        let steps = walks.iter().map(|(_, w)| w.evaluations()).sum();
+        let steps = walks.iter().map(|w| w.posterior.evaluations()).sum();
         let mut moments = Moments::default();
         for number in 0..settings.samples {
             let mut step = 0;
@@ -218,13 +220,11 @@ impl Enhancer {
             };
             let (measurement, data) = (problem.measurement.as_ref(), &problem.data);
             let mut x = problem.start.clone();
-            for &(degradation, ref walk) in &walks {
+            for &Walk { degradation, seconded, ref posterior } in &walks {
                 let prior = PatchPrior { degradation, ..prior(number as u64) };
-                let prior: Box<dyn Prior<f32>> = match degradation {
-                    Degradation::Gaussian if is_search => Box::new(Seconded(prior)),
-                    _ => Box::new(prior),
-                };
-                x = walk.sample(prior.as_ref(), measurement, data, &x, number as u64, &mut on_step)?;
+                let prior: Box<dyn Prior<f32>> =
+                    if seconded { Box::new(Seconded(prior)) } else { Box::new(prior) };
+                x = posterior.sample(prior.as_ref(), measurement, data, &x, number as u64, &mut on_step)?;
             }
             moments.add(x);
         }
@@ -280,6 +280,15 @@ fn check_settings(settings: &EnhanceSettings) -> Result<()> {
         return fault("the highest noise level must be a number above 0");
     }
     Ok(())
+}
+
+/// A part of the way to an estimate or to a sample.
+struct Walk<'a> {
+    /// What the prior is told.
+    degradation: &'a Degradation,
+    /// Whether similar blocks have a say.
+    seconded: bool,
+    posterior: Posterior,
 }
 
 /// Mean and standard deviation of samples that come one after another (Welford).

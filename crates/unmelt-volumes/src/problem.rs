@@ -20,22 +20,29 @@ pub(crate) struct Look {
     pub steps: usize,
     /// Level of noise that the search goes on with.
     pub then: f64,
+    /// Whether similar blocks have a say here too.
+    pub seconded: bool,
 }
 
 impl Look {
     fn at_slices(thickness: [f64; 3]) -> Self {
         let level = Degradation::level_of_thick(thickness);
         let degradation = Degradation::Thick(thickness);
-        Self { degradation, levels: [level; 2], steps: 2, then: 0.5 * level }
+        // Blocks that are sharp along two axes can say something of the third (+0.05 to 0.1 dB); of three blurred ones they know
+        // nothing (−0.03 to −0.1 dB).
+        let seconded = thickness.iter().filter(|t| **t > 1.2).count() == 1;
+        Self { degradation, levels: [level; 2], steps: 2, then: 0.5 * level, seconded }
     }
 
     fn at_holes(missing: Vec<bool>) -> Self {
         let level = Degradation::LEVEL_OF_MISSING;
-        Self { degradation: Degradation::Missing(missing), levels: [level; 2], steps: 2, then: 0.03 }
+        let degradation = Degradation::Missing(missing);
+        Self { degradation, levels: [level; 2], steps: 2, then: 0.03, seconded: false }
     }
 
     fn at_aliasing(axis: usize, level: f64) -> Self {
-        Self { degradation: Degradation::Aliased(axis), levels: [0.3 * level, level], steps: 2, then: 0.15 }
+        let degradation = Degradation::Aliased(axis);
+        Self { degradation, levels: [0.3 * level, level], steps: 2, then: 0.15, seconded: false }
     }
 }
 
