@@ -23,10 +23,13 @@ BODIES = {
 
 
 SCRIPT = """
+import signal
 import time
 
 import unmelt
 
+# What a shell runs in the background begins without it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 print("ready", flush=True)
 try:
 {body}
