@@ -37,3 +37,16 @@ use burn::tensor::Device;
 fn is_flex(device: &Device) -> bool {
     matches!(device.clone().inner().as_dispatch(), DispatchDevice::Flex(_))
 }
+
+/// Whether `device` (with or without gradients) is an NVIDIA GPU, for which some operations are composed with care.
+#[cfg(feature = "cuda")]
+fn is_cuda(device: &Device) -> bool {
+    use burn_cubecl::CubeDevice;
+    matches!(device.clone().inner().as_dispatch(), DispatchDevice::Cube(CubeDevice::Cuda(_)))
+}
+
+/// No device is an NVIDIA GPU for a program that was built without them.
+#[cfg(not(feature = "cuda"))]
+fn is_cuda(_device: &Device) -> bool {
+    false
+}

@@ -12,9 +12,15 @@
 
 mod autodiff;
 mod backward;
+#[cfg(any(feature = "cuda", test))]
+mod composed;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod forward;
 mod group_norm;
 mod kernel_order;
+#[cfg(any(feature = "cuda", test))]
+mod products;
 mod shape;
 mod tile;
 mod winograd;
@@ -56,7 +62,7 @@ pub struct ConvWeights {
 /// # Panics
 /// If a shape does not fit the others.
 pub fn conv(x: Tensor<5>, norm: Option<&ConvNorm>, weights: &ConvWeights, step: ConvStep) -> Tensor<5> {
-    if !crate::is_flex(&x.device()) {
+    if !(crate::is_flex(&x.device()) || crate::is_cuda(&x.device())) {
         return conv_plain(x, norm, weights, step);
     }
     let device = weights.bias.device();
@@ -144,7 +150,7 @@ impl NormSetting {
     }
 }
 
-#[backend_extension(Flex, Autodiff)]
+#[backend_extension(Flex, Cube: cfg(feature = "cuda"), Autodiff)]
 pub(crate) trait ConvOps: Backend {
     fn fused_conv(
         #[extension_type] tensors: ConvTensors<Self>,
@@ -156,6 +162,39 @@ pub(crate) trait ConvOps: Backend {
 impl ConvOps for Flex {
     fn fused_conv(tensors: ConvTensors<Self>, norm: NormSetting, step: ConvStep) -> FlexTensor {
         forward::Operands::new(tensors, norm, step).forward()
+    }
+}
+
+/// What automatic differentiation needs of a backend that convolves in one piece.
+trait Convolution: ConvOps {
+    /// What the gradients are made of.
+    type Operands: Clone + std::fmt::Debug + Send + 'static;
+
+    fn operands(tensors: ConvTensors<Self>, norm: NormSetting, step: ConvStep) -> Self::Operands;
+
+    fn output(operands: &Self::Operands) -> FloatTensor<Self>;
+
+    /// Gradients of x, scale, shift, kernel and bias; none of x, scale and shift where `of_x` is false.
+    fn gradients(
+        operands: &Self::Operands,
+        grad: FloatTensor<Self>,
+        of_x: bool,
+    ) -> [Option<FloatTensor<Self>>; 5];
+}
+
+impl Convolution for Flex {
+    type Operands = forward::Operands;
+
+    fn operands(tensors: ConvTensors<Self>, norm: NormSetting, step: ConvStep) -> Self::Operands {
+        forward::Operands::new(tensors, norm, step)
+    }
+
+    fn output(operands: &Self::Operands) -> FlexTensor {
+        operands.forward()
+    }
+
+    fn gradients(operands: &Self::Operands, grad: FlexTensor, of_x: bool) -> [Option<FlexTensor>; 5] {
+        backward::backward(operands, grad, of_x)
     }
 }
 

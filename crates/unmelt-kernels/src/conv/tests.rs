@@ -53,9 +53,38 @@ fn list<const D: usize>(x: Tensor<D>) -> Vec<f32> {
     x.into_data().try_to_vec::<f32>().expect("f32")
 }
 
+/// The same by the composition, forwards and backwards without automatic differentiation.
+fn run_composed(case: Case) -> Vec<Vec<f32>> {
+    let device = Device::flex();
+    let c = case.x[4];
+    let [kd, kh, kw] = case.kernel;
+    let rows = if case.bias_per_sample { case.x[0] } else { 1 };
+    let composed = composed::Composed {
+        x: tensor(1, case.x, &device),
+        scale: tensor(2, [c], &device),
+        shift: tensor(3, [c], &device),
+        kernel: tensor(4, [case.out, c, kd, kh, kw], &device),
+        bias: tensor(5, [rows, case.out], &device),
+        norm: NormSetting { groups: case.groups, epsilon: 1e-2, silu: case.silu },
+        step: case.step,
+    };
+    let y = composed.forward();
+    let gradients = composed.backward(tensor(6, y.dims(), &device), true);
+    let mut out = vec![list(y), list(gradients.x.expect("asked for"))];
+    out.extend(gradients.norm.into_iter().flatten().map(list));
+    out.extend([list(gradients.kernel), list(gradients.bias)]);
+    out
+}
+
 fn agree(case: Case) {
-    let (fused, plain) = (run(conv, case), run(conv_plain, case));
-    for (part, (a, b)) in fused.iter().zip(&plain).enumerate() {
+    let plain = run(conv_plain, case);
+    close(case, &run(conv, case), &plain);
+    close(case, &run_composed(case), &plain);
+}
+
+fn close(case: Case, got: &[Vec<f32>], plain: &[Vec<f32>]) {
+    assert_eq!(got.len(), plain.len());
+    for (part, (a, b)) in got.iter().zip(plain).enumerate() {
         // Numbers of size 1 go in: sums of them that cancel are no more exact than that. The gradients of the parameters, all but
         // the first two parts, are sums over all voxels.
         let least = if part < 2 { 2e-2f32 } else { 0.2 };
