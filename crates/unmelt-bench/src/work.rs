@@ -96,7 +96,7 @@ impl Network for UNetNetwork {
     fn output(&self, weights: &Weights, inputs: &Inputs) -> Result<Tensor<2>, Failure> {
         // One channel in and out: channels first and last are the same.
         let x = inputs.get("x", [1, EDGE, EDGE, EDGE, 1]);
-        let out = UNet::bind(&self.0, weights)?.forward(x, &[500.0], None)?;
+        let out = UNet::bind(&self.0, weights, "")?.forward(x, &[500.0], None)?;
         Ok(out.reshape([1, -1]))
     }
 }
@@ -195,8 +195,8 @@ impl Work {
         let value = loss.clone().inner();
         let gradient = self.parameters.gradient(&tracked, &loss.backward());
         let config = AdamWConfig { weight_decay: 0.01, clip_norm: f64::INFINITY, ..AdamWConfig::default() };
-        let (values, _) = optimizer.step(&config, self.parameters.values(), gradient, RATE, *step);
-        self.parameters.set(values);
+        let proposal = optimizer.propose(&config, self.parameters.values(), gradient, RATE, *step);
+        self.parameters.set(optimizer.accept(proposal));
         *step += 1;
         Ok(value)
     }

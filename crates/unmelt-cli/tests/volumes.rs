@@ -328,6 +328,24 @@ fn synthesis_is_reproducible_and_training_learns_from_it() {
         |folder: &std::path::Path| std::fs::read(folder.join("model.safetensors")).expect("weights");
     let (before, after) = (weights(&run_folder), weights(&tuned));
     assert!(before.len() == after.len() && before != after);
+    // Two experts begin as the one network, and go on as two.
+    let tuned = dir.path().join("experts");
+    std::fs::write(
+        &config,
+        "experts = true\n[sampling]\nsizes = [16]\nvoxels = 8192\n[training]\nsteps = 2\n",
+    )
+    .expect("written");
+    let train = |more: &[&std::ffi::OsStr]| {
+        let mut command = unmelt();
+        command.args(["volumes", "train", "--labels", &maps, "--config"]).arg(&config);
+        command.arg("--output").arg(&tuned).args(more).assert().success();
+        std::fs::read(tuned.join("model.safetensors")).expect("weights")
+    };
+    let experts = train(&["--minutes".as_ref(), "0".as_ref(), "--from".as_ref(), run_folder.as_os_str()]);
+    let card = std::fs::read_to_string(tuned.join("model.json")).expect("a card");
+    assert!(card.contains("\"experts\": true") && experts.len() * 10 > before.len() * 19, "{card}");
+    let after = train(&["--resume".as_ref()]);
+    assert!(experts.len() == after.len() && experts != after);
     let gone = tune(2, &["--from".as_ref(), "gone".as_ref()]).failure();
     let said = String::from_utf8_lossy(&gone.get_output().stderr).into_owned();
     assert!(said.contains("\"gone\"") || said.contains("gone is no model"), "{said}");

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::files::{read_whole, write_whole};
-use crate::parameters::{Layout, Weights};
+use crate::parameters::{Entry, Layout, Weights};
 
 /// Name of the card within a model's folder.
 pub const CARD_FILE: &str = "model.json";
@@ -139,9 +139,12 @@ pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// Width of the floats in a weights file.
+/// Width of the numbers in a weights file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
+    /// Matrices and kernels in whole numbers of 8 bits with a scale for each row, which stand beside them as `NAME.scale`; the rest in
+    /// 16 bits.
+    Byte,
     /// 16 bits: enough to use a model.
     Half,
     /// 32 bits: what training goes on from.
@@ -176,35 +179,77 @@ pub fn weights_bytes(
     precision: Precision,
     metadata: Option<HashMap<String, String>>,
 ) -> Result<Vec<u8>> {
-    let data: Vec<Vec<u8>> = layout
+    let stored: Vec<Stored> = layout
         .entries()
         .iter()
-        .map(|e| {
-            let part = &values[e.offset..e.offset + e.len()];
-            match precision {
-                Precision::Half => part.iter().flat_map(|x| f16::from_f32(*x).to_le_bytes()).collect(),
-                Precision::Single => part.iter().flat_map(|x| x.to_le_bytes()).collect(),
-            }
-        })
+        .flat_map(|e| Stored::of(e, &values[e.offset..e.offset + e.len()], precision))
         .collect();
-    let dtype = match precision {
-        Precision::Half => Dtype::F16,
-        Precision::Single => Dtype::F32,
-    };
     let broken = |e: safetensors::SafeTensorError| Error::Weights {
         name: "the file".into(),
         fault: format!("cannot be written ({e})"),
     };
-    let views = layout
-        .entries()
+    let views = stored
         .iter()
-        .zip(&data)
-        .map(|(e, d)| Ok((e.name.clone(), TensorView::new(dtype, e.shape.clone(), d).map_err(broken)?)))
+        .map(|s| Ok((&s.name, TensorView::new(s.dtype, s.shape.clone(), &s.data).map_err(broken)?)))
         .collect::<Result<Vec<_>>>()?;
     safetensors::serialize(views, metadata).map_err(broken)
 }
 
-/// Tensors of a safetensors file (f16, bf16, f32 or f64) as f32 on a device; `path` is for messages.
+/// A tensor as it stands in a file.
+struct Stored {
+    name: String,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    data: Vec<u8>,
+}
+
+/// What the names of scales end with.
+const SCALE: &str = ".scale";
+
+impl Stored {
+    /// A tensor of a layout, with its scales behind it where it has some.
+    fn of(entry: &Entry, values: &[f32], precision: Precision) -> Vec<Self> {
+        let stored = |dtype, data| Self { name: entry.name.clone(), dtype, shape: entry.shape.clone(), data };
+        match precision {
+            Precision::Byte if entry.shape.len() > 1 && !entry.is_empty() => {
+                let rows = values.chunks_exact(values.len() / entry.shape[0]);
+                let scales: Vec<f32> = rows.clone().map(scale_of_row).collect();
+                let whole =
+                    rows.zip(&scales).flat_map(|(row, s)| row.iter().map(|x| byte(*x, *s).cast_unsigned()));
+                let whole = stored(Dtype::I8, whole.collect());
+                let data = scales.iter().flat_map(|x| x.to_le_bytes()).collect();
+                let name = format!("{}{SCALE}", entry.name);
+                vec![whole, Self { name, dtype: Dtype::F32, shape: vec![scales.len()], data }]
+            }
+            Precision::Byte | Precision::Half => {
+                let data = values.iter().flat_map(|x| f16::from_f32(*x).to_le_bytes());
+                vec![stored(Dtype::F16, data.collect())]
+            }
+            Precision::Single => {
+                vec![stored(Dtype::F32, values.iter().flat_map(|x| x.to_le_bytes()).collect())]
+            }
+        }
+    }
+}
+
+/// A number as a multiple of a scale.
+fn byte(x: f32, scale: f32) -> i8 {
+    (x / scale).round().clamp(-127.0, 127.0) as i8
+}
+
+/// The scale of a row with the least squared error: its largest number, or some less, so that many are exacter and a few cut off.
+fn scale_of_row(row: &[f32]) -> f32 {
+    let largest = row.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+    if largest == 0.0 {
+        return 1.0;
+    }
+    let error =
+        |scale: f32| row.iter().map(|x| (x - f32::from(byte(*x, scale)) * scale).powi(2)).sum::<f32>();
+    let scales = (0..10).map(|k| largest * (1.0 - 0.05 * k as f32) / 127.0);
+    scales.min_by(|a, b| error(*a).total_cmp(&error(*b))).unwrap_or(largest / 127.0)
+}
+
+/// Tensors of a safetensors file (f16, bf16, f32, f64 or [scaled bytes](Precision::Byte)) as f32 on a device; `path` is for messages.
 pub fn read_weights(bytes: &[u8], path: &Path, device: &Device) -> Result<Weights> {
     let tensors = read_arrays(bytes, path)?
         .into_iter()
@@ -224,12 +269,30 @@ pub type Arrays = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 pub fn read_arrays(bytes: &[u8], path: &Path) -> Result<Arrays> {
     let fault = |fault: String| Error::Format { kind: "weights file", path: path.into(), fault };
     let file = SafeTensors::deserialize(bytes).map_err(|e| fault(e.to_string()))?;
-    file.iter()
+    let mut arrays = file
+        .iter()
         .map(|(name, view)| {
             let values = floats(name, view.dtype(), view.data()).map_err(fault)?;
             Ok((name.to_string(), (view.shape().to_vec(), values)))
         })
-        .collect()
+        .collect::<Result<Arrays>>()?;
+    for (name, _) in file.iter().filter(|(_, view)| view.dtype() == Dtype::I8) {
+        scale_rows(name, &mut arrays).map_err(fault)?;
+    }
+    Ok(arrays)
+}
+
+/// Multiplies the rows of a tensor by its scales, which are taken away.
+fn scale_rows(name: &str, arrays: &mut Arrays) -> std::result::Result<(), String> {
+    let scales = arrays.remove(&format!("{name}{SCALE}"));
+    let (shape, values) = arrays.get_mut(name).ok_or_else(|| format!("tensor {name} stands there twice"))?;
+    let rows = shape.first().copied().unwrap_or(0);
+    let (_, scales) = scales
+        .filter(|(shape, _)| rows > 0 && *shape == [rows])
+        .ok_or_else(|| format!("tensor {name} has no scale for each of its rows"))?;
+    let columns = values.len() / rows;
+    values.iter_mut().enumerate().for_each(|(k, x)| *x *= scales[k / columns.max(1)]);
+    Ok(())
 }
 
 /// The numbers of a tensor, little-endian, as f32; or what is wrong with it.
@@ -239,6 +302,7 @@ pub fn floats(name: &str, dtype: Dtype, data: &[u8]) -> std::result::Result<Vec<
         Dtype::BF16 => words(data).map(|b| half::bf16::from_le_bytes(b).to_f32()).collect(),
         Dtype::F32 => words(data).map(f32::from_le_bytes).collect(),
         Dtype::F64 => words(data).map(|b| f64::from_le_bytes(b) as f32).collect(),
+        Dtype::I8 => data.iter().map(|b| f32::from(b.cast_signed())).collect(),
         Dtype::I64 => words(data).map(|b| i64::from_le_bytes(b) as f32).collect(),
         other => return Err(format!("tensor {name} has the type {other:?}, want a float")),
     };

@@ -77,6 +77,11 @@ impl Layout {
         self.add(format!("{name}.bias"), &[width], Init::Zeros);
     }
 
+    /// Adds all tensors of another layout, with a prefix to their names.
+    pub fn add_all(&mut self, prefix: &str, other: &Self) {
+        other.entries.iter().for_each(|e| self.add(format!("{prefix}{}", e.name), &e.shape, e.init));
+    }
+
     /// The tensors, in order.
     pub fn entries(&self) -> &[Entry] {
         &self.entries

@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use safetensors::SafeTensors;
 use unmelt_diffusion::checkpoint::{
-    CARD_FORMAT, Card, ModelFiles, Precision, Provenance, WeightsRecord, write_model,
+    CARD_FORMAT, Card, ModelFiles, Precision, Provenance, WeightsRecord, read_arrays, values_in_layout,
+    weights_bytes, write_model,
 };
 use unmelt_diffusion::train::{Event, LearningRate, Loss, Objective, TrainConfig, Trainer, Watcher};
-use unmelt_diffusion::{Layout, Noise, Result, Stream, Weights, to_vec};
+use unmelt_diffusion::{Init, Layout, Noise, Result, Stream, Weights, to_vec};
 
 /// Fits a plane to noisy points.
 struct Plane;
@@ -194,19 +196,45 @@ fn models_come_back() {
 }
 
 #[test]
+fn bytes_with_scales_are_no_worse_than_plain_rounding() {
+    let mut layout = Layout::default();
+    layout.add("kernel", &[3, 2, 5], Init::Uniform(0.3));
+    layout.add("zeros", &[2, 2], Init::Zeros);
+    layout.add("bias", &[7], Init::Uniform(2.0));
+    let values = layout.initial_values(5);
+    let path = Path::new("model.safetensors");
+    let bytes = weights_bytes(&layout, &values, Precision::Byte, None).expect("bytes");
+    let read = values_in_layout(&layout, &read_arrays(&bytes, path).expect("arrays")).expect("values");
+    for (row, got) in values[..30].chunks(10).zip(read[..30].chunks(10)) {
+        let step = row.iter().fold(0.0f32, |m, x| m.max(x.abs())) / 127.0;
+        let error = |of: &dyn Fn(usize) -> f32| (0..10).map(|k| (row[k] - of(k)).powi(2)).sum::<f32>();
+        let (ours, plain) = (error(&|k| got[k]), error(&|k| (row[k] / step).round() * step));
+        assert!(ours > 0.0 && ours <= 1.001 * plain, "{ours} {plain}");
+    }
+    assert_eq!(read[30..34], [0.0; 4]);
+    assert!(values[34..].iter().zip(&read[34..]).all(|(x, y)| (x - y).abs() < 1e-3));
+    let file = SafeTensors::deserialize(&bytes).expect("a file");
+    let without = file.iter().filter(|(name, _)| *name != "kernel.scale");
+    let bytes = safetensors::serialize(without, None).expect("bytes");
+    let fault = read_arrays(&bytes, path).expect_err("no scale").to_string();
+    assert!(fault.contains("kernel") && fault.contains("scale"), "{fault}");
+}
+
+#[test]
 fn a_run_can_begin_with_a_model() {
     let folder = tempfile::tempdir().expect("a folder");
     let values = written(folder.path());
     let files = ModelFiles::read(folder.path()).expect("read");
     let card = files.card::<u32>().expect("a card");
     let device = Device::flex();
-    let mut trainer = Trainer::fine_tune(&Plane, config(30), &device, (&files, &card)).expect("a run");
+    let read = files.values(&card, &Plane.layout()).expect("values");
+    let mut trainer = Trainer::fine_tune(&Plane, config(30), &device, (read, &card.name));
     assert_eq!((trainer.step(), trainer.averaged_values()), (0, values));
     trainer.advance().expect("a step");
     let run = tempfile::tempdir().expect("a folder");
     trainer.save(run.path(), &mut Record::default()).expect("saved");
     let resumed = Trainer::resume(&Plane, config(30), &device, run.path()).expect("resumes");
-    resumed.write_model(run.path(), ["tuned", "", ""], &7u32).expect("written");
+    resumed.write_model(run.path(), ["tuned", "", ""], (&7u32, Precision::Half)).expect("written");
     let card = ModelFiles::read(run.path()).and_then(|f| f.card::<u32>()).expect("a card");
     assert_eq!((card.provenance.began_with.as_deref(), card.provenance.steps), (Some("test"), 1));
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
+use unmelt_diffusion::checkpoint::Precision;
 use unmelt_diffusion::files::write_whole;
 use unmelt_diffusion::train::{Measures, TrainConfig, Trainer, Watcher};
 
@@ -151,7 +152,7 @@ impl TrainingRun {
         let description = "Graph denoiser for 3D molecules with explicit hydrogens: generates atoms, formal charges, \
                            bonds and positions together.";
         let named = [&self.config.name, description, &self.data_source(molecules)];
-        trainer.write_model(&self.output, named, model)
+        trainer.write_model(&self.output, named, (model, Precision::Half))
     }
 
     /// What the data is, and how much of it was held out.

@@ -8,7 +8,7 @@ use crate::filling::{QUICK, fill};
 use crate::interpolate::back_projected;
 use crate::measurement::{Profile, Slices, random_cartesian_lines, without_lines};
 use crate::objective::PatchSampling;
-use crate::prior::{Degradation, PatchCondition};
+use crate::prior::{Degradation, Expert, PatchCondition};
 use crate::synthesize::Draw;
 
 const NOISE: u16 = 301;
@@ -87,15 +87,20 @@ pub(crate) struct DegradedPatches {
 }
 
 impl DegradedPatches {
-    /// Patch number `k` of the whole training, a cube.
-    pub fn patch(&self, k: u64, size: usize) -> DegradedPatch {
+    /// Patch number `k` of the whole training, a cube; one for an expert, if it is for one.
+    pub fn patch(&self, k: u64, size: usize, expert: Option<Expert>) -> DegradedPatch {
         let mut draw = Draw::new(self.noise, k, NOISE);
-        let kind = draw.unit();
-        if kind < self.sampling.thick {
+        let PatchSampling { thick, aliased, missing, .. } = self.sampling;
+        let kind = match expert {
+            None => draw.unit(),
+            Some(Expert::Noise) => 1.0,
+            Some(Expert::Reconstruction) => draw.unit() * (thick + aliased + missing),
+        };
+        if kind < thick {
             self.through_slices(k, size, &mut draw)
-        } else if kind < self.sampling.thick + self.sampling.aliased {
+        } else if kind < thick + aliased {
             self.aliased(k, size, &mut draw)
-        } else if kind < self.sampling.thick + self.sampling.aliased + self.sampling.missing {
+        } else if kind < thick + aliased + missing {
             self.with_holes(k, size, &mut draw)
         } else {
             self.noised(k, size, &mut draw)
@@ -195,7 +200,7 @@ mod tests {
         let patches = DegradedPatches { clean, sampling, noise, levels: [0.005, 10.0] };
         let mut filled = 0;
         for k in 0..6 {
-            let patch = patches.patch(k, 32);
+            let patch = patches.patch(k, 32, None);
             let Degradation::Missing(missing) = patch.condition.degradation else { panic!("not with holes") };
             let same = |k: &usize| patch.seen[*k] == patch.clean[*k];
             assert!((0..missing.len()).filter(|k| !missing[*k]).all(|k| same(&k)));

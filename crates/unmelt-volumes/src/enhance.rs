@@ -149,7 +149,7 @@ impl Enhancer {
         let card = files.card::<VolumeModel>()?;
         card.model.check()?;
         let weights = files.weights(&card, device)?;
-        weights.check(&card.model.network.layout())?;
+        weights.check(&card.model.layout())?;
         Ok(Self { card, weights, device: device.clone() })
     }
 

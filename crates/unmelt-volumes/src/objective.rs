@@ -4,13 +4,14 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use unmelt_diffusion::train::{Loss, Objective};
 use unmelt_diffusion::{Layout, Noise, Weights};
 
 use crate::clean_patches::CleanPatches;
 use crate::degraded_patches::DegradedPatches;
-use crate::prior::{Degradation, PatchCondition, VolumeModel, patches_tensor};
+use crate::prior::{Degradation, Expert, PatchCondition, VolumeModel, patches_tensor};
 use crate::synthesize::{Draw, LabelMap};
 use crate::{Error, Result, Volume};
 
@@ -72,18 +73,26 @@ struct Examples {
 }
 
 impl Examples {
-    /// Those of a step, all cubes of one edge, which comes with them.
-    fn of_step(&self, step: u64) -> (usize, Vec<Example>) {
-        let sizes = &self.patches.sampling.sizes;
-        let size = sizes[Draw::new(self.patches.noise, step, SIZE).below(sizes.len())];
-        let batch = (self.patches.sampling.voxels / size.pow(3)).max(1);
-        // Numbers of patches must not depend on the sizes drawn before.
-        (size, (0..batch).map(|k| self.example(step * 1024 + k as u64, size)).collect())
+    /// How many networks share a step, and the experts that they are, if they are.
+    fn experts(&self) -> &'static [Option<Expert>] {
+        if self.model.experts { &[Some(Expert::Noise), Some(Expert::Reconstruction)] } else { &[None] }
     }
 
-    /// Patch number `k` of the whole training as the network learns from it.
-    fn example(&self, k: u64, size: usize) -> Example {
-        let patch = self.patches.patch(k, size);
+    /// Those of a network in a step, all cubes of one edge, which comes with them.
+    fn of_step(&self, step: u64, part: usize) -> (usize, Vec<Example>) {
+        let sizes = &self.patches.sampling.sizes;
+        let size = sizes[Draw::new(self.patches.noise, step, SIZE).below(sizes.len())];
+        let experts = self.experts();
+        let batch = (self.patches.sampling.voxels / size.pow(3) / experts.len()).max(1);
+        // Numbers of patches must not depend on the sizes drawn before.
+        let first = (step * experts.len() as u64 + part as u64) * 1024;
+        let example = |k: usize| self.example(first + k as u64, size, experts[part]);
+        (size, (0..batch).into_par_iter().map(example).collect())
+    }
+
+    /// Patch number `k` of the whole training as a network learns from it.
+    fn example(&self, k: u64, size: usize, expert: Option<Expert>) -> Example {
+        let patch = self.patches.patch(k, size, expert);
         let (skip, out, _) = self.model.preconditioning(patch.condition.sigma);
         let target = |(v, x): (&f32, &f32)| ((f64::from(*v) - skip * f64::from(*x)) / out) as f32;
         let target = patch.clean.iter().zip(&patch.seen).map(target).collect();
@@ -98,7 +107,8 @@ type Ahead = (u64, JoinHandle<(usize, Vec<Example>)>);
 /// Training of a prior on real volumes, label maps or both. While a step is learned from, the examples of the next are made.
 pub struct PatchObjective {
     examples: Arc<Examples>,
-    ahead: Mutex<Option<Ahead>>,
+    /// For every part of a step.
+    ahead: Vec<Mutex<Option<Ahead>>>,
 }
 
 impl PatchObjective {
@@ -120,16 +130,17 @@ impl PatchObjective {
         let levels = [model.sigma_min, model.sigma_max];
         let patches = DegradedPatches { clean, sampling, noise, levels };
         let examples = Arc::new(Examples { model: model.clone(), patches });
-        Ok(Self { examples, ahead: Mutex::new(None) })
+        let ahead = examples.experts().iter().map(|_| Mutex::default()).collect();
+        Ok(Self { examples, ahead })
     }
 
-    /// The examples of a step, made ahead or now; those of the next are begun.
-    fn examples(&self, step: u64) -> (usize, Vec<Example>) {
+    /// The examples of a part of a step, made ahead or now; those of the next are begun.
+    fn examples(&self, step: u64, part: usize) -> (usize, Vec<Example>) {
         let begin = |step: u64| {
             let examples = Arc::clone(&self.examples);
-            (step, std::thread::spawn(move || examples.of_step(step)))
+            (step, std::thread::spawn(move || examples.of_step(step, part)))
         };
-        let mut ahead = self.ahead.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut ahead = self.ahead[part].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (_, making) = ahead.take().filter(|(of, _)| *of == step).unwrap_or_else(|| begin(step));
         let made = making.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         *ahead = Some(begin(step + 1));
@@ -146,17 +157,21 @@ fn weight(degradation: &Degradation, count: usize) -> Vec<f32> {
 
 impl Objective for PatchObjective {
     fn layout(&self) -> Layout {
-        self.examples.model.network.layout()
+        self.examples.model.layout()
+    }
+
+    fn parts(&self) -> usize {
+        self.ahead.len()
     }
 
     fn loss(
         &self,
         weights: &Weights,
         step: u64,
-        _part: usize,
+        part: usize,
         device: &Device,
     ) -> unmelt_diffusion::Result<Loss> {
-        let (size, examples) = self.examples(step);
+        let (size, examples) = self.examples(step, part);
         let batch = examples.len();
         let (mut seen, mut targets, mut weights_of, mut conditions) = (vec![], vec![], vec![], vec![]);
         for example in examples {
@@ -173,7 +188,9 @@ impl Objective for PatchObjective {
             .network_output(weights, stacked(&seen), &conditions)
             .map_err(Error::into_core)?;
         let square = (output - stacked(&targets)).powi_scalar(2) * stacked(&weights_of);
-        let per_patch: Tensor<1> = square.reshape([batch, size.pow(3)]).mean_dim(1).reshape([batch]);
+        // Row by row first: on a GPU every row has a thread of its own.
+        let rows = square.reshape([batch, size * size, size]).mean_dim(2);
+        let per_patch: Tensor<1> = rows.reshape([batch, size * size]).mean_dim(1).reshape([batch]);
         let mean_of = |is: fn(&Degradation) -> bool| {
             let chosen: Vec<f32> =
                 conditions.iter().map(|c| f32::from(u8::from(is(&c.degradation)))).collect();

@@ -6,7 +6,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
-use unmelt_diffusion::{Weights, to_vec};
+use unmelt_diffusion::{Layout, Weights, to_vec};
 
 use crate::network::{UNet, UNetConfig};
 use crate::{Error, Result};
@@ -42,6 +42,10 @@ pub struct VolumeModel {
     /// Factors that make intervals cover 90 % of held-back voxels, by task.
     #[serde(default)]
     pub interval_scale: std::collections::BTreeMap<String, f64>,
+    /// Whether there is a network of its own for noise and one for everything else that is wrong with a scan, of one shape: experts,
+    /// after Balaji et al. 2022 ("eDiff-I"), who have them by the level of noise.
+    #[serde(default)]
+    pub experts: bool,
 }
 
 impl VolumeModel {
@@ -66,7 +70,24 @@ impl VolumeModel {
             sigma_max: 10.0,
             patch: 64,
             interval_scale: Default::default(),
+            experts: false,
         })
+    }
+
+    /// Names and shapes of all weights.
+    pub fn layout(&self) -> Layout {
+        let network = self.network.layout();
+        if !self.experts {
+            return network;
+        }
+        let mut layout = Layout::default();
+        Expert::ALL.iter().for_each(|e| layout.add_all(&format!("{}.", e.name()), &network));
+        layout
+    }
+
+    /// Where the names of the weights begin that restore what is degraded like this.
+    fn part(&self, degradation: &Degradation) -> &'static str {
+        if self.experts { Expert::of(degradation).name() } else { "" }
     }
 
     /// Edges of patches must be multiples of this.
@@ -87,7 +108,7 @@ impl VolumeModel {
         (d2 / (s2 + d2), sigma * self.sigma_data / root, 1.0 / root)
     }
 
-    /// F for noisy patches `[B, D, H, W, 1]`: the clean patch is c_skip·x + c_out·F.
+    /// F for noisy patches `[B, D, H, W, 1]`, all of one expert's degradations: the clean patch is c_skip·x + c_out·F.
     pub fn network_output(
         &self,
         weights: &Weights,
@@ -101,7 +122,11 @@ impl VolumeModel {
         let folded = bands(fold(noisy * c_in), BAND_GAINS);
         let told = condition_channels(conditions, [d, h, w].map(|n| n / FOLD), &device);
         let times: Vec<f64> = conditions.iter().map(|c| self.time(c.sigma)).collect();
-        let unet = UNet::bind(&self.network, weights)?;
+        let part = conditions.first().map_or("", |c| self.part(&c.degradation));
+        if conditions.iter().any(|c| self.part(&c.degradation) != part) {
+            return Err(Error::Request("patches of two experts cannot be restored at once".into()));
+        }
+        let unet = UNet::bind(&self.network, weights, part)?;
         let output = unet.forward(Tensor::cat(vec![folded, told], 4), &times, None)?;
         Ok(unfold(voxels_of_bands(output)))
     }
@@ -129,6 +154,35 @@ impl VolumeModel {
             return Err(Error::Request("the model's card describes no prior of 3D patches".into()));
         }
         Ok(())
+    }
+}
+
+/// What a network of a prior with experts is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expert {
+    /// Gaussian and Rician noise.
+    Noise,
+    /// Thick slices, missing lines of k-space, holes.
+    Reconstruction,
+}
+
+impl Expert {
+    /// All of them, in the order of their weights.
+    pub const ALL: [Self; 2] = [Self::Noise, Self::Reconstruction];
+
+    /// The one for a degradation.
+    pub fn of(degradation: &Degradation) -> Self {
+        match degradation {
+            Degradation::Gaussian | Degradation::Rician => Self::Noise,
+            Degradation::Thick(_) | Degradation::Aliased(_) | Degradation::Missing(_) => Self::Reconstruction,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Noise => "noise",
+            Self::Reconstruction => "reconstruction",
+        }
     }
 }
 
@@ -299,6 +353,31 @@ mod tests {
         assert_eq!(to_vec(folded.clone())[..8], [0., 1., 8., 9., 48., 49., 56., 57.]);
         let back = to_vec(unfold(voxels_of_bands(bands(folded, [1.0, 1.0]))));
         assert!(back.iter().zip(&values).all(|(a, b)| (a - b).abs() < 1e-3));
+    }
+
+    #[test]
+    fn every_degradation_has_its_expert() {
+        let one = VolumeModel::new(vec![16], vec![1]).expect("a model");
+        let model = VolumeModel { experts: true, ..one.clone() };
+        let layout = model.layout();
+        assert_eq!(layout.len(), 2 * one.layout().len());
+        // the expert for noise says nothing, the other something
+        let mut values = vec![0.0; layout.len()];
+        let (_, reconstruction) = values.split_at_mut(one.layout().len());
+        reconstruction.iter_mut().enumerate().for_each(|(k, v)| *v = 0.1 * (k as f32).sin());
+        let device = Device::flex();
+        let weights = unmelt_diffusion::Parameters::new(layout.into(), values, &device).weights();
+        let patch = Tensor::ones([1, 8, 8, 8, 1], &device);
+        let condition = |degradation| PatchCondition { place: PatchPlace::UNKNOWN, sigma: 0.1, degradation };
+        let size = |degradation| {
+            let output = model.network_output(&weights, patch.clone(), &[condition(degradation)]);
+            to_vec(output.expect("an output")).iter().map(|v| v.abs()).sum::<f32>()
+        };
+        assert_eq!([size(Degradation::Gaussian), size(Degradation::Rician)], [0.0; 2]);
+        assert!(size(Degradation::Thick([1.0, 1.0, 3.0])) > 0.0 && size(Degradation::Aliased(1)) > 0.0);
+        let both = [condition(Degradation::Gaussian), condition(Degradation::Aliased(0))];
+        let said = model.network_output(&weights, patch.repeat_dim(0, 2), &both).expect_err("two experts");
+        assert!(said.to_string().contains("two experts"), "{said}");
     }
 
     #[test]

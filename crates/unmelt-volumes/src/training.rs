@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use unmelt_diffusion::checkpoint::{Card, ModelFiles};
+use unmelt_diffusion::checkpoint::{Card, ModelFiles, Precision};
 use unmelt_diffusion::train::{LearningRate, TrainConfig, Trainer, Watcher};
 
 use crate::objective::{PatchObjective, PatchSampling};
+use crate::prior::Expert;
 use crate::synthesize::LabelMap;
 use crate::volume::Choice;
 use crate::{Error, Result, Volume, VolumeModel};
@@ -27,6 +28,8 @@ pub struct TrainingConfig {
     pub channels: Vec<usize>,
     /// Residual blocks of each level; those of the model where a run begins with one.
     pub blocks: Vec<usize>,
+    /// Whether noise and everything else that is wrong get a network each; both begin as that of the model where a run begins with one.
+    pub experts: bool,
     /// Patches and noise levels.
     pub sampling: PatchSampling,
     /// Optimiser, steps, checkpoints.
@@ -42,6 +45,7 @@ impl Default for TrainingConfig {
                 .into(),
             channels: vec![64, 64],
             blocks: vec![2, 2],
+            experts: false,
             sampling: PatchSampling::default(),
             training: TrainConfig {
                 steps: 10_000,
@@ -114,10 +118,11 @@ impl TrainingRun {
     pub fn run(&self, device: &Device, watcher: &mut dyn Watcher) -> Result<TrainingSummary> {
         std::fs::create_dir_all(&self.output).map_err(Error::file("create", &self.output))?;
         let card = self.card()?;
-        let model = match &card {
+        let mut model = match &card {
             Some(card) => card.model.clone(),
             None => VolumeModel::new(self.config.channels.clone(), self.config.blocks.clone())?,
         };
+        model.experts |= self.config.experts;
         let mut warnings = Vec::new();
         let scans = self.read_all(&self.volumes, &mut warnings)?;
         let maps: Vec<LabelMap> =
@@ -130,13 +135,17 @@ impl TrainingRun {
         let mut trainer = match (&self.start, &card) {
             (Start::Checkpoint, _) => Trainer::resume(&objective, config, device, &self.output)?,
             (Start::Model(files), Some(card)) => {
-                Trainer::fine_tune(&objective, config, device, (files, card))?
+                let mut values = files.values(card, &card.model.layout())?;
+                if model.experts && !card.model.experts {
+                    values = values.repeat(Expert::ALL.len());
+                }
+                Trainer::fine_tune(&objective, config, device, (values, &card.name))
             }
             _ => Trainer::new(&objective, config, device),
         };
         let named = [&*self.config.name, &*self.config.description, &*self.config.data_source];
         trainer.run(&self.output, self.limit, watcher, |t| {
-            t.write_model(&self.output, named, &model).map(|()| Vec::new())
+            t.write_model(&self.output, named, (&model, Precision::Byte)).map(|()| Vec::new())
         })?;
         Ok(TrainingSummary { steps: trainer.step(), of_steps: steps, volumes: counts, warnings })
     }

@@ -69,7 +69,7 @@ fn check(path: &Path) {
     let config = config(&bytes);
     let device = Device::flex();
     let weights = read_weights(&bytes, path, &device).expect("weights");
-    let network = UNet::bind(&config, &weights).expect("the network's tensors");
+    let network = UNet::bind(&config, &weights, "").expect("the network's tensors");
     let layout = config.layout();
     for name in weights.names() {
         assert!(layout.entries().iter().any(|e| e.name == name), "nothing wants {name}");

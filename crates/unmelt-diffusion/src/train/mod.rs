@@ -5,6 +5,6 @@ mod optimizer;
 mod run;
 mod weighting;
 
-pub use optimizer::{AdamW, AdamWConfig, LearningRate};
+pub use optimizer::{AdamW, AdamWConfig, LearningRate, Proposal};
 pub use run::{Event, Loss, Measures, Objective, StepReport, TrainConfig, Trainer, Watcher};
 pub use weighting::LossWeighting;

@@ -82,36 +82,47 @@ impl AdamW {
         Self { first, second, matrices: Matrices::of(layout) }
     }
 
-    /// The values after step number `step` (from 0), and the norm of the gradient before clipping.
-    pub fn step(
-        &mut self,
+    /// What step number `step` (from 0) would make of `values`. Nothing is read from the device: the next operations can be
+    /// begun while it works on these.
+    pub fn propose(
+        &self,
         config: &AdamWConfig,
         values: Tensor<1>,
         gradient: Tensor<1>,
         rate: f64,
         step: u64,
-    ) -> (Tensor<1>, f64) {
-        let norm = gradient.clone().powi_scalar(2).sum().into_scalar::<f32>().sqrt();
-        let norm = f64::from(norm);
-        if !norm.is_finite() {
-            return (values, norm);
-        }
-        let scale = (config.clip_norm / norm.max(1e-12)).min(1.0);
-        let gradient = gradient.mul_scalar(scale);
+    ) -> Proposal {
+        let norm = gradient.clone().powi_scalar(2).sum().sqrt();
+        let scale = norm.clone().clamp_min(1e-12).recip().mul_scalar(config.clip_norm).clamp_max(1.0);
+        let gradient = gradient * scale;
         let (b1, b2) = (config.beta_1, config.beta_2);
-        self.first = self.first.clone().mul_scalar(b1) + gradient.clone().mul_scalar(1.0 - b1);
-        self.second =
+        let first = self.first.clone().mul_scalar(b1) + gradient.clone().mul_scalar(1.0 - b1);
+        let second =
             self.second.clone().mul_scalar(b2) + gradient.clone().powi_scalar(2).mul_scalar(1.0 - b2);
         let count = (step + 1) as f64;
         let (c1, c2) = (1.0 - b1.powf(count), 1.0 - b2.powf(count));
-        let root = self.second.clone().sqrt().div_scalar(c2.sqrt()).add_scalar(config.epsilon);
-        let mut update = self.first.clone().div_scalar(c1) / root;
+        let root = second.clone().sqrt().div_scalar(c2.sqrt()).add_scalar(config.epsilon);
+        let mut update = first.clone().div_scalar(c1) / root;
         if config.muon {
             // Nesterov's: the momentum as it will be if the gradient stays.
-            let ahead = self.first.clone().mul_scalar(b1) + gradient.mul_scalar(1.0 - b1);
+            let ahead = first.clone().mul_scalar(b1) + gradient.mul_scalar(1.0 - b1);
             update = self.matrices.orthogonalized(update, &ahead);
         }
         let decayed = values.mul_scalar(1.0 - rate * config.weight_decay);
-        (decayed - update.mul_scalar(rate), norm)
+        Proposal { values: decayed - update.mul_scalar(rate), norm, moments: [first, second] }
     }
+
+    /// Takes a proposal over and returns its values.
+    pub fn accept(&mut self, proposal: Proposal) -> Tensor<1> {
+        [self.first, self.second] = proposal.moments;
+        proposal.values
+    }
+}
+
+/// A step that was worked out and not yet taken.
+pub struct Proposal {
+    values: Tensor<1>,
+    moments: [Tensor<1>; 2],
+    /// Norm of the gradient before clipping, `[1]`.
+    pub norm: Tensor<1>,
 }

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::optimizer::{AdamW, AdamWConfig, LearningRate};
 use crate::built_in::PROGRAM;
 use crate::checkpoint::{
-    CARD_FORMAT, Card, ModelFiles, Precision, Provenance, WeightsRecord, read_arrays, values_in_layout,
-    weights_bytes, write_model,
+    CARD_FORMAT, Card, Precision, Provenance, WeightsRecord, read_arrays, values_in_layout, weights_bytes,
+    write_model,
 };
 use crate::error::{Error, Result};
 use crate::files::{read_whole, write_whole};
@@ -192,19 +192,18 @@ impl<'a, O: Objective> Trainer<'a, O> {
         }
     }
 
-    /// A run that begins with the weights of a model, whose network must be the objective's.
-    pub fn fine_tune<M>(
+    /// A run that begins with the values of a model of this name.
+    pub fn fine_tune(
         objective: &'a O,
         config: TrainConfig,
         device: &Device,
-        (files, card): (&ModelFiles, &Card<M>),
-    ) -> Result<Self> {
+        (values, name): (Vec<f32>, &str),
+    ) -> Self {
         let mut trainer = Self::new(objective, config, device);
-        let values = files.values(card, trainer.layout())?;
         trainer.parameters = Parameters::new(trainer.layout().clone(), values, device);
         trainer.average = trainer.parameters.values();
-        trainer.began_with = Some(card.name.clone());
-        Ok(trainer)
+        trainer.began_with = Some(name.into());
+        trainer
     }
 
     /// A run from the checkpoint in `folder`.
@@ -295,21 +294,23 @@ impl<'a, O: Objective> Trainer<'a, O> {
                 Some(total) => total.add(share),
             }
         }
-        let Share { loss: value, parts, gradient, samples } = total.expect("a step has at least one part");
+        let Share { names, numbers, gradient, samples } = total.expect("a step has at least one part");
         let rate = self.config.learning_rate.at(self.step, self.config.steps);
-        let (values, norm) =
-            self.optimizer.step(&self.config.optimizer, self.parameters.values(), gradient, rate, self.step);
-        self.left_out = if value.is_finite() && norm.is_finite() { 0 } else { self.left_out + 1 };
+        let values = self.parameters.values();
+        let proposal = self.optimizer.propose(&self.config.optimizer, values, gradient, rate, self.step);
+        let report = StepReport::read(names, numbers, proposal.norm.clone(), rate);
+        self.left_out = if report.is_finite() { 0 } else { self.left_out + 1 };
         if self.left_out > MOST_LEFT_OUT {
-            let what = if value.is_finite() { "the gradient" } else { "the loss" };
+            let what = if report.loss.is_finite() { "the gradient" } else { "the loss" };
             return Err(Error::NotFinite { what, at: format!("at training step {}", self.step) });
         }
         if self.left_out == 0 {
+            let values = self.optimizer.accept(proposal);
             self.take(values);
         }
         self.step += 1;
         self.samples += samples;
-        Ok(StepReport { loss: value, parts, gradient_norm: norm, learning_rate: rate })
+        Ok(report)
     }
 
     /// Takes new parameters over into the run and its average.
@@ -340,12 +341,11 @@ impl<'a, O: Objective> Trainer<'a, O> {
     fn share(&self, part: usize) -> Result<Share> {
         let tracked = self.parameters.tracked_weights();
         let loss = self.objective.loss(&tracked, self.step, part, &self.device)?;
-        let number = |x: Tensor<1>| f64::from(x.inner().into_scalar::<f32>());
-        let value = number(loss.total.clone());
-        let parts = loss.parts.into_iter().map(|(name, part)| (name, number(part))).collect();
+        let (names, parts): (_, Vec<_>) = loss.parts.into_iter().unzip();
+        let numbers = Tensor::cat(std::iter::once(loss.total.clone()).chain(parts).collect(), 0).inner();
         let gradients = loss.total.backward();
         let gradient = self.parameters.gradient(&tracked, &gradients);
-        Ok(Share { loss: value, parts, gradient, samples: loss.samples })
+        Ok(Share { names, numbers, gradient, samples: loss.samples })
     }
 
     /// Trains until the steps are done, `limit` is over or the watcher says stop; `save` is called after every
@@ -400,7 +400,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
         &self,
         folder: &Path,
         [name, description, data]: [&str; 3],
-        model: &M,
+        (model, precision): (&M, Precision),
     ) -> Result<()> {
         let card = Card {
             format: CARD_FORMAT,
@@ -418,7 +418,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
             },
             weights: WeightsRecord::default(),
         };
-        write_model(folder, &card, self.layout(), &self.averaged_values(), Precision::Half)
+        write_model(folder, &card, self.layout(), &self.averaged_values(), precision)
     }
 
     /// Writes the checkpoint that [`resume`](Self::resume) reads.
@@ -450,25 +450,24 @@ impl<'a, O: Objective> Trainer<'a, O> {
 fn state_layout(layout: &Layout) -> Layout {
     let mut all = Layout::default();
     for prefix in ["parameters", "average", "first_moment", "second_moment"] {
-        for e in layout.entries() {
-            all.add(format!("{prefix}.{}", e.name), &e.shape, e.init);
-        }
+        all.add_all(&format!("{prefix}."), layout);
     }
     all
 }
 
 /// What a part of a step gives.
 struct Share {
-    loss: f64,
-    parts: Vec<(&'static str, f64)>,
+    /// Names of the parts of the loss.
+    names: Vec<&'static str>,
+    /// The loss and its parts.
+    numbers: Tensor<1>,
     gradient: Tensor<1>,
     samples: u64,
 }
 
 impl Share {
     fn add(&mut self, other: Self) {
-        self.loss += other.loss;
-        self.parts.iter_mut().zip(other.parts).for_each(|(a, b)| a.1 += b.1);
+        self.numbers = self.numbers.clone() + other.numbers;
         self.gradient = self.gradient.clone() + other.gradient;
         self.samples += other.samples;
     }
@@ -487,6 +486,21 @@ pub struct StepReport {
     pub learning_rate: f64,
 }
 
+impl StepReport {
+    /// From the loss with its parts and the norm of the gradient, read from the device in one go.
+    fn read(names: Vec<&'static str>, numbers: Tensor<1>, norm: Tensor<1>, learning_rate: f64) -> Self {
+        let mut numbers = to_vec(Tensor::cat(vec![norm, numbers], 0)).into_iter().map(f64::from);
+        let mut next = || numbers.next().unwrap_or(f64::NAN);
+        let (gradient_norm, loss) = (next(), next());
+        let parts = names.into_iter().zip(numbers).collect();
+        Self { loss, parts, gradient_norm, learning_rate }
+    }
+
+    fn is_finite(&self) -> bool {
+        self.loss.is_finite() && self.gradient_norm.is_finite()
+    }
+}
+
 /// Sums since the last report.
 struct Means {
     sums: Option<StepReport>,
@@ -501,7 +515,7 @@ impl Means {
     }
 
     fn add(&mut self, report: StepReport) {
-        if !(report.loss.is_finite() && report.gradient_norm.is_finite()) {
+        if !report.is_finite() {
             return;
         }
         self.count += 1.0;

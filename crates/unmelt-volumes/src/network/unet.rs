@@ -225,11 +225,13 @@ pub struct UNet<'a> {
 }
 
 impl<'a> UNet<'a> {
-    /// Checks that every tensor of the layout is there in its shape.
-    pub fn bind(config: &'a UNetConfig, weights: &'a Weights) -> Result<Self> {
+    /// Checks that every tensor of the layout is there in its shape, under a name if it is not empty.
+    pub fn bind(config: &'a UNetConfig, weights: &'a Weights, name: &str) -> Result<Self> {
         config.check()?;
-        weights.check(&config.layout())?;
-        Ok(Self { config, root: Part { weights, name: String::new(), dims: config.spatial_dims } })
+        let mut layout = Layout::default();
+        layout.add_all(&join(name, ""), &config.layout());
+        weights.check(&layout)?;
+        Ok(Self { config, root: Part { weights, name: name.into(), dims: config.spatial_dims } })
     }
 
     /// The output for `x` `[N, D, H, W, C]` (a missing dimension is 1), a time per sample, and the context
