@@ -416,7 +416,7 @@ def train(
         output: Folder of the run.
         labels: Label maps, or folders of them, to synthesise scans from.
         exclude: Files whose name contains one of these are left out.
-        settings: Settings as in the command line's configuration file: name, channels, blocks, sampling, training.
+        settings: Settings as in the command line's configuration file: name, channels, blocks, experts, sampling, training.
         steps: Steps of the whole run.
         minutes: Stop, with a checkpoint, after so many minutes.
         model: Begin with the network and the weights of this model (a name or a folder) instead of afresh.
