@@ -77,9 +77,10 @@ impl Layout {
         self.add(format!("{name}.bias"), &[width], Init::Zeros);
     }
 
-    /// Adds all tensors of another layout, with a prefix to their names.
-    pub fn add_all(&mut self, prefix: &str, other: &Self) {
-        other.entries.iter().for_each(|e| self.add(format!("{prefix}{}", e.name), &e.shape, e.init));
+    /// Adds all tensors of another layout, `name.` before their names unless it is empty.
+    pub fn add_all(&mut self, name: &str, other: &Self) {
+        let dot = if name.is_empty() { "" } else { "." };
+        other.entries.iter().for_each(|e| self.add(format!("{name}{dot}{}", e.name), &e.shape, e.init));
     }
 
     /// The tensors, in order.

@@ -73,20 +73,15 @@ struct Examples {
 }
 
 impl Examples {
-    /// How many networks share a step, and the experts that they are, if they are.
-    fn experts(&self) -> &'static [Option<Expert>] {
-        if self.model.experts { &[Some(Expert::Noise), Some(Expert::Reconstruction)] } else { &[None] }
-    }
-
     /// Those of a network in a step, all cubes of one edge, which comes with them.
     fn of_step(&self, step: u64, part: usize) -> (usize, Vec<Example>) {
         let sizes = &self.patches.sampling.sizes;
         let size = sizes[Draw::new(self.patches.noise, step, SIZE).below(sizes.len())];
-        let experts = self.experts();
-        let batch = (self.patches.sampling.voxels / size.pow(3) / experts.len()).max(1);
+        let networks = self.model.networks();
+        let batch = (self.patches.sampling.voxels / size.pow(3) / networks.len()).max(1);
         // Numbers of patches must not depend on the sizes drawn before.
-        let first = (step * experts.len() as u64 + part as u64) * 1024;
-        let example = |k: usize| self.example(first + k as u64, size, experts[part]);
+        let first = (step * networks.len() as u64 + part as u64) * 1024;
+        let example = |k: usize| self.example(first + k as u64, size, networks[part]);
         (size, (0..batch).into_par_iter().map(example).collect())
     }
 
@@ -130,7 +125,7 @@ impl PatchObjective {
         let levels = [model.sigma_min, model.sigma_max];
         let patches = DegradedPatches { clean, sampling, noise, levels };
         let examples = Arc::new(Examples { model: model.clone(), patches });
-        let ahead = examples.experts().iter().map(|_| Mutex::default()).collect();
+        let ahead = model.networks().iter().map(|_| Mutex::default()).collect();
         Ok(Self { examples, ahead })
     }
 

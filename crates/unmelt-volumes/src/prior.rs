@@ -74,20 +74,22 @@ impl VolumeModel {
         })
     }
 
+    /// The networks, in the order of their weights: one for everything, or the experts.
+    pub(crate) fn networks(&self) -> &'static [Option<Expert>] {
+        if self.experts { &[Some(Expert::Noise), Some(Expert::Reconstruction)] } else { &[None] }
+    }
+
     /// Names and shapes of all weights.
     pub fn layout(&self) -> Layout {
         let network = self.network.layout();
-        if !self.experts {
-            return network;
-        }
         let mut layout = Layout::default();
-        Expert::ALL.iter().for_each(|e| layout.add_all(&format!("{}.", e.name()), &network));
+        self.networks().iter().for_each(|part| layout.add_all(name_of(*part), &network));
         layout
     }
 
-    /// Where the names of the weights begin that restore what is degraded like this.
-    fn part(&self, degradation: &Degradation) -> &'static str {
-        if self.experts { Expert::of(degradation).name() } else { "" }
+    /// The network that restores what is degraded like this.
+    fn part(&self, degradation: &Degradation) -> Option<Expert> {
+        self.experts.then(|| Expert::of(degradation))
     }
 
     /// Edges of patches must be multiples of this.
@@ -122,11 +124,11 @@ impl VolumeModel {
         let folded = bands(fold(noisy * c_in), BAND_GAINS);
         let told = condition_channels(conditions, [d, h, w].map(|n| n / FOLD), &device);
         let times: Vec<f64> = conditions.iter().map(|c| self.time(c.sigma)).collect();
-        let part = conditions.first().map_or("", |c| self.part(&c.degradation));
+        let part = conditions.first().and_then(|c| self.part(&c.degradation));
         if conditions.iter().any(|c| self.part(&c.degradation) != part) {
             return Err(Error::Request("patches of two experts cannot be restored at once".into()));
         }
-        let unet = UNet::bind(&self.network, weights, part)?;
+        let unet = UNet::bind(&self.network, weights, name_of(part))?;
         let output = unet.forward(Tensor::cat(vec![folded, told], 4), &times, None)?;
         Ok(unfold(voxels_of_bands(output)))
     }
@@ -167,9 +169,6 @@ pub enum Expert {
 }
 
 impl Expert {
-    /// All of them, in the order of their weights.
-    pub const ALL: [Self; 2] = [Self::Noise, Self::Reconstruction];
-
     /// The one for a degradation.
     pub fn of(degradation: &Degradation) -> Self {
         match degradation {
@@ -177,12 +176,14 @@ impl Expert {
             Degradation::Thick(_) | Degradation::Aliased(_) | Degradation::Missing(_) => Self::Reconstruction,
         }
     }
+}
 
-    fn name(self) -> &'static str {
-        match self {
-            Self::Noise => "noise",
-            Self::Reconstruction => "reconstruction",
-        }
+/// What the names of a network's weights stand under; nothing where there is one network.
+fn name_of(part: Option<Expert>) -> &'static str {
+    match part {
+        None => "",
+        Some(Expert::Noise) => "noise",
+        Some(Expert::Reconstruction) => "reconstruction",
     }
 }
 

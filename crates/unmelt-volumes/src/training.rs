@@ -9,7 +9,6 @@ use unmelt_diffusion::checkpoint::{Card, ModelFiles, Precision};
 use unmelt_diffusion::train::{LearningRate, TrainConfig, Trainer, Watcher};
 
 use crate::objective::{PatchObjective, PatchSampling};
-use crate::prior::Expert;
 use crate::synthesize::LabelMap;
 use crate::volume::Choice;
 use crate::{Error, Result, Volume, VolumeModel};
@@ -135,10 +134,9 @@ impl TrainingRun {
         let mut trainer = match (&self.start, &card) {
             (Start::Checkpoint, _) => Trainer::resume(&objective, config, device, &self.output)?,
             (Start::Model(files), Some(card)) => {
-                let mut values = files.values(card, &card.model.layout())?;
-                if model.experts && !card.model.experts {
-                    values = values.repeat(Expert::ALL.len());
-                }
+                let values = files.values(card, &card.model.layout())?;
+                // Experts begin as the one network that there was.
+                let values = values.repeat(model.networks().len() / card.model.networks().len());
                 Trainer::fine_tune(&objective, config, device, (values, &card.name))
             }
             _ => Trainer::new(&objective, config, device),

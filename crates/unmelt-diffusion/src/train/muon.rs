@@ -91,8 +91,8 @@ fn orthogonal(matrices: Tensor<3>) -> Tensor<3> {
     if rows > columns {
         return orthogonal(matrices.swap_dims(1, 2)).swap_dims(1, 2);
     }
-    let square: Tensor<3> = matrices.clone().powi_scalar(2).sum_dim(2).sum_dim(1);
-    let x = matrices / square.sqrt().add_scalar(1e-12);
+    let norms = matrices.clone().powi_scalar(2).sum_dim(2).sum_dim(1).sqrt().add_scalar(1e-12);
+    let x = matrices / norms;
     let identity = Tensor::<2>::eye(rows, &x.device()).reshape([1, rows, rows]).expand([count, rows, rows]);
     let mut square = x.clone().matmul(x.clone().swap_dims(1, 2));
     let mut gathered = identity.clone();

@@ -450,7 +450,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
 fn state_layout(layout: &Layout) -> Layout {
     let mut all = Layout::default();
     for prefix in ["parameters", "average", "first_moment", "second_moment"] {
-        all.add_all(&format!("{prefix}."), layout);
+        all.add_all(prefix, layout);
     }
     all
 }

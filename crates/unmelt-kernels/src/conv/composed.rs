@@ -107,7 +107,7 @@ impl<'a> Normed<'a> {
 
     fn activated(&self) -> Tensor<5> {
         let value = self.value.clone();
-        if self.of.norm.silu { value.clone() * sigmoid(value) } else { value }
+        if self.of.norm.silu { crate::silu(value) } else { value }
     }
 
     /// Gradients of x, and of scale and shift, from that of what is seen.

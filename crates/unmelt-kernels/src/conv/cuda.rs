@@ -5,16 +5,13 @@ use burn::backend::tensor::FloatTensor;
 use burn::tensor::Tensor;
 
 use super::composed::{Composed, Gradients};
+use super::products::primitive;
 use super::{ConvOps, ConvStep, ConvTensors, Convolution, NormSetting};
 
 impl ConvOps for Cuda {
     fn fused_conv(tensors: ConvTensors<Self>, norm: NormSetting, step: ConvStep) -> FloatTensor<Self> {
         Self::output(&Self::operands(tensors, norm, step))
     }
-}
-
-fn primitive<const D: usize>(x: Tensor<D>) -> FloatTensor<Cuda> {
-    x.try_into_primitive::<Cuda>().unwrap_or_else(|_| unreachable!("made from tensors on a CUDA device"))
 }
 
 impl Convolution for Cuda {

@@ -24,6 +24,9 @@ pub(super) fn correlate(a: Tensor<3>, b: Tensor<3>) -> Tensor<3> {
 }
 
 #[cfg(feature = "cuda")]
+pub(super) use cuda::primitive;
+
+#[cfg(feature = "cuda")]
 mod cuda {
     use burn::backend::Cuda;
     use burn::tensor::Tensor;
@@ -36,9 +39,11 @@ mod cuda {
         AcceleratedTileKind, ConvAlgorithm, ConvolutionArgs, ConvolutionInputs, Strategy, launch_ref,
     };
     use cubek::matmul::definition::{MatmulElems, MatmulGlobalElems};
+    use cubek::matmul::multi_level::Strategy as MultiLevel;
+    use cubek::matmul::strategy::Strategy as Product;
     use cubek::std::InputBinding;
 
-    fn primitive<const D: usize>(x: Tensor<D>) -> CubeTensor {
+    pub(in crate::conv) fn primitive<const D: usize>(x: Tensor<D>) -> CubeTensor {
         x.try_into_primitive::<Cuda>().unwrap_or_else(|_| unreachable!("the tensor lies on a CUDA device"))
     }
 
@@ -85,12 +90,10 @@ mod cuda {
     }
 
     pub(super) fn correlate(a: Tensor<3>, b: Tensor<3>) -> Tensor<3> {
-        use cubek::matmul::multi_level::Strategy as MultiLevel;
-        use cubek::matmul::strategy::Strategy;
         let ([n, _, rows], [_, _, columns]) = (a.dims(), b.dims());
         let (left, right) = (primitive(a.clone().swap_dims(1, 2)), primitive(b.clone()));
         let y = empty(&left, vec![n, rows, columns]);
-        let strategy = Strategy::MultiLevel(MultiLevel::DoubleCyclicMma(Default::default()));
+        let strategy = Product::MultiLevel(MultiLevel::DoubleCyclicMma(Default::default()));
         let client = left.client.clone();
         let launched = cubek::matmul::launch::launch_ref(
             &strategy,

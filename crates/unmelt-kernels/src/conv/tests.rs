@@ -16,25 +16,30 @@ struct Case {
 
 type Conv = fn(Tensor<5>, Option<&ConvNorm>, &ConvWeights, ConvStep) -> Tensor<5>;
 
+/// What is convolved in a case.
+fn operands(case: Case, device: &Device) -> composed::Composed {
+    let c = case.x[4];
+    let [kd, kh, kw] = case.kernel;
+    let rows = if case.bias_per_sample { case.x[0] } else { 1 };
+    composed::Composed {
+        x: tensor(1, case.x, device),
+        scale: tensor(2, [c], device),
+        shift: tensor(3, [c], device),
+        kernel: tensor(4, [case.out, c, kd, kh, kw], device),
+        bias: tensor(5, [rows, case.out], device),
+        // A group of one element has no variance; a tiny ε would leave nothing of it but magnified rounding.
+        norm: NormSetting { groups: case.groups, epsilon: 1e-2, silu: case.silu },
+        step: case.step,
+    }
+}
+
 /// Output, and gradients of x, scale, shift, kernel and bias.
 fn run(conv: Conv, case: Case) -> Vec<Vec<f32>> {
     let device = Device::flex().autodiff();
-    let c = case.x[4];
-    let x = tensor(1, case.x, &device);
-    let norm = ConvNorm {
-        scale: tensor(2, [c], &device),
-        shift: tensor(3, [c], &device),
-        groups: case.groups.max(1),
-        // A group of one element has no variance; a tiny ε would leave nothing of it but magnified rounding.
-        epsilon: 1e-2,
-        silu: case.silu,
-    };
-    let [kd, kh, kw] = case.kernel;
-    let rows = if case.bias_per_sample { case.x[0] } else { 1 };
-    let weights = ConvWeights {
-        kernel: tensor(4, [case.out, c, kd, kh, kw], &device),
-        bias: tensor(5, [rows, case.out], &device),
-    };
+    let composed::Composed { x, scale, shift, kernel, bias, norm, .. } = operands(case, &device);
+    let NormSetting { groups, epsilon, silu } = norm;
+    let norm = ConvNorm { scale, shift, groups: groups.max(1), epsilon, silu };
+    let weights = ConvWeights { kernel, bias };
     let norm = (case.groups > 0).then_some(norm);
     let y = conv(x.clone(), norm.as_ref(), &weights, case.step);
     let score = tensor(6, y.dims(), &device).detach();
@@ -56,18 +61,7 @@ fn list<const D: usize>(x: Tensor<D>) -> Vec<f32> {
 /// The same by the composition, forwards and backwards without automatic differentiation.
 fn run_composed(case: Case) -> Vec<Vec<f32>> {
     let device = Device::flex();
-    let c = case.x[4];
-    let [kd, kh, kw] = case.kernel;
-    let rows = if case.bias_per_sample { case.x[0] } else { 1 };
-    let composed = composed::Composed {
-        x: tensor(1, case.x, &device),
-        scale: tensor(2, [c], &device),
-        shift: tensor(3, [c], &device),
-        kernel: tensor(4, [case.out, c, kd, kh, kw], &device),
-        bias: tensor(5, [rows, case.out], &device),
-        norm: NormSetting { groups: case.groups, epsilon: 1e-2, silu: case.silu },
-        step: case.step,
-    };
+    let composed = operands(case, &device);
     let y = composed.forward();
     let gradients = composed.backward(tensor(6, y.dims(), &device), true);
     let mut out = vec![list(y), list(gradients.x.expect("asked for"))];

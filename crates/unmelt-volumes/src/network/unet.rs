@@ -229,7 +229,7 @@ impl<'a> UNet<'a> {
     pub fn bind(config: &'a UNetConfig, weights: &'a Weights, name: &str) -> Result<Self> {
         config.check()?;
         let mut layout = Layout::default();
-        layout.add_all(&join(name, ""), &config.layout());
+        layout.add_all(name, &config.layout());
         weights.check(&layout)?;
         Ok(Self { config, root: Part { weights, name: name.into(), dims: config.spatial_dims } })
     }
