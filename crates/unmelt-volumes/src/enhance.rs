@@ -9,7 +9,7 @@ use crate::denoise::denoise;
 use crate::measurement::{Fourier, Mask, Profile};
 use crate::patches::{Partition, PatchPrior};
 use crate::prior::Degradation;
-use crate::problem::Problem;
+use crate::problem::{Look, Problem};
 use crate::rician::Estimate;
 use crate::seconded::Seconded;
 use crate::{Error, Grid, Result, Volume, VolumeModel};
@@ -204,11 +204,17 @@ impl Enhancer {
         let mut walks = Vec::new();
         if let Some(look) = look {
             let posterior = Posterior::new(solver, looks, look.levels, settings.seed)?;
-            walks.push(Walk { degradation: &look.degradation, seconded: look.seconded, posterior });
+            let Look { ref degradation, seconded, ref beside, .. } = *look;
+            walks.push(Walk { degradation, seconded, beside: beside.as_ref(), posterior });
         }
         if rest > 0 {
             let posterior = Posterior::new(solver, rest, range, settings.seed)?;
-            walks.push(Walk { degradation: &Degradation::Gaussian, seconded: is_search, posterior });
+            walks.push(Walk {
+                degradation: &Degradation::Gaussian,
+                seconded: is_search,
+                beside: None,
+                posterior,
+            });
         }
         let steps = walks.iter().map(|w| w.posterior.evaluations()).sum();
         let mut moments = Moments::default();
@@ -220,11 +226,14 @@ impl Enhancer {
             };
             let (measurement, data) = (problem.measurement.as_ref(), &problem.data);
             let mut x = problem.start.clone();
-            for &Walk { degradation, seconded, ref posterior } in &walks {
+            for &Walk { degradation, seconded, beside, ref posterior } in &walks {
                 let prior = PatchPrior { degradation, ..prior(number as u64) };
                 let prior: Box<dyn Prior<f32>> =
                     if seconded { Box::new(Seconded(prior)) } else { Box::new(prior) };
                 x = posterior.sample(prior.as_ref(), measurement, data, &x, number as u64, &mut on_step)?;
+                if let Some((other, share)) = beside {
+                    x.iter_mut().zip(other).for_each(|(x, other)| *x = other + share * (*x - other));
+                }
             }
             moments.add(x);
         }
@@ -288,6 +297,8 @@ struct Walk<'a> {
     degradation: &'a Degradation,
     /// Whether similar blocks have a say.
     seconded: bool,
+    /// What its end is averaged with, and how much the end counts.
+    beside: Option<&'a (Vec<f32>, f32)>,
     posterior: Posterior,
 }
 

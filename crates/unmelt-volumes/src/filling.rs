@@ -13,7 +13,27 @@ pub(crate) const QUICK: usize = 40;
 /// Fills what is not known, smoothly: by means over blocks, and from those so many iterations towards the smoothest filling.
 pub(crate) fn fill(x: &[f32], known: &[bool], shape: [usize; 3], iterations: usize) -> Vec<f32> {
     let weights: Vec<f32> = known.iter().map(|k| f32::from(u8::from(*k))).collect();
-    smoothest(block_means(x, &weights, shape), known, shape, iterations)
+    smoothest(block_means(x, &weights, shape), known, shape, (TENSION, iterations))
+}
+
+/// Iterations on every grid for a filling that has settled: a tenth of what as many on one grid leave to do, or less.
+const SETTLED: usize = 300;
+
+/// The smoothest filling of a hole of any depth. It begins with that on a grid of half as many voxels along each axis, where a way
+/// across the hole is half as long: on one grid hundreds of iterations do not reach the far end of a missing top of a head.
+pub(crate) fn settled(x: &[f32], known: &[bool], shape: [usize; 3]) -> Vec<f32> {
+    settled_on_grids(x, known, shape, TENSION)
+}
+
+fn settled_on_grids(x: &[f32], known: &[bool], shape: [usize; 3], tension: f32) -> Vec<f32> {
+    if shape == [1; 3] || known.iter().all(|k| *k) {
+        return x.to_vec();
+    }
+    let (means, some_known, coarse) = halved(x, known, shape);
+    // Where voxels are twice as large, the tension of one is four times as much.
+    let smooth = resample(&settled_on_grids(&means, &some_known, coarse, 4.0 * tension), coarse, shape);
+    let guess = (0..x.len()).map(|k| if known[k] { x[k] } else { smooth[k] }).collect();
+    smoothest(guess, known, shape, (tension, SETTLED))
 }
 
 /// Tension of a filling, per square voxel: over more than seven voxels it is pulled straight.
@@ -21,13 +41,18 @@ const TENSION: f32 = 0.02;
 
 /// The filling that agrees with what is known and solves Δ²u = τ·Δu (a spline in tension, Smith & Wessel 1990), by
 /// conjugate gradients from a guess: biharmonic in small holes; in large ones harmonic, which runs away nowhere.
-fn smoothest(guess: Vec<f32>, known: &[bool], shape: [usize; 3], iterations: usize) -> Vec<f32> {
+fn smoothest(
+    guess: Vec<f32>,
+    known: &[bool],
+    shape: [usize; 3],
+    (tension, iterations): (f32, usize),
+) -> Vec<f32> {
     // Only what lies near a hole takes part.
     let free = |v: &mut [f32]| v.iter_mut().zip(known).for_each(|(v, k)| *v = if *k { 0.0 } else { *v });
     let operator = |v: &[f32]| {
         let once = laplacian(v, shape);
         let mut twice = laplacian(&once, shape);
-        twice.par_iter_mut().zip(&once).for_each(|(t, o)| *t -= TENSION * o);
+        twice.par_iter_mut().zip(&once).for_each(|(t, o)| *t -= tension * o);
         twice
     };
     let mut x = guess;
@@ -121,6 +146,23 @@ fn block_means(x: &[f32], weights: &[f32], shape: [usize; 3]) -> Vec<f32> {
     x.iter().zip(weights).zip(smooth).map(|((x, w), s)| w * x + (1.0 - w) * s).collect()
 }
 
+/// Means of known voxels over blocks of 2×2×2, which blocks have any, and how many blocks there are.
+fn halved(x: &[f32], known: &[bool], shape: [usize; 3]) -> (Vec<f32>, Vec<bool>, [usize; 3]) {
+    let coarse = shape.map(|n| n.div_ceil(2));
+    let count = coarse.iter().product();
+    let (mut means, mut counts) = (vec![0.0f32; count], vec![0u8; count]);
+    for (row, (x, known)) in x.chunks_exact(shape[0]).zip(known.chunks_exact(shape[0])).enumerate() {
+        let (y, z) = (row % shape[1], row / shape[1]);
+        let start = (z / 2 * coarse[1] + y / 2) * coarse[0];
+        for i in (0..shape[0]).filter(|i| known[*i]) {
+            means[start + i / 2] += x[i];
+            counts[start + i / 2] += 1;
+        }
+    }
+    means.iter_mut().zip(&counts).for_each(|(m, c)| *m /= f32::from((*c).max(1)));
+    (means, counts.iter().map(|c| *c > 0).collect(), coarse)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,5 +178,23 @@ mod tests {
         // a plane has no Laplacian, so it is what the smoothest filling finds
         assert!(filled.iter().zip(&x).all(|(a, b)| (a - b).abs() < 0.02));
         assert!((0..512).filter(|k| known[*k]).all(|k| filled[k] == x[k]));
+    }
+
+    #[test]
+    fn a_wide_hole_is_filled_as_smoothly_as_a_small_one() {
+        // a ball that two thirds of its height are missing from: known up to slice 16 of 64
+        let shape = [48, 40, 64];
+        let at = |k: usize| [k % 48, k / 48 % 40, k / (48 * 40)];
+        let inside = |[x, y, z]: [usize; 3]| {
+            [x as f32 - 24.0, y as f32 - 20.0, z as f32 - 16.0].map(|d| d * d).iter().sum::<f32>() < 225.0
+        };
+        let count = shape.iter().product();
+        let known: Vec<bool> = (0..count).map(|k| at(k)[2] < 16).collect();
+        let x: Vec<f32> = (0..count).map(|k| f32::from(u8::from(known[k] && inside(at(k))))).collect();
+        let filled = settled(&x, &known, shape);
+        let end = smoothest(filled.clone(), &known, shape, (TENSION, 5000));
+        let from_end = |x: &[f32]| x.iter().zip(&end).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let (here, on_one_grid) = (from_end(&filled), from_end(&fill(&x, &known, shape, THOROUGH)));
+        assert!(10.0 * here < on_one_grid, "{here} and {on_one_grid}");
     }
 }
