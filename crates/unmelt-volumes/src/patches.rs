@@ -192,15 +192,18 @@ pub struct Quiet {
 /// Voxels around anything to be seen that are not empty yet.
 const SURROUNDINGS: usize = 6;
 
+/// The marked voxels, and all within a box that reaches so many voxels from one.
+pub(crate) fn widened(marked: &[bool], shape: [usize; 3], reach: usize) -> Vec<bool> {
+    let mut near: Vec<f32> = marked.iter().map(|m| f32::from(u8::from(*m))).collect();
+    (0..3).for_each(|axis| convolve_axis(&mut near, shape, axis, &vec![1.0; 2 * reach + 1]));
+    near.into_iter().map(|v| v > 0.5).collect()
+}
+
 impl Quiet {
     /// Everything further than a few voxels from what stands out of the first guess.
     pub fn around(guess: &[f32], shape: [usize; 3]) -> Self {
-        let stands_out = |k: usize| guess[k].abs() > 0.02;
-        let mut near: Vec<f32> = (0..guess.len()).map(|k| f32::from(u8::from(stands_out(k)))).collect();
-        for axis in 0..3 {
-            convolve_axis(&mut near, shape, axis, &[1.0; 2 * SURROUNDINGS + 1]);
-        }
-        Self { loud: near.into_iter().map(|v| v > 0.5).collect(), values: guess.to_vec() }
+        let stands_out: Vec<bool> = guess.iter().map(|v| v.abs() > 0.02).collect();
+        Self { loud: widened(&stands_out, shape, SURROUNDINGS), values: guess.to_vec() }
     }
 
     /// Everything that is known.
