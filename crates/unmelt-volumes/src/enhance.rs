@@ -201,6 +201,7 @@ impl Enhancer {
         let range = [settings.sigma_min.min(top), top];
         let looks = look.map_or(0, |l| l.steps.min(settings.steps));
         let rest = settings.steps - looks;
+        let rest = look.and_then(|l| l.at_most).map_or(rest, |most| rest.min(most));
         let mut walks = Vec::new();
         if let Some(look) = look {
             let posterior = Posterior::new(solver, looks, look.levels, settings.seed)?;
