@@ -90,7 +90,7 @@ pub struct EnhanceSettings {
     /// estimate of what noise hides needs none: the prior's answer is the posterior mean. hqs begins with what the prior was
     /// trained to see in thick slices, filled holes and missing lines of k-space, unless `sigma_max` is given.
     pub solver: Option<String>,
-    /// Steps of the walk.
+    /// Steps of the walk, at most: a search ends earlier where more of them do harm.
     pub steps: usize,
     /// Seed of the noise and of the partition into patches.
     pub seed: u64,
