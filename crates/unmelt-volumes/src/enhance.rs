@@ -9,7 +9,7 @@ use crate::denoise::denoise;
 use crate::measurement::{Fourier, Mask, Profile};
 use crate::patches::{Partition, PatchPrior};
 use crate::prior::Degradation;
-use crate::problem::{Look, Problem};
+use crate::problem::Problem;
 use crate::rician::Estimate;
 use crate::seconded::Seconded;
 use crate::{Error, Grid, Result, Volume, VolumeModel};
@@ -200,13 +200,13 @@ impl Enhancer {
         let top = top.unwrap_or_else(|| problem.sigma_max(task, volume, settings.samples));
         let range = [settings.sigma_min.min(top), top];
         let looks = look.map_or(0, |l| l.steps.min(settings.steps));
-        let rest = settings.steps - looks;
-        let rest = look.and_then(|l| l.at_most).map_or(rest, |most| rest.min(most));
+        let rest = (settings.steps - looks).min(look.and_then(|l| l.at_most).unwrap_or(usize::MAX));
         let mut walks = Vec::new();
         if let Some(look) = look {
             let posterior = Posterior::new(solver, looks, look.levels, settings.seed)?;
-            let Look { ref degradation, seconded, ref beside, .. } = *look;
-            walks.push(Walk { degradation, seconded, beside: beside.as_ref(), posterior });
+            let beside = look.beside_settled.and_then(|share| Some((problem.settled()?, share)));
+            let (degradation, seconded) = (&look.degradation, look.seconded);
+            walks.push(Walk { degradation, seconded, beside, posterior });
         }
         if rest > 0 {
             let posterior = Posterior::new(solver, rest, range, settings.seed)?;
@@ -227,7 +227,7 @@ impl Enhancer {
             };
             let (measurement, data) = (problem.measurement.as_ref(), &problem.data);
             let mut x = problem.start.clone();
-            for &Walk { degradation, seconded, beside, ref posterior } in &walks {
+            for &Walk { degradation, seconded, ref beside, ref posterior } in &walks {
                 let prior = PatchPrior { degradation, ..prior(number as u64) };
                 let prior: Box<dyn Prior<f32>> =
                     if seconded { Box::new(Seconded(prior)) } else { Box::new(prior) };
@@ -299,7 +299,7 @@ struct Walk<'a> {
     /// Whether similar blocks have a say.
     seconded: bool,
     /// What its end is averaged with, and how much the end counts.
-    beside: Option<&'a (Vec<f32>, f32)>,
+    beside: Option<(Vec<f32>, f32)>,
     posterior: Posterior,
 }
 
