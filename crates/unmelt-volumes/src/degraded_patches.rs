@@ -4,7 +4,7 @@ use unmelt_diffusion::measurement::Measurement;
 use unmelt_diffusion::{Noise, Stream};
 
 use crate::clean_patches::{CleanPatches, Patch};
-use crate::filling::{QUICK, fill};
+use crate::filling::{QUICK, settled};
 use crate::interpolate::back_projected;
 use crate::measurement::{Profile, Slices, random_cartesian_lines, without_lines};
 use crate::objective::PatchSampling;
@@ -20,18 +20,65 @@ const BEYOND: usize = 8;
 /// Highest level of what missing lines leave.
 const MOST_ALIASED: f64 = 0.3;
 
+/// Voxels beyond a patch, at each side, that the filling of its holes knows of.
+const BEYOND_HOLES: usize = 12;
+
+/// What is told of the level of what is wrong, after a look as a part of that before.
+const AFTER_A_LOOK: f64 = 0.8;
+
 /// A patch as it is seen, as it is, and what is wrong with it.
 pub(crate) struct DegradedPatch {
     pub seen: Vec<f32>,
     pub clean: Vec<f32>,
     pub condition: PatchCondition,
+    data: Option<Data>,
+}
+
+/// What was measured of a patch and its surroundings.
+struct Data {
+    /// The surroundings as they are seen, with the patch.
+    seen: Vec<f32>,
+    shape: [usize; 3],
+    /// Where the patch lies in them.
+    offset: [usize; 3],
+    measured: Measured,
+}
+
+enum Measured {
+    /// Slices, and their voxels.
+    Slices(Slices, Vec<f32>),
+    /// Lines of k-space along an axis; what they alone show.
+    Lines(usize, Vec<bool>, Vec<f32>),
+    /// All but holes.
+    Around,
+}
+
+impl Data {
+    /// The patch nearest to an estimate that agrees with what was measured, if its surroundings are as they are seen.
+    fn nearest(&self, estimate: &[f32], size: usize) -> Vec<f32> {
+        let mut wide = self.seen.clone();
+        let window = (self.shape, self.offset, size);
+        rows(window)
+            .zip(estimate.chunks_exact(size))
+            .for_each(|(at, row)| wide[at..at + size].copy_from_slice(row));
+        match &self.measured {
+            Measured::Slices(slices, data) => wide = slices.project(&wide, data),
+            Measured::Lines(axis, lines, shown) => {
+                let mut known = wide.clone();
+                without_lines(&mut known, self.shape, *axis, lines);
+                wide.iter_mut().zip(known.iter().zip(shown)).for_each(|(w, (k, s))| *w += s - k);
+            }
+            Measured::Around => {}
+        }
+        cube(&wide, window)
+    }
 }
 
 impl DegradedPatch {
     /// The cube of this edge at an offset, of a patch and of what is seen of it.
     fn cut(
         mut fine: Patch,
-        seen: &[f32],
+        (seen, measured): (Vec<f32>, Measured),
         (offset, size): ([usize; 3], usize),
         (sigma, degradation): (f64, Degradation),
     ) -> Self {
@@ -42,14 +89,42 @@ impl DegradedPatch {
         };
         (0..3).for_each(|a| fine.place.origin[a] += offset[a] as f64 * fine.place.step[a]);
         let condition = PatchCondition { place: fine.place, sigma, degradation };
-        Self { seen: cube(seen, window), clean: cube(&fine.voxels, window), condition }
+        let (looked_at, clean) = (cube(&seen, window), cube(&fine.voxels, window));
+        let data = Some(Data { seen, shape: fine.shape, offset, measured });
+        Self { seen: looked_at, clean, condition, data }
+    }
+
+    /// Goes on with an estimate, brought to what was measured, as what is seen. A patch with noise stays as it is.
+    pub fn look_again(&mut self, estimate: &[f32], size: usize) {
+        let Some(data) = &self.data else { return };
+        let before = std::mem::take(&mut self.seen);
+        self.seen = data.nearest(estimate, size);
+        self.condition.sigma *= match &self.condition.degradation {
+            Degradation::Missing(missing) => {
+                let holes = self.seen.iter_mut().zip(&self.clean).zip(missing);
+                holes.filter(|(_, missing)| !**missing).for_each(|((s, c), _)| *s = *c);
+                AFTER_A_LOOK
+            }
+            Degradation::Aliased(_) => {
+                let wrong =
+                    |x: &[f32]| x.iter().zip(&self.clean).map(|(x, c)| f64::from(x - c).powi(2)).sum::<f64>();
+                (wrong(&self.seen) / wrong(&before).max(1e-12)).sqrt().clamp(0.1, 1.0)
+            }
+            _ => AFTER_A_LOOK,
+        };
     }
 }
 
+/// Where the rows of a cube begin.
+fn rows((shape, offset, size): ([usize; 3], [usize; 3], usize)) -> impl Iterator<Item = usize> {
+    let row =
+        move |k: usize| ((k / size + offset[2]) * shape[1] + k % size + offset[1]) * shape[0] + offset[0];
+    (0..size * size).map(row)
+}
+
 /// The cube of an edge at an offset, of what has a shape.
-fn cube<T: Copy>(x: &[T], (shape, offset, size): ([usize; 3], [usize; 3], usize)) -> Vec<T> {
-    let row = |k: usize| ((k / size + offset[2]) * shape[1] + k % size + offset[1]) * shape[0] + offset[0];
-    (0..size * size).flat_map(|k| &x[row(k)..row(k) + size]).copied().collect()
+fn cube<T: Copy>(x: &[T], window: ([usize; 3], [usize; 3], usize)) -> Vec<T> {
+    rows(window).flat_map(|at| &x[at..at + window.2]).copied().collect()
 }
 
 /// Ellipsoids that take a part of a cube, of the size of lesions and larger.
@@ -123,7 +198,8 @@ impl DegradedPatches {
             degradation = Degradation::Rician;
             noisy.iter_mut().zip(normal(QUADRATURE)).for_each(|(real, other)| *real = real.hypot(other));
         }
-        DegradedPatch { seen: noisy, clean, condition: PatchCondition { place, sigma, degradation } }
+        let condition = PatchCondition { place, sigma, degradation };
+        DegradedPatch { seen: noisy, clean, condition, data: None }
     }
 
     /// Patch number `k` interpolated from thick slices, and as it is.
@@ -143,24 +219,26 @@ impl DegradedPatches {
             coarse = [slices(draw, 3.2); 3];
         }
         let measurement = Slices::new([wide; 3], coarse, Profile::Box, 0.0);
-        let guess = back_projected(&measurement, &measurement.forward(&fine.voxels), coarse, [wide; 3]);
+        let data = measurement.forward(&fine.voxels);
+        let guess = back_projected(&measurement, &data, coarse, [wide; 3]);
+        let seen = (guess, Measured::Slices(measurement, data));
         let thickness = coarse.map(|n| wide as f64 / n as f64);
         let sigma = Degradation::level_of_thick(thickness);
         let offset = [0; 3].map(|_| draw.below(2 * BEYOND + 1));
-        DegradedPatch::cut(fine, &guess, (offset, size), (sigma, Degradation::Thick(thickness)))
+        DegradedPatch::cut(fine, seen, (offset, size), (sigma, Degradation::Thick(thickness)))
     }
 
     /// Patch number `k` with a part missing and filled smoothly, and as it is.
     fn with_holes(&self, k: u64, size: usize, draw: &mut Draw) -> DegradedPatch {
         // Filling knows what lies beyond the patch.
-        let wide = size + 2 * BEYOND;
+        let wide = size + 2 * BEYOND_HOLES;
         let fine = self.clean.patch(k, [wide; 3]);
         let missing = if draw.unit() < 0.65 { ellipsoids(wide, draw) } else { end(wide, draw) };
         let known: Vec<bool> = missing.iter().map(|m| !m).collect();
-        let guess = fill(&fine.voxels, &known, [wide; 3], QUICK);
-        let offset = [0; 3].map(|_| draw.below(2 * BEYOND + 1));
+        let guess = settled(&fine.voxels, &known, [wide; 3], QUICK);
+        let offset = [0; 3].map(|_| draw.below(2 * BEYOND_HOLES + 1));
         let wrong = (Degradation::LEVEL_OF_MISSING, Degradation::Missing(missing));
-        DegradedPatch::cut(fine, &guess, (offset, size), wrong)
+        DegradedPatch::cut(fine, (guess, Measured::Around), (offset, size), wrong)
     }
 
     /// Patch number `k` as it looks without some lines of k-space, or on the way from there to what it is.
@@ -175,13 +253,15 @@ impl DegradedPatches {
         let lines = random_cartesian_lines(fine.shape[axis], acceleration, middle, k);
         let mut seen = fine.voxels.clone();
         without_lines(&mut seen, fine.shape, axis, &lines);
+        let shown = seen.clone();
         let share = if draw.unit() < 0.5 { 1.0 } else { draw.between(0.1, 1.0) as f32 };
         seen.iter_mut().zip(&fine.voxels).for_each(|(s, v)| *s = v + share * (*s - v));
         let wrong = seen.iter().zip(&fine.voxels).map(|(s, v)| f64::from(s - v).powi(2)).sum::<f64>();
         let error = (wrong / seen.len() as f64).sqrt() * (0.2 * draw.normal()).exp();
         let sigma = error.clamp(self.levels[0], MOST_ALIASED);
         let offset = std::array::from_fn(|a| draw.below(fine.shape[a] - size + 1));
-        DegradedPatch::cut(fine, &seen, (offset, size), (sigma, Degradation::Aliased(axis)))
+        let seen = (seen, Measured::Lines(axis, lines, shown));
+        DegradedPatch::cut(fine, seen, (offset, size), (sigma, Degradation::Aliased(axis)))
     }
 }
 
@@ -195,7 +275,7 @@ mod tests {
         let waves = |k: usize| 2.0 + (0.5 * (k % 64) as f32).sin() + (0.3 * (k / 4096) as f32).cos();
         let scan = Volume::new((0..64 * 64 * 64).map(waves).collect(), Grid::centred([64; 3], [1.0; 3]));
         let noise = Noise::new(3);
-        let clean = CleanPatches::new(&[scan], Vec::new(), 1.0, noise).expect("a scan");
+        let clean = CleanPatches::new(&[scan], Vec::new(), [1.0, 0.0], noise).expect("a scan");
         let sampling = PatchSampling { thick: 0.0, aliased: 0.0, missing: 1.0, ..PatchSampling::default() };
         let patches = DegradedPatches { clean, sampling, noise, levels: [0.005, 10.0] };
         let mut filled = 0;
@@ -207,5 +287,33 @@ mod tests {
             filled += (0..missing.len()).filter(|k| missing[*k] && !same(k)).count();
         }
         assert!(filled > 1000, "{filled}");
+    }
+
+    #[test]
+    fn a_look_at_what_is_right_brings_a_patch_near_to_it() {
+        let waves = |k: usize| 2.0 + (0.5 * (k % 64) as f32).sin() + (0.3 * (k / 4096) as f32).cos();
+        let scan = Volume::new((0..64 * 64 * 64).map(waves).collect(), Grid::centred([64; 3], [1.0; 3]));
+        let noise = Noise::new(4);
+        let one_kind = |[thick, aliased, missing]: [f64; 3]| {
+            let clean = CleanPatches::new(std::slice::from_ref(&scan), Vec::new(), [1.0, 0.0], noise);
+            let sampling = PatchSampling { thick, aliased, missing, ..PatchSampling::default() };
+            DegradedPatches { clean: clean.expect("a scan"), sampling, noise, levels: [0.005, 10.0] }
+        };
+        let wrong =
+            |p: &DegradedPatch| p.seen.iter().zip(&p.clean).map(|(s, c)| (s - c).powi(2)).sum::<f32>();
+        for kind in [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]] {
+            for k in 0..4 {
+                let mut patch = one_kind(kind).patch(k, 32, None);
+                let (before, told, first) = (wrong(&patch), patch.condition.sigma, patch.seen.clone());
+                // what was measured does not change what agrees with it already
+                patch.look_again(&first, 32);
+                assert!((wrong(&patch) - before).abs() <= 0.02 * before, "{kind:?} {k}");
+                let right = patch.clean.clone();
+                patch.look_again(&right, 32);
+                // of lines of k-space only the patch is right, a part of the field of view
+                assert!(wrong(&patch) < 0.5 * before, "{kind:?} {k}: {} of {before}", wrong(&patch));
+                assert!(patch.condition.sigma < told);
+            }
+        }
     }
 }

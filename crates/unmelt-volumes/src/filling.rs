@@ -16,24 +16,27 @@ pub(crate) fn fill(x: &[f32], known: &[bool], shape: [usize; 3], iterations: usi
     smoothest(block_means(x, &weights, shape), known, shape, (TENSION, iterations))
 }
 
-/// Iterations on every grid for a filling that has settled: a tenth of what as many on one grid leave to do, or less.
-const SETTLED: usize = 300;
-
 /// The smoothest filling of a hole of any depth. It begins with that on a grid of half as many voxels along each axis, where a way
 /// across the hole is half as long: on one grid hundreds of iterations do not reach the far end of a missing top of a head.
-pub(crate) fn settled(x: &[f32], known: &[bool], shape: [usize; 3]) -> Vec<f32> {
-    settled_on_grids(x, known, shape, TENSION)
+pub(crate) fn settled(x: &[f32], known: &[bool], shape: [usize; 3], iterations: usize) -> Vec<f32> {
+    settled_on_grids(x, known, shape, (TENSION, iterations))
 }
 
-fn settled_on_grids(x: &[f32], known: &[bool], shape: [usize; 3], tension: f32) -> Vec<f32> {
+fn settled_on_grids(
+    x: &[f32],
+    known: &[bool],
+    shape: [usize; 3],
+    (tension, iterations): (f32, usize),
+) -> Vec<f32> {
     if shape == [1; 3] || known.iter().all(|k| *k) {
         return x.to_vec();
     }
     let (means, some_known, coarse) = halved(x, known, shape);
     // Where voxels are twice as large, the tension of one is four times as much.
-    let smooth = resample(&settled_on_grids(&means, &some_known, coarse, 4.0 * tension), coarse, shape);
+    let smooth =
+        resample(&settled_on_grids(&means, &some_known, coarse, (4.0 * tension, iterations)), coarse, shape);
     let guess = (0..x.len()).map(|k| if known[k] { x[k] } else { smooth[k] }).collect();
-    smoothest(guess, known, shape, (tension, SETTLED))
+    smoothest(guess, known, shape, (tension, iterations))
 }
 
 /// Tension of a filling, per square voxel: over more than seven voxels it is pulled straight.
@@ -94,28 +97,20 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
 fn laplacian(x: &[f32], shape: [usize; 3]) -> Vec<f32> {
     let [nx, ny, nz] = shape;
     let plane = nx * ny;
+    let row = |y: usize, z: usize| &x[z * plane + y * nx..][..nx];
     let mut out = vec![0.0f32; x.len()];
     out.par_chunks_mut(plane).enumerate().for_each(|(z, out)| {
-        let start = z * plane;
-        for y in 0..ny {
-            for i in 0..nx {
-                let at = start + y * nx + i;
-                let centre = x[at];
-                let mut sum = 0.0;
-                for (inside, step) in [
-                    (i > 0, -1),
-                    (i + 1 < nx, 1),
-                    (y > 0, -(nx as isize)),
-                    (y + 1 < ny, nx as isize),
-                    (z > 0, -(plane as isize)),
-                    (z + 1 < nz, plane as isize),
-                ] {
-                    if inside {
-                        sum += x[at.wrapping_add_signed(step)] - centre;
-                    }
-                }
-                out[y * nx + i] = sum;
-            }
+        for (y, out) in out.chunks_exact_mut(nx).enumerate() {
+            let here = row(y, z);
+            out[1..].iter_mut().zip(here.iter().zip(&here[1..])).for_each(|(o, (before, h))| *o = before - h);
+            out.iter_mut().zip(here.iter().zip(&here[1..])).for_each(|(o, (h, after))| *o += after - h);
+            let mut towards = |there: &[f32]| {
+                out.iter_mut().zip(there.iter().zip(here)).for_each(|(o, (t, h))| *o += t - h);
+            };
+            (y > 0).then(|| towards(row(y - 1, z)));
+            (y + 1 < ny).then(|| towards(row(y + 1, z)));
+            (z > 0).then(|| towards(row(y, z - 1)));
+            (z + 1 < nz).then(|| towards(row(y, z + 1)));
         }
     });
     out
@@ -191,7 +186,7 @@ mod tests {
         let count = shape.iter().product();
         let known: Vec<bool> = (0..count).map(|k| at(k)[2] < 16).collect();
         let x: Vec<f32> = (0..count).map(|k| f32::from(u8::from(known[k] && inside(at(k))))).collect();
-        let filled = settled(&x, &known, shape);
+        let filled = settled(&x, &known, shape, THOROUGH);
         let end = smoothest(filled.clone(), &known, shape, (TENSION, 5000));
         let from_end = |x: &[f32]| x.iter().zip(&end).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         let (here, on_one_grid) = (from_end(&filled), from_end(&fill(&x, &known, shape, THOROUGH)));

@@ -27,10 +27,7 @@ fn resample_axis(x: &[f32], shape: [usize; 3], axis: usize, length: usize) -> Ve
         let mut weights = x.to_vec();
         spline_weights(&mut weights, stride);
         for (k, to) in out.chunks_exact_mut(stride).enumerate() {
-            let place = (k as f64 + 0.5) * ratio - 0.5;
-            let low = place.floor();
-            for (tap, weight) in b_spline(place - low).into_iter().enumerate() {
-                let from = mirrored(low as i64 + tap as i64 - 1, n);
+            for (from, weight) in taps((k as f64 + 0.5) * ratio - 0.5, n) {
                 let row = &weights[from * stride..(from + 1) * stride];
                 to.iter_mut().zip(row).for_each(|(t, r)| *t += weight * r);
             }
@@ -76,6 +73,44 @@ pub(crate) fn mirrored(k: i64, n: usize) -> usize {
     (if k < n { k } else { 2 * n - 1 - k }) as usize
 }
 
+/// The cubic spline through the voxels of a volume, which knows of places between them.
+pub(crate) struct Spline {
+    weights: Vec<f32>,
+    shape: [usize; 3],
+}
+
+impl Spline {
+    /// Through these voxels.
+    pub fn through(mut x: Vec<f32>, shape: [usize; 3]) -> Self {
+        let mut stride = 1;
+        for n in shape {
+            x.par_chunks_mut(stride * n).for_each(|block| spline_weights(block, stride));
+            stride *= n;
+        }
+        Self { weights: x, shape }
+    }
+
+    /// The value at a place, in voxels; 0 outside the volume.
+    pub fn at(&self, place: [f64; 3]) -> f32 {
+        let [nx, ny, _] = self.shape;
+        if (0..3).any(|a| !(-0.5..self.shape[a] as f64 - 0.5).contains(&place[a])) {
+            return 0.0;
+        }
+        let [x, y, z]: [[(usize, f32); 4]; 3] = std::array::from_fn(|a| taps(place[a], self.shape[a]));
+        let row = |(k, j): (usize, usize)| (k * ny + j) * nx;
+        let along = |start: usize| x.iter().map(|(i, w)| w * self.weights[start + i]).sum::<f32>();
+        let across = |k: usize| y.iter().map(|(j, w)| w * along(row((k, *j)))).sum::<f32>();
+        z.iter().map(|(k, w)| w * across(*k)).sum()
+    }
+}
+
+/// The four splines around a position along an axis of `n` voxels, and their weights.
+fn taps(place: f64, n: usize) -> [(usize, f32); 4] {
+    let low = place.floor();
+    let weights = b_spline(place - low);
+    std::array::from_fn(|tap| (mirrored(low as i64 + tap as i64 - 1, n), weights[tap]))
+}
+
 /// Iterations of back-projection.
 const BACK_PROJECTIONS: usize = 10;
 
@@ -111,6 +146,19 @@ mod tests {
         // the middle of three new voxels is the old one
         assert!((0..40).all(|k| (fine[3 * k + 1] - x[k]).abs() < 1e-5));
         assert!(resample(&[3.0], [1; 3], [4, 1, 1]).iter().all(|v| (v - 3.0).abs() < 1e-5));
+    }
+
+    #[test]
+    fn a_spline_goes_through_the_voxels_and_follows_a_wave_between_them() {
+        let shape = [24, 20, 16];
+        let wave = |[x, y, z]: [f64; 3]| ((0.4 * x).sin() + (0.5 * y).cos() + 0.1 * z) as f32;
+        let index = |k: usize| [k % 24, k / 24 % 20, k / 480].map(|v| v as f64);
+        let x: Vec<f32> = (0..24 * 20 * 16).map(|k| wave(index(k))).collect();
+        let spline = Spline::through(x.clone(), shape);
+        assert!((0..x.len()).all(|k| (spline.at(index(k)) - x[k]).abs() < 1e-4));
+        let between = [12.3, 9.6, 7.5];
+        assert!((spline.at(between) - wave(between)).abs() < 5e-3);
+        assert_eq!(spline.at([-0.6, 3.0, 3.0]), 0.0);
     }
 
     #[test]

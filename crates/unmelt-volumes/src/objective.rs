@@ -10,8 +10,8 @@ use unmelt_diffusion::train::{Loss, Objective};
 use unmelt_diffusion::{Layout, Noise, Weights};
 
 use crate::clean_patches::CleanPatches;
-use crate::degraded_patches::DegradedPatches;
-use crate::prior::{Degradation, Expert, PatchCondition, VolumeModel, patches_tensor};
+use crate::degraded_patches::{DegradedPatch, DegradedPatches};
+use crate::prior::{Degradation, VolumeModel, patches_tensor, tensor_patches};
 use crate::synthesize::{Draw, LabelMap};
 use crate::{Error, Result, Volume};
 
@@ -27,6 +27,8 @@ pub struct PatchSampling {
     pub voxels: usize,
     /// Part of the patches that come from real volumes, where there are label maps too.
     pub real: f64,
+    /// Part of those from real volumes that are turned, stretched, bent and shaded.
+    pub deformed: f64,
     /// Median of the noise levels, in units of the robust range.
     pub sigma_median: f64,
     /// Standard deviation of their logarithm.
@@ -39,6 +41,9 @@ pub struct PatchSampling {
     pub aliased: f64,
     /// Part of the patches with holes that were filled, in place of noise.
     pub missing: f64,
+    /// Most looks at a patch without noise. A second one and those after it are at what the network made of it before and of what was
+    /// measured; half of the patches are looked at once, half of the others twice, and so on.
+    pub looks: usize,
 }
 
 impl Default for PatchSampling {
@@ -47,23 +52,16 @@ impl Default for PatchSampling {
             sizes: vec![32, 32, 48],
             voxels: 6 * 32 * 32 * 32,
             real: 0.6,
+            deformed: 0.8,
             sigma_median: 0.12,
             sigma_spread: 1.2,
             rician: 0.4,
             thick: 0.3,
             aliased: 0.15,
             missing: 0.1,
+            looks: 1,
         }
     }
-}
-
-/// A patch as it is seen, and what the network should say of it: (clean − c_skip·noisy)/c_out, which has unit variance at every level.
-struct Example {
-    seen: Vec<f32>,
-    target: Vec<f32>,
-    /// How much each voxel counts.
-    weight: Vec<f32>,
-    condition: PatchCondition,
 }
 
 /// Examples of all steps.
@@ -74,30 +72,48 @@ struct Examples {
 
 impl Examples {
     /// Those of a network in a step, all cubes of one edge, which comes with them.
-    fn of_step(&self, step: u64, part: usize) -> (usize, Vec<Example>) {
+    fn of_step(&self, step: u64, part: usize) -> (usize, Vec<DegradedPatch>) {
         let sizes = &self.patches.sampling.sizes;
         let size = sizes[Draw::new(self.patches.noise, step, SIZE).below(sizes.len())];
         let networks = self.model.networks();
         let batch = (self.patches.sampling.voxels / size.pow(3) / networks.len()).max(1);
         // Numbers of patches must not depend on the sizes drawn before.
         let first = (step * networks.len() as u64 + part as u64) * 1024;
-        let example = |k: usize| self.example(first + k as u64, size, networks[part]);
-        (size, (0..batch).into_par_iter().map(example).collect())
+        let patch = |k: usize| self.patches.patch(first + k as u64, size, networks[part]);
+        (size, (0..batch).into_par_iter().map(patch).collect())
     }
 
-    /// Patch number `k` of the whole training as a network learns from it.
-    fn example(&self, k: u64, size: usize, expert: Option<Expert>) -> Example {
-        let patch = self.patches.patch(k, size, expert);
+    /// What the network should say of a patch: (clean − c_skip·seen)/c_out, which has unit variance at every level.
+    fn target(&self, patch: &DegradedPatch) -> Vec<f32> {
         let (skip, out, _) = self.model.preconditioning(patch.condition.sigma);
         let target = |(v, x): (&f32, &f32)| ((f64::from(*v) - skip * f64::from(*x)) / out) as f32;
-        let target = patch.clean.iter().zip(&patch.seen).map(target).collect();
-        let weight = weight(&patch.condition.degradation, patch.clean.len());
-        Example { seen: patch.seen, target, weight, condition: patch.condition }
+        patch.clean.iter().zip(&patch.seen).map(target).collect()
+    }
+
+    /// Lets the network look at patches: they go on as what it makes of them and of what was measured.
+    fn look(
+        &self,
+        weights: &Weights,
+        patches: &mut [DegradedPatch],
+        size: usize,
+        device: &Device,
+    ) -> Result<()> {
+        let conditions: Vec<_> = patches.iter().map(|p| p.condition.clone()).collect();
+        let seen: Vec<_> = patches.iter().map(|p| p.seen.clone()).collect();
+        let output =
+            self.model.network_output(weights, patches_tensor(&seen, [size; 3], device), &conditions)?;
+        patches.par_iter_mut().zip(tensor_patches(output)).for_each(|(patch, output)| {
+            let (skip, out, _) = self.model.preconditioning(patch.condition.sigma);
+            let estimate = |(x, f): (&f32, &f32)| (skip * f64::from(*x) + out * f64::from(*f)) as f32;
+            let estimate: Vec<f32> = patch.seen.iter().zip(&output).map(estimate).collect();
+            patch.look_again(&estimate, size);
+        });
+        Ok(())
     }
 }
 
 /// A step, and its examples in the making.
-type Ahead = (u64, JoinHandle<(usize, Vec<Example>)>);
+type Ahead = (u64, JoinHandle<(usize, Vec<DegradedPatch>)>);
 
 /// Training of a prior on real volumes, label maps or both. While a step is learned from, the examples of the next are made.
 pub struct PatchObjective {
@@ -116,7 +132,7 @@ impl PatchObjective {
         seed: u64,
     ) -> Result<Self> {
         let noise = Noise::new(seed);
-        let clean = CleanPatches::new(scans, maps, sampling.real, noise)
+        let clean = CleanPatches::new(scans, maps, [sampling.real, sampling.deformed], noise)
             .ok_or_else(|| Error::Request("there is no volume and no label map to train on".into()))?;
         let grain = model.granularity();
         if sampling.sizes.is_empty() || sampling.sizes.iter().any(|s| *s == 0 || !s.is_multiple_of(grain)) {
@@ -130,7 +146,7 @@ impl PatchObjective {
     }
 
     /// The examples of a part of a step, made ahead or now; those of the next are begun.
-    fn examples(&self, step: u64, part: usize) -> (usize, Vec<Example>) {
+    fn examples(&self, step: u64, part: usize) -> (usize, Vec<DegradedPatch>) {
         let begin = |step: u64| {
             let examples = Arc::clone(&self.examples);
             (step, std::thread::spawn(move || examples.of_step(step, part)))
@@ -166,16 +182,21 @@ impl Objective for PatchObjective {
         part: usize,
         device: &Device,
     ) -> unmelt_diffusion::Result<Loss> {
-        let (size, examples) = self.examples(step, part);
-        let batch = examples.len();
-        let (mut seen, mut targets, mut weights_of, mut conditions) = (vec![], vec![], vec![], vec![]);
-        for example in examples {
-            seen.push(example.seen);
-            targets.push(example.target);
-            weights_of.push(example.weight);
-            conditions.push(example.condition);
-        }
+        let (size, mut patches) = self.examples(step, part);
+        let batch = patches.len();
         let on_device = device.clone().inner();
+        for earlier in 1..self.examples.patches.sampling.looks {
+            // Half of the patches are looked at once, of the others half a second time, and so on.
+            let again = &mut patches[batch - (batch >> earlier)..];
+            if !again.is_empty() {
+                let fixed = weights.detached();
+                self.examples.look(&fixed, again, size, &on_device).map_err(Error::into_core)?;
+            }
+        }
+        let targets: Vec<_> = patches.par_iter().map(|p| self.examples.target(p)).collect();
+        let weights_of: Vec<_> =
+            patches.par_iter().map(|p| weight(&p.condition.degradation, p.clean.len())).collect();
+        let (seen, conditions): (Vec<_>, Vec<_>) = patches.into_iter().map(|p| (p.seen, p.condition)).unzip();
         let stacked = |patches: &[Vec<f32>]| patches_tensor(patches, [size; 3], &on_device);
         let output = self
             .examples

@@ -143,7 +143,7 @@ impl Problem {
 
     /// The filling of holes that has settled, if there are holes.
     pub fn settled(&self) -> Option<Vec<f32>> {
-        self.kept.as_ref().map(|(known, _)| settled(&self.data, known, self.target.grid.shape))
+        self.kept.as_ref().map(|(known, _)| settled(&self.data, known, self.target.grid.shape, THOROUGH))
     }
 
     /// How the volume is taken apart for sample `number`.

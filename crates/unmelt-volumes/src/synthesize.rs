@@ -6,6 +6,7 @@
 use rayon::prelude::*;
 use unmelt_diffusion::{Noise, Stream};
 
+use crate::deformation::{CoarseField, Deformation};
 use crate::{Grid, Volume};
 
 /// Purposes of the noise.
@@ -124,6 +125,13 @@ pub struct Window {
 }
 
 impl Window {
+    /// The places of its voxels, x fastest.
+    pub(crate) fn places(self) -> impl Iterator<Item = [f64; 3]> {
+        let [nx, ny, nz] = self.shape;
+        let index = move |k: usize| [k % nx, k / nx % ny, k / (nx * ny)];
+        (0..nx * ny * nz).map(move |k| std::array::from_fn(|a| (self.start[a] + index(k)[a] as i64) as f64))
+    }
+
     fn grown(self, margin: usize) -> Self {
         Self { start: self.start.map(|s| s - margin as i64), shape: self.shape.map(|n| n + 2 * margin) }
     }
@@ -137,8 +145,7 @@ pub struct Synthesis<'a> {
     map: &'a LabelMap,
     noise: Noise,
     sample: u64,
-    linear: [[f64; 3]; 3],
-    field: CoarseField<3>,
+    deformation: Deformation,
     shading: CoarseField<1>,
     means: Vec<f32>,
     spreads: Vec<f32>,
@@ -153,16 +160,8 @@ impl<'a> Synthesis<'a> {
     /// Draws shape, contrast and quality.
     pub fn new(map: &'a LabelMap, noise: Noise, sample: u64) -> Self {
         let mut draw = Draw::new(noise, sample, purpose::SHAPE);
-        let angles: [f64; 3] = std::array::from_fn(|_| draw.between(-0.3, 0.3));
-        let rotation = nalgebra::Rotation3::from_euler_angles(angles[0], angles[1], angles[2]);
-        let mut linear = nalgebra::Matrix3::from_fn(|_, _| draw.between(-0.08, 0.08));
-        for a in 0..3 {
-            linear[(a, a)] = draw.between(0.88, 1.15);
-        }
-        let linear = rotation.matrix() * linear;
-        let spacing = draw.between(20.0, 50.0);
-        let amplitude = draw.between(0.0, 4.0);
-        let field = CoarseField::new(noise, sample, purpose::FIELD, map.grid.shape, spacing, amplitude);
+        let stream = (sample, purpose::FIELD);
+        let deformation = Deformation::draw(&mut draw, (noise, stream), (map.centre, map.grid.shape));
         let strength = draw.between(0.0, 0.25);
         let shading = CoarseField::new(
             noise,
@@ -182,8 +181,7 @@ impl<'a> Synthesis<'a> {
             map,
             noise,
             sample,
-            linear: std::array::from_fn(|r| std::array::from_fn(|c| linear[(r, c)])),
-            field,
+            deformation,
             shading,
             background: means[0],
             means,
@@ -238,7 +236,7 @@ impl<'a> Synthesis<'a> {
                 for x in 0..nx {
                     let index = [x, y, z];
                     let at: [f64; 3] = std::array::from_fn(|a| (window.start[a] + index[a] as i64) as f64);
-                    let number = usize::from(self.map.number(self.source(at)));
+                    let number = usize::from(self.map.number(self.deformation.source(at)));
                     let k = y * nx + x;
                     let v = self.means[number] + self.spreads[number] * texture[k];
                     out[k] = if number == 0 { self.background } else { v };
@@ -246,15 +244,6 @@ impl<'a> Synthesis<'a> {
             }
         });
         voxels
-    }
-
-    /// The place of the label map that is seen at a place of the scan.
-    fn source(&self, at: [f64; 3]) -> [f64; 3] {
-        let shift = self.field.at(at);
-        let d: [f64; 3] = std::array::from_fn(|a| at[a] - self.map.centre[a]);
-        std::array::from_fn(|r| {
-            self.map.centre[r] + (0..3).map(|c| self.linear[r][c] * d[c]).sum::<f64>() + shift[r]
-        })
     }
 }
 
@@ -302,43 +291,6 @@ fn contrast(labels: &[u16], noise: Noise, sample: u64) -> (Vec<f32>, Vec<f32>) {
     let scale = draw.between(0.8, 1.0) / top;
     let cast = |v: Vec<f64>| v.into_iter().map(|x| (x * scale) as f32).collect();
     (cast(means), cast(spreads))
-}
-
-/// A smooth field from random numbers on a coarse grid, by trilinear interpolation.
-struct CoarseField<const C: usize> {
-    values: Vec<[f64; C]>,
-    shape: [usize; 3],
-    spacing: f64,
-}
-
-impl<const C: usize> CoarseField<C> {
-    fn new(noise: Noise, sample: u64, purpose: u16, size: [usize; 3], spacing: f64, amplitude: f64) -> Self {
-        let shape = size.map(|n| (n as f64 / spacing).ceil() as usize + 3);
-        let count = shape.iter().product::<usize>();
-        let mut flat = vec![0.0f64; count * C];
-        noise.normal(Stream::new(sample, purpose, 0), &mut flat);
-        let values = flat.chunks_exact(C).map(|v| std::array::from_fn(|k| v[k] * amplitude)).collect();
-        Self { values, shape, spacing }
-    }
-
-    fn at(&self, place: [f64; 3]) -> [f64; C] {
-        let mut cell = [0; 3];
-        let mut part = [0.0; 3];
-        for a in 0..3 {
-            let u = (place[a] / self.spacing + 1.0).clamp(0.0, self.shape[a] as f64 - 1.001);
-            cell[a] = u as usize;
-            part[a] = u - cell[a] as f64;
-        }
-        let mut sum = [0.0; C];
-        for corner in 0..8 {
-            let bit = [corner & 1, corner >> 1 & 1, corner >> 2 & 1];
-            let weight: f64 = (0..3).map(|a| if bit[a] == 1 { part[a] } else { 1.0 - part[a] }).product();
-            let i: [usize; 3] = std::array::from_fn(|a| cell[a] + bit[a]);
-            let value = &self.values[(i[2] * self.shape[1] + i[1]) * self.shape[0] + i[0]];
-            sum.iter_mut().zip(value).for_each(|(s, v)| *s += weight * v);
-        }
-        sum
-    }
 }
 
 /// Numbers drawn one after another from one stream.
