@@ -56,7 +56,7 @@ impl Look {
 
     fn at_aliasing(axis: usize, level: f64) -> Self {
         let degradation = Degradation::Aliased(axis);
-        let (levels, then) = ([0.3 * level, level], 0.25);
+        let (levels, then) = ([0.6 * level, level], 0.25);
         Self { degradation, levels, steps: 2, then, at_most: None, seconded: false, beside_settled: None }
     }
 }
