@@ -67,8 +67,8 @@ fn bend(voxels: &mut [f32], draw: &mut Draw) {
     let (gain, gamma) = (draw.between(0.8, 1.1) as f32, (0.15 * draw.normal()).exp() as f32);
     voxels.iter_mut().for_each(|v| *v = gain * v.powf(gamma));
     if draw.unit() < 0.2 {
-        let knots = [0.0, 0.25, 0.5, 0.75, 1.0]
-            .map(|v: f32| if v == 0.0 { 0.0 } else { draw.between(0.1, 1.0) as f32 });
+        let mut knots = [0.0; 5];
+        knots[1..].fill_with(|| draw.between(0.1, 1.0) as f32);
         voxels.iter_mut().for_each(|v| *v = curve(&knots, *v));
     }
 }

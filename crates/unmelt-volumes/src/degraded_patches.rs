@@ -49,8 +49,8 @@ enum Measured {
     Slices(Slices, Vec<f32>),
     /// Lines of k-space along an axis; what they alone show.
     Lines(usize, Vec<bool>, Vec<f32>),
-    /// All but holes.
-    Around,
+    /// The voxels that are true.
+    Known(Vec<bool>),
 }
 
 impl Data {
@@ -68,7 +68,10 @@ impl Data {
                 without_lines(&mut known, self.shape, *axis, lines);
                 wide.iter_mut().zip(known.iter().zip(shown)).for_each(|(w, (k, s))| *w += s - k);
             }
-            Measured::Around => {}
+            Measured::Known(known) => {
+                let seen = wide.iter_mut().zip(&self.seen).zip(known);
+                seen.filter(|(_, known)| **known).for_each(|((w, s), _)| *w = *s);
+            }
         }
         cube(&wide, window)
     }
@@ -100,11 +103,6 @@ impl DegradedPatch {
         let before = std::mem::take(&mut self.seen);
         self.seen = data.nearest(estimate, size);
         self.condition.sigma *= match &self.condition.degradation {
-            Degradation::Missing(missing) => {
-                let holes = self.seen.iter_mut().zip(&self.clean).zip(missing);
-                holes.filter(|(_, missing)| !**missing).for_each(|((s, c), _)| *s = *c);
-                AFTER_A_LOOK
-            }
             Degradation::Aliased(_) => {
                 let wrong =
                     |x: &[f32]| x.iter().zip(&self.clean).map(|(x, c)| f64::from(x - c).powi(2)).sum::<f64>();
@@ -238,7 +236,7 @@ impl DegradedPatches {
         let guess = settled(&fine.voxels, &known, [wide; 3], QUICK);
         let offset = [0; 3].map(|_| draw.below(2 * BEYOND_HOLES + 1));
         let wrong = (Degradation::LEVEL_OF_MISSING, Degradation::Missing(missing));
-        DegradedPatch::cut(fine, (guess, Measured::Around), (offset, size), wrong)
+        DegradedPatch::cut(fine, (guess, Measured::Known(known)), (offset, size), wrong)
     }
 
     /// Patch number `k` as it looks without some lines of k-space, or on the way from there to what it is.

@@ -10,14 +10,15 @@ pub(crate) const THOROUGH: usize = 300;
 /// So long that holes are smooth.
 pub(crate) const QUICK: usize = 40;
 
-/// Fills what is not known, smoothly: by means over blocks, and from those so many iterations towards the smoothest filling.
-pub(crate) fn fill(x: &[f32], known: &[bool], shape: [usize; 3], iterations: usize) -> Vec<f32> {
+/// Fills what is not known, smoothly: by means over blocks, and from those towards the smoothest filling.
+pub(crate) fn fill(x: &[f32], known: &[bool], shape: [usize; 3]) -> Vec<f32> {
     let weights: Vec<f32> = known.iter().map(|k| f32::from(u8::from(*k))).collect();
-    smoothest(block_means(x, &weights, shape), known, shape, (TENSION, iterations))
+    smoothest(block_means(x, &weights, shape), known, shape, (TENSION, THOROUGH))
 }
 
 /// The smoothest filling of a hole of any depth. It begins with that on a grid of half as many voxels along each axis, where a way
 /// across the hole is half as long: on one grid hundreds of iterations do not reach the far end of a missing top of a head.
+/// `iterations` are those on every grid.
 pub(crate) fn settled(x: &[f32], known: &[bool], shape: [usize; 3], iterations: usize) -> Vec<f32> {
     settled_on_grids(x, known, shape, (TENSION, iterations))
 }
@@ -169,7 +170,7 @@ mod tests {
         let inside = |k: usize| [k % 8, k / 8 % 8, k / 64].iter().all(|i| (2..6).contains(i));
         let known: Vec<bool> = (0..512).map(|k| !inside(k)).collect();
         let holed: Vec<f32> = (0..512).map(|k| if known[k] { x[k] } else { 0.0 }).collect();
-        let filled = fill(&holed, &known, shape, THOROUGH);
+        let filled = fill(&holed, &known, shape);
         // a plane has no Laplacian, so it is what the smoothest filling finds
         assert!(filled.iter().zip(&x).all(|(a, b)| (a - b).abs() < 0.02));
         assert!((0..512).filter(|k| known[*k]).all(|k| filled[k] == x[k]));
@@ -189,7 +190,7 @@ mod tests {
         let filled = settled(&x, &known, shape, THOROUGH);
         let end = smoothest(filled.clone(), &known, shape, (TENSION, 5000));
         let from_end = |x: &[f32]| x.iter().zip(&end).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        let (here, on_one_grid) = (from_end(&filled), from_end(&fill(&x, &known, shape, THOROUGH)));
+        let (here, on_one_grid) = (from_end(&filled), from_end(&fill(&x, &known, shape)));
         assert!(10.0 * here < on_one_grid, "{here} and {on_one_grid}");
     }
 }

@@ -301,7 +301,7 @@ fn super_resolution(
 fn inpainting(volume: Volume, scaling: Scaling, known: Vec<bool>) -> Problem {
     let mut data = scaling.apply(&volume.voxels);
     data.iter_mut().zip(&known).for_each(|(v, k)| *v = if *k { *v } else { 0.0 });
-    let start = fill(&data, &known, volume.grid.shape, THOROUGH);
+    let start = fill(&data, &known, volume.grid.shape);
     let look = Look::at_holes(&known, volume.grid.shape);
     Problem {
         scaling,
