@@ -4,7 +4,8 @@
 use unmelt_diffusion::Noise;
 
 use crate::Volume;
-use crate::deformation::{CoarseField, Deformation};
+use crate::coarse_field::CoarseField;
+use crate::deformation::Deformation;
 use crate::intensity::{Scaling, centre, foreground};
 use crate::interpolate::Spline;
 use crate::prior::PatchPlace;

@@ -1,6 +1,7 @@
 //! A diffusion prior of MRI and CT volumes, and every enhancement from it.
 
 mod clean_patches;
+mod coarse_field;
 mod deformation;
 mod degraded_patches;
 mod denoise;

@@ -100,14 +100,9 @@ impl Examples {
     ) -> Result<()> {
         let conditions: Vec<_> = patches.iter().map(|p| p.condition.clone()).collect();
         let seen: Vec<_> = patches.iter().map(|p| p.seen.clone()).collect();
-        let output =
-            self.model.network_output(weights, patches_tensor(&seen, [size; 3], device), &conditions)?;
-        patches.par_iter_mut().zip(tensor_patches(output)).for_each(|(patch, output)| {
-            let (skip, out, _) = self.model.preconditioning(patch.condition.sigma);
-            let estimate = |(x, f): (&f32, &f32)| (skip * f64::from(*x) + out * f64::from(*f)) as f32;
-            let estimate: Vec<f32> = patch.seen.iter().zip(&output).map(estimate).collect();
-            patch.look_again(&estimate, size);
-        });
+        let estimates = self.model.denoise(weights, patches_tensor(&seen, [size; 3], device), &conditions)?;
+        let estimates = tensor_patches(estimates);
+        patches.par_iter_mut().zip(&estimates).for_each(|(patch, estimate)| patch.look_again(estimate, size));
         Ok(())
     }
 }

@@ -268,8 +268,8 @@ impl PatchPrior<'_> {
                 mirror(&mut patch, part.shape[0]);
             }
             let noisy = patches_tensor(&[patch], part.shape, self.device);
-            let clean =
-                self.model.denoise_patch(self.weights, noisy, self.condition(&part, sigma, mirrored))?;
+            let condition = self.condition(&part, sigma, mirrored);
+            let clean = self.model.denoise(self.weights, noisy, &[condition])?;
             let mut clean = tensor_patches(clean).concat();
             if mirrored {
                 mirror(&mut clean, part.shape[0]);
@@ -298,11 +298,8 @@ impl PatchPrior<'_> {
                 [&mut patch, &mut weight].into_iter().for_each(|p| mirror(p, part.shape[0]));
             }
             let noisy = patches_tensor(&[patch], part.shape, self.device).autodiff().require_grad();
-            let clean = self.model.denoise_patch(
-                self.weights,
-                noisy.clone(),
-                self.condition(&part, sigma, mirrored),
-            )?;
+            let condition = self.condition(&part, sigma, mirrored);
+            let clean = self.model.denoise(self.weights, noisy.clone(), &[condition])?;
             let weight = patches_tensor(&[weight], part.shape, self.device);
             let gradients = (clean * weight).sum().backward();
             if let Some(slope) = noisy.grad(&gradients) {

@@ -117,10 +117,9 @@ impl VolumeModel {
         noisy: Tensor<5>,
         conditions: &[PatchCondition],
     ) -> Result<Tensor<5>> {
-        let [b, d, h, w, _] = noisy.dims();
+        let [_, d, h, w, _] = noisy.dims();
         let device = noisy.device();
-        let c_in: Vec<f32> = conditions.iter().map(|c| self.preconditioning(c.sigma).2 as f32).collect();
-        let c_in = Tensor::<1>::from_data(TensorData::new(c_in, [b]), &device).reshape([b, 1, 1, 1, 1]);
+        let c_in = per_patch(conditions, &device, |sigma| self.preconditioning(sigma).2);
         let folded = bands(fold(noisy * c_in), BAND_GAINS);
         let told = condition_channels(conditions, [d, h, w].map(|n| n / FOLD), &device);
         let times: Vec<f64> = conditions.iter().map(|c| self.time(c.sigma)).collect();
@@ -133,15 +132,17 @@ impl VolumeModel {
         Ok(unfold(voxels_of_bands(output)))
     }
 
-    /// D(x; σ) for one patch `[1, D, H, W, 1]`, as a tensor: what a gradient can be taken through.
-    pub fn denoise_patch(
+    /// D(x; σ) for patches `[B, D, H, W, 1]`, all of one expert's degradations.
+    pub fn denoise(
         &self,
         weights: &Weights,
         noisy: Tensor<5>,
-        condition: PatchCondition,
+        conditions: &[PatchCondition],
     ) -> Result<Tensor<5>> {
-        let (skip, out, _) = self.preconditioning(condition.sigma);
-        let f = self.network_output(weights, noisy.clone(), &[condition])?;
+        let device = noisy.device();
+        let skip = per_patch(conditions, &device, |sigma| self.preconditioning(sigma).0);
+        let out = per_patch(conditions, &device, |sigma| self.preconditioning(sigma).1);
+        let f = self.network_output(weights, noisy.clone(), conditions)?;
         Ok(noisy * skip + f * out)
     }
 
@@ -327,6 +328,12 @@ fn unfold(x: Tensor<5>) -> Tensor<5> {
     let [b, d, h, w, _] = x.dims();
     let x: Tensor<7> = x.reshape([b, d, h, w, FOLD, FOLD, FOLD]);
     x.permute([0, 1, 4, 2, 5, 3, 6]).reshape([b, d * FOLD, h * FOLD, w * FOLD, 1])
+}
+
+/// What follows from the level of each patch, `[B, 1, 1, 1, 1]`.
+fn per_patch(conditions: &[PatchCondition], device: &Device, of: impl Fn(f64) -> f64) -> Tensor<5> {
+    let values: Vec<f32> = conditions.iter().map(|c| of(c.sigma) as f32).collect();
+    Tensor::from_data(TensorData::new(values, [conditions.len(), 1, 1, 1, 1]), device)
 }
 
 /// Patches with a place each as a tensor `[B, D, H, W, 1]`; all of one shape [x, y, z].

@@ -6,7 +6,8 @@
 use rayon::prelude::*;
 use unmelt_diffusion::{Noise, Stream};
 
-use crate::deformation::{CoarseField, Deformation};
+use crate::coarse_field::CoarseField;
+use crate::deformation::Deformation;
 use crate::{Grid, Volume};
 
 /// Purposes of the noise.
