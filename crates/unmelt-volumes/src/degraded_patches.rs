@@ -134,9 +134,14 @@ fn ellipsoids(size: usize, draw: &mut Draw) -> Vec<bool> {
         let centre = [0; 3].map(|_| draw.between(0.0, size as f64));
         let radius = [0; 3].map(|_| draw.between(3.0, 11.0));
         let square = |a: usize, i: usize| ((i as f64 + 0.5 - centre[a]) / radius[a]).powi(2);
-        for (k, m) in missing.iter_mut().enumerate().filter(|(_, m)| !**m) {
-            *m = square(0, k % size) + square(1, k / size % size) + square(2, k / (size * size)) <= 1.0;
-            count += usize::from(*m);
+        let [xs, ys, zs] = [0, 1, 2].map(|a| {
+            (centre[a] - radius[a]).max(0.0) as usize..((centre[a] + radius[a]).ceil() as usize).min(size)
+        });
+        for (z, y) in zs.flat_map(|z| ys.clone().map(move |y| (z, y))) {
+            let row = &mut missing[(z * size + y) * size..][..size];
+            for x in xs.clone().filter(|x| square(0, *x) + square(1, y) + square(2, z) <= 1.0) {
+                count += usize::from(!std::mem::replace(&mut row[x], true));
+            }
         }
     }
     missing
