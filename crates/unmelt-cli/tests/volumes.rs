@@ -154,12 +154,18 @@ fn bad_requests_get_one_sentence() {
     };
     for (got, want) in [
         (enhance(&name("nothing.nii"), "denoise", &[]), "could not read"),
-        (enhance(&flat, "denoise", &[]), "the volume is constant"),
-        (enhance(&scan, "denoise", &["--sigma=-1"]), "must be a number of at least 0"),
+        (enhance(&flat, "denoise", &[]), "flat.nii.gz: the volume is constant"),
+        (
+            enhance(&scan, "denoise", &["--sigma", "-1"]),
+            "scan.nii.gz: the noise level must be a number of at least 0",
+        ),
         (enhance(&scan, "inpaint", &[]), "wants a mask"),
-        (enhance(&scan, "inpaint", &["--mask", &none]), "the mask is empty"),
-        (enhance(&scan, "inpaint", &["--mask", &all]), "the mask marks every voxel"),
-        (enhance(&scan, "inpaint", &["--mask", &other]), "the mask lies on another grid"),
+        (enhance(&scan, "inpaint", &["--mask", &none]), "none.nii.gz: the mask is empty"),
+        (enhance(&scan, "inpaint", &["--mask", &all]), "all.nii.gz: the mask marks every voxel"),
+        (
+            enhance(&scan, "inpaint", &["--mask", &other]),
+            "other.nii.gz (2 × 2 × 2 voxels of 1.00 × 1.00 × 1.00 mm, the first at -0.5, -0.5, -0.5 mm) lies on another grid",
+        ),
         (enhance(&scan, "super-resolve", &["--spacing", "0"]), "must be above 0 mm"),
         (enhance(&scan, "super-resolve", &["--spacing", "2"]), "no coarser than the spacing wanted"),
         (enhance(&scan, "outpaint", &["--extend", "up=3"]), "is no extension"),

@@ -286,8 +286,12 @@ fn check_settings(settings: &EnhanceSettings) -> Result<()> {
     if settings.samples == 0 || settings.steps == 0 {
         return fault("samples and steps must be at least 1");
     }
-    if settings.sigma_max.is_some_and(|s| !(s.is_finite() && s > 0.0)) {
+    let is_level = |s: f64| s.is_finite() && s > 0.0;
+    if !settings.sigma_max.is_none_or(is_level) {
         return fault("the highest noise level must be a number above 0");
+    }
+    if !is_level(settings.sigma_min) {
+        return fault("the lowest noise level must be a number above 0");
     }
     Ok(())
 }

@@ -11,6 +11,15 @@ pub struct Grid {
     pub affine: Matrix4<f64>,
 }
 
+impl std::fmt::Display for Grid {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let ([nx, ny, nz], [x, y, z]) = (self.shape, self.spacing());
+        let first = self.world([0.0; 3]);
+        write!(f, "{nx} × {ny} × {nz} voxels of {x:.2} × {y:.2} × {z:.2} mm, ")?;
+        write!(f, "the first at {:.1}, {:.1}, {:.1} mm", first[0], first[1], first[2])
+    }
+}
+
 impl Grid {
     /// A grid along the axes of the world, centred on its origin; spacing in mm.
     pub fn centred(shape: [usize; 3], spacing: [f64; 3]) -> Self {

@@ -221,6 +221,14 @@ fn check_mask(missing: &[bool], volume: &Volume) -> Result<()> {
     Ok(())
 }
 
+/// Whether a grid that was asked for is one to work on.
+fn check_size(grid: &Grid) -> Result<()> {
+    match grid.shape.into_iter().try_fold(1usize, usize::checked_mul) {
+        Some(0..=0x4000_0000) => Ok(()),
+        _ => Err(Error::Request(format!("that would be {grid}: more than fit"))),
+    }
+}
+
 fn denoising(volume: &Volume, scaling: Scaling, sigma: Option<f64>, rician: Option<bool>) -> Result<Problem> {
     if let Some(s) = sigma
         && !(s.is_finite() && s >= 0.0)
@@ -272,12 +280,7 @@ fn super_resolution(
             old[0], old[1], old[2]
         )));
     }
-    if grid.voxels() > 1 << 30 {
-        return Err(Error::Request(format!(
-            "the wanted spacing makes {} × {} × {} voxels, more than fit",
-            grid.shape[0], grid.shape[1], grid.shape[2]
-        )));
-    }
+    check_size(&grid)?;
     let measurement = Slices::new(grid.shape, volume.grid.shape, profile, 0.0);
     let data = scaling.apply(&volume.voxels);
     let start = crate::interpolate::back_projected(&measurement, &data, volume.grid.shape, grid.shape);
@@ -326,6 +329,7 @@ fn extended(volume: &Volume, low: [usize; 3], high: [usize; 3]) -> Result<(Volum
         return Err(Error::Request("the field of view cannot grow by more than 4096 voxels".into()));
     }
     let grid = volume.grid.extended(low.map(|v| v as isize), high.map(|v| v as isize));
+    check_size(&grid)?;
     let mut voxels = vec![0.0; grid.voxels()];
     let mut known = vec![false; grid.voxels()];
     let [nx, ny, _] = volume.grid.shape;

@@ -80,11 +80,21 @@ impl Volume {
     /// Reads a NIfTI file (.nii, .nii.gz, .hdr, .img) or a DICOM file or folder.
     pub fn read(path: &Path, choice: &Choice) -> Result<Reading> {
         let metadata = std::fs::metadata(path).map_err(Error::file("read", path))?;
-        if metadata.is_dir() || crate::dicom::is_dicom(path) {
-            return crate::dicom::read(path, choice.series.as_deref());
+        let is_dicom = metadata.is_dir() || crate::dicom::is_dicom(path);
+        match (is_dicom, choice.index, choice.series.as_deref()) {
+            (true, None, series) => crate::dicom::read(path, series),
+            (false, index, None) => crate::nifti::read(path, index),
+            (true, Some(_), _) => {
+                Err(not_there(path, "is DICOM, and an index chooses among the volumes of a 4D NIfTI file"))
+            }
+            (false, _, Some(_)) => Err(not_there(path, "is no DICOM, so there is no series to choose")),
         }
-        crate::nifti::read(path, choice.index)
     }
+}
+
+/// A choice where there is none.
+fn not_there(path: &Path, why: &str) -> Error {
+    Error::Request(format!("{} {why}", path.display()))
 }
 
 /// Makes values finite; how many were not.

@@ -93,7 +93,7 @@ pub struct Walk {
     /// Name of a built-in model, or the folder of a trained one
     #[arg(long, default_value = "brain-mri")]
     pub model: String,
-    /// Steps of the walk: evaluations of the network per voxel (denoising to one estimate takes one or two)
+    /// Steps of the walk: evaluations of the network per voxel (denoising to one estimate takes four)
     #[arg(long, default_value_t = 20)]
     pub steps: usize,
     /// Seed: the same seed gives the same volume
@@ -121,7 +121,7 @@ pub struct Enhance {
     #[arg(long, value_enum, default_value = "auto")]
     pub noise: NoiseName,
     /// super-resolve: wanted spacing in mm, one number or x,y,z (right, front, top)
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
     pub spacing: Vec<f64>,
     /// super-resolve: profile of the slices
     #[arg(long, value_enum, default_value = "box")]
@@ -167,7 +167,7 @@ pub struct Generate {
     #[arg(long, value_delimiter = ',', default_value = "128,128,128")]
     pub shape: Vec<usize>,
     /// Spacing in mm
-    #[arg(long, value_delimiter = ',', default_value = "1,1,1")]
+    #[arg(long, value_delimiter = ',', default_value = "1,1,1", allow_hyphen_values = true)]
     pub spacing: Vec<f64>,
     #[command(flatten)]
     pub walk: Walk,

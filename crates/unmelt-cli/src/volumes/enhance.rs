@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use unmelt_volumes::enhance::{EnhanceSettings, Enhanced, Enhancer, Progress, Task};
 use unmelt_volumes::measurement::Profile;
-use unmelt_volumes::{Derivation, Grid, Volume, kspace, models, output};
+use unmelt_volumes::{Derivation, Error, Grid, Volume, kspace, models, output};
 
 use super::args::{Enhance, NoiseName, ProfileName, TaskName};
 use super::files;
@@ -41,7 +41,9 @@ pub fn run(args: &Enhance) -> Result<(), Failure> {
     interrupt::listen();
     let begin = Instant::now();
     let mut bar = Bar::new(0, "evaluations");
-    let mut enhanced = enhancer.enhance(&volume, &task, &settings, &mut |p| on_progress(&mut bar, p))?;
+    let mut enhanced = enhancer
+        .enhance(&volume, &task, &settings, &mut |p| on_progress(&mut bar, p))
+        .map_err(about_files(args))?;
     bar.finish();
     if let Some((_, _, data)) = &npy {
         enhanced.volume.voxels = data.centred(&enhanced.volume.voxels);
@@ -128,42 +130,51 @@ fn task(args: &Enhance, volume: &Volume) -> Result<Task, Failure> {
                 ProfileName::Gaussian => Profile::Gaussian,
             },
         },
-        TaskName::Inpaint => Task::Inpaint { missing: mask(args, volume)? },
+        TaskName::Inpaint => {
+            let mask = files::read_on_grid_of((volume, &args.input.input), mask_path(args)?)?;
+            Task::Inpaint { missing: mask.voxels.iter().map(|v| *v != 0.0).collect() }
+        }
         TaskName::Outpaint => {
             let (low, high) = extension(&args.extend, &volume.grid)?;
             Task::Outpaint { low, high }
         }
         TaskName::Kspace => {
-            let marked = mask_volume(args)?;
+            let path = mask_path(args)?;
+            let marked = files::read_only(path)?;
             let [nx, ny, _] = volume.grid.shape;
             if marked.grid.shape[..2] != [nx, ny] {
-                return Err(Failure::usage("the sampling mask is not of the size of a slice of the volume"));
+                let [mx, my, _] = marked.grid.shape;
+                let path = path.display();
+                let text = format!(
+                    "the sampling mask {path} has {mx} × {my} voxels a slice, the volume {nx} × {ny}"
+                );
+                return Err(Failure::usage(text));
             }
             let sampled: Vec<bool> = marked.voxels[..nx * ny].iter().map(|v| *v != 0.0).collect();
-            let (measurement, data) = kspace::of_zero_filled(&volume.voxels, volume.grid.shape, &sampled)?;
+            let (measurement, data) = kspace::of_zero_filled(&volume.voxels, volume.grid.shape, &sampled)
+                .map_err(about_files(args))?;
             Task::KSpace { measurement, data }
         }
     })
 }
 
-fn mask_volume(args: &Enhance) -> Result<Volume, Failure> {
-    let path =
-        args.mask.as_ref().ok_or_else(|| Failure::usage("this task wants a mask: add --mask M.nii.gz"))?;
-    files::read_only(path)
+fn mask_path(args: &Enhance) -> Result<&Path, Failure> {
+    let missing = || Failure::usage("this task wants a mask: add --mask M.nii.gz");
+    args.mask.as_deref().ok_or_else(missing)
 }
 
-fn mask(args: &Enhance, volume: &Volume) -> Result<Vec<bool>, Failure> {
-    let mask = mask_volume(args)?;
-    if !mask.grid.same_as(&volume.grid) {
-        let name = |g: &Grid| format!("{} × {} × {} voxels", g.shape[0], g.shape[1], g.shape[2]);
-        return Err(Failure::usage(format!(
-            "the mask lies on another grid ({}) than the volume ({})",
-            name(&mask.grid),
-            name(&volume.grid)
-        ))
-        .hint("resample the mask onto the grid of the volume"));
+/// What is wrong with what is asked, with the files that it is about.
+fn about_files(args: &Enhance) -> impl Fn(Error) -> Failure {
+    let mut files = args.input.input.display().to_string();
+    for (what, path) in [("mask", &args.mask), ("sensitivities", &args.sensitivities)] {
+        if let Some(path) = path {
+            files += &format!(" with the {what} {}", path.display());
+        }
     }
-    Ok(mask.voxels.iter().map(|v| *v != 0.0).collect())
+    move |error| match error {
+        Error::Request(fault) => Failure::usage(format!("could not enhance {files}: {fault}")),
+        other => other.into(),
+    }
 }
 
 /// Voxels to add at the low and the high end of each axis.
@@ -205,7 +216,7 @@ fn read_kspace(args: &Enhance) -> Result<(Volume, Task, kspace::KSpace), Failure
     let read = |path: &Path| kspace::KSpace::new(kspace::read_npy(path)?, path);
     let data = read(&args.input.input)?;
     let maps = args.sensitivities.as_deref().map(read).transpose()?;
-    let (measurement, values) = data.measurement(maps.as_ref())?;
+    let (measurement, values) = data.measurement(maps.as_ref()).map_err(about_files(args))?;
     let spacing = match args.spacing[..] {
         [x, y, z] => [x, y, z],
         [s] => [s; 3],

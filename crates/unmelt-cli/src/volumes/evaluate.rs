@@ -1,8 +1,10 @@
 //! `unmelt volumes evaluate`.
 
+use std::path::Path;
+
 use serde::Serialize;
+use unmelt_volumes::intensity;
 use unmelt_volumes::metrics::{Comparison, Row, compare, coverage, write_table};
-use unmelt_volumes::{Volume, intensity};
 
 use super::args::Evaluate;
 use super::files;
@@ -20,13 +22,14 @@ struct Report {
 /// Compares.
 pub fn run(args: &Evaluate) -> Result<(), Failure> {
     let truth = files::read_only(&args.truth)?;
+    let on_its_grid = |path: &Path| files::read_on_grid_of((&truth, &args.truth), path);
     let marked: Vec<bool> = match &args.mask {
-        Some(path) => on_grid_of(&truth, path)?.voxels.iter().map(|v| *v != 0.0).collect(),
+        Some(path) => on_its_grid(path)?.voxels.iter().map(|v| *v != 0.0).collect(),
         None => intensity::foreground(&truth.voxels),
     };
     let ends = match &args.interval[..] {
         [] => None,
-        [low, high] => Some((on_grid_of(&truth, low)?, on_grid_of(&truth, high)?)),
+        [low, high] => Some((on_its_grid(low)?, on_its_grid(high)?)),
         _ => return Err(Failure::usage("--interval wants two files: LOW.nii.gz,HIGH.nii.gz")),
     };
     let covered = ends.map(|(low, high)| {
@@ -36,7 +39,7 @@ pub fn run(args: &Evaluate) -> Result<(), Failure> {
     });
     let mut reports = Vec::new();
     for path in &args.outputs {
-        let out = on_grid_of(&truth, path)?;
+        let out = on_its_grid(path)?;
         let comparison = compare(&truth.voxels, &out.voxels, truth.grid.shape, &marked);
         reports.push(Report { volume: path.display().to_string(), comparison, coverage: covered });
     }
@@ -52,14 +55,6 @@ pub fn run(args: &Evaluate) -> Result<(), Failure> {
         print(&reports);
     }
     Ok(())
-}
-
-fn on_grid_of(truth: &Volume, path: &std::path::Path) -> Result<Volume, Failure> {
-    let volume = files::read_only(path)?;
-    if volume.grid.same_as(&truth.grid) {
-        return Ok(volume);
-    }
-    Err(Failure::usage(format!("{} lies on another grid than the truth", path.display())))
 }
 
 fn print(reports: &[Report]) {

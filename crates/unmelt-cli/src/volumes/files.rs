@@ -18,6 +18,22 @@ pub fn read_only(path: &Path) -> Result<Volume, Failure> {
     read_with(path, &Choice::default())
 }
 
+/// Reads a volume that has to lie on the grid of another.
+pub fn read_on_grid_of(other: (&Volume, &Path), path: &Path) -> Result<Volume, Failure> {
+    let (volume, (like, like_path)) = (read_only(path)?, other);
+    if volume.grid.same_as(&like.grid) {
+        return Ok(volume);
+    }
+    Err(Failure::usage(format!(
+        "{} ({}) lies on another grid than {} ({})",
+        path.display(),
+        volume.grid,
+        like_path.display(),
+        like.grid
+    ))
+    .hint("resample it onto that grid"))
+}
+
 fn read_with(path: &Path, choice: &Choice) -> Result<Volume, Failure> {
     let reading = Volume::read(path, choice)?;
     for warning in &reading.warnings {

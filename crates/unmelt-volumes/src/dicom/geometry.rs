@@ -91,7 +91,9 @@ fn remove_duplicates(
         ));
     }
     if doubled > 0 {
-        warnings.push(format!("{doubled} slices lie where another one does already and are left out"));
+        warnings.push(format!(
+            "left out, because another slice lies in the same place: {doubled} of {total} slices"
+        ));
     }
     Ok(())
 }
@@ -100,7 +102,7 @@ fn gap_warning(gaps: &[f64], step: f64) -> String {
     let whole = |g: &f64| ((g / step).round() - g / step).abs() < 0.02 * (g / step);
     if gaps.iter().all(whole) {
         let missing: f64 = gaps.iter().map(|g| (g / step).round() - 1.0).sum();
-        return format!("{missing:.0} slices are missing: filled by interpolation between their neighbours");
+        return format!("missing slices: {missing:.0}, filled by interpolation between their neighbours");
     }
     let (low, high) = gaps.iter().fold((f64::INFINITY, 0.0f64), |(l, h), g| (l.min(*g), h.max(*g)));
     format!(

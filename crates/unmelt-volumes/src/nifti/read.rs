@@ -125,7 +125,9 @@ fn choose(index: Option<usize>, volumes: usize, path: &Path) -> Result<usize> {
         None if volumes == 1 => Ok(0),
         None => Err(fault(path, format!("it holds {volumes} volumes; choose one with --index, from 0"))),
         Some(k) if k < volumes => Ok(k),
-        Some(k) => Err(fault(path, format!("it holds {volumes} volumes, so there is none with index {k}"))),
+        Some(k) => {
+            Err(fault(path, format!("it has no volume {k}: they go from 0 to {}", volumes.max(1) - 1)))
+        }
     }
 }
 
