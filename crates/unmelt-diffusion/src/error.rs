@@ -39,6 +39,28 @@ pub enum Error {
         /// What is wrong with it.
         fault: String,
     },
+    /// Input that asks for more than a limit.
+    #[error(
+        "{subject}: {found} is above the limit of {limit} for {name}; raise the limit {name} if the file is to be trusted"
+    )]
+    Limit {
+        /// The file or header that asks.
+        subject: String,
+        /// Name of the limit.
+        name: &'static str,
+        /// Its value.
+        limit: u64,
+        /// What was asked for.
+        found: u64,
+    },
+    /// Input that a decoder could make nothing of.
+    #[error("{what} is broken: {fault}")]
+    Broken {
+        /// The file, or the part of it.
+        what: String,
+        /// What is wrong.
+        fault: String,
+    },
     /// A name that no model has.
     #[error("\"{name}\" {what}; give the folder of a trained model or one of: {known}")]
     UnknownModel {

@@ -5,6 +5,7 @@ use std::path::Path;
 use ::nifti::writer::WriterOptions;
 use ::nifti::{Endianness, Extender, Extension, ExtensionSequence, NiftiHeader};
 use ndarray::{ArrayView3, ShapeBuilder};
+use unmelt_diffusion::files::AsideFile;
 
 use super::header::set_grid;
 use crate::{Error, Grid, Orientation, Result, Source, Volume};
@@ -39,20 +40,9 @@ pub fn write(volume: &Volume, element: Element, path: &Path) -> Result<()> {
     (header.cal_min, header.cal_max) = (0.0, 0.0);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let suffix = if name.ends_with(".gz") { ".nii.gz" } else { ".nii" };
-    let folder = match path.parent() {
-        Some(p) if !p.as_os_str().is_empty() => p,
-        _ => Path::new("."),
-    };
-    if path.is_dir() {
-        return Err(Error::file("write", path)(std::io::Error::other("it is a folder")));
-    }
-    let aside = tempfile::Builder::new()
-        .prefix(".unmelt-")
-        .suffix(suffix)
-        .tempfile_in(folder)
-        .map_err(|e| Error::file("write", path)(e.kind().into()))?;
+    let aside = AsideFile::with_ending(path, suffix)?;
     let voxels = orientation.scatter(&volume.voxels, grid.shape);
-    let options = WriterOptions::new(aside.path()).reference_header(&header);
+    let options = WriterOptions::new(aside.temporary_path()).reference_header(&header);
     let options = match extensions.is_empty() {
         true => options,
         false => options.with_extensions(sequence(extensions)),
@@ -72,8 +62,7 @@ pub fn write(volume: &Volume, element: Element, path: &Path) -> Result<()> {
             options.write_nifti(&view(&voxels, &grid)).map_err(failed)?;
         }
     }
-    unmelt_diffusion::files::persist(aside, path)?;
-    Ok(())
+    Ok(aside.finish()?)
 }
 
 fn view<'a, T>(voxels: &'a [T], grid: &Grid) -> ArrayView3<'a, T> {
