@@ -105,7 +105,7 @@ impl Molecule {
         }
         let flat: Vec<f64> = positions.as_array().iter().copied().collect();
         let atoms = symbols.iter().zip(charges).zip(flat.chunks_exact(3)).map(|((symbol, charge), p)| {
-            Ok(Atom { element: symbol.element()?, charge, position: Point3::new(p[0], p[1], p[2]) })
+            Ok(Atom::new(symbol.element()?, charge, Point3::new(p[0], p[1], p[2])))
         });
         let atoms = atoms.collect::<PyResult<Vec<_>>>()?;
         let bonds = bonds.unwrap_or_default().into_iter().map(|(begin, end, order)| {

@@ -5,7 +5,7 @@ from typing import Any
 from ._extras import extra
 from ._unmelt import Molecule
 
-_ORDERS = {1: "SINGLE", 2: "DOUBLE", 3: "TRIPLE", 4: "AROMATIC"}
+_ORDERS = {1: "SINGLE", 2: "DOUBLE", 3: "TRIPLE", 4: "AROMATIC", 8: "ZERO", 9: "DATIVE", 10: "HYDROGEN"}
 
 
 def to_rdkit(molecule: Molecule, sanitize: bool) -> Any:

@@ -109,7 +109,7 @@ pub fn add_hydrogens(molecule: &Molecule, atoms: &[usize]) -> Result<Molecule> {
         for direction in free_directions(molecule, k, open_valence(molecule, k) as usize) {
             bonds.push(Bond { begin: k, end: all.len(), order: BondOrder::Single });
             let position: Point3<f64> = centre.position + direction * length;
-            all.push(Atom { element: Element::H, charge: 0, position });
+            all.push(Atom::new(Element::H, 0, position));
         }
     }
     Ok(Molecule::new(all, bonds)?)
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     fn atom(element: Element, x: f64, y: f64) -> Atom {
-        Atom { element, charge: 0, position: Point3::new(x, y, 0.0) }
+        Atom::new(element, 0, Point3::new(x, y, 0.0))
     }
 
     /// Two carbons 1.5 Å apart, with or without the hydrogens of ethane.

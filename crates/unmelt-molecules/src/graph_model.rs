@@ -211,11 +211,11 @@ impl GraphModel {
         let atoms = state[0].continuous().chunks_exact(3).enumerate().map(|(k, x)| {
             let place = |d: usize| f64::from(x[d]) * vocabulary.position_scale;
             let number = vocabulary.elements[usize::from(elements[k])];
-            Atom {
-                element: Element::from_number(number).unwrap_or(Element::C),
-                charge: vocabulary.charges[usize::from(charges[k])],
-                position: nalgebra::Point3::new(place(0), place(1), place(2)),
-            }
+            Atom::new(
+                Element::from_number(number).unwrap_or(Element::C),
+                vocabulary.charges[usize::from(charges[k])],
+                nalgebra::Point3::new(place(0), place(1), place(2)),
+            )
         });
         let bonds = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j))).filter_map(|(i, j)| {
             let class = state[3].classes()[pair_index(n, i, j)];

@@ -56,7 +56,7 @@ pub use graph_model::{FeatureSchedules, GraphLoss, GraphModel, NetworkSize, POSI
 pub use harvest::{Batch, Harvest, Shard, Wanted};
 pub use key::canonical_key;
 pub use key_set::KeySet;
-pub use molecule::{Atom, Bond, BondOrder, Molecule, MoleculeError};
+pub use molecule::{Atom, Attachment, Bond, BondOrder, Molecule, MoleculeError};
 pub use molecule_model::MoleculeModel;
 pub use objective::{GraphObjective, TrainingSet};
 pub use property::{Property, PropertySource};

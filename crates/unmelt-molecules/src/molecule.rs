@@ -17,6 +17,17 @@ pub struct Atom {
     pub charge: i8,
     /// Position in Å.
     pub position: Point3<f64>,
+    /// Mass number where an isotope is named, as 2 for deuterium; 0 for the natural mixture.
+    pub isotope: u16,
+    /// Unpaired electrons, where the file names them.
+    pub radicals: u8,
+}
+
+impl Atom {
+    /// An atom of the natural mixture of isotopes, without unpaired electrons.
+    pub fn new(element: Element, charge: i8, position: Point3<f64>) -> Self {
+        Self { element, charge, position, isotope: 0, radicals: 0 }
+    }
 }
 
 /// The order of a bond.
@@ -30,16 +41,25 @@ pub enum BondOrder {
     Triple,
     /// Aromatic, as some files have it; counts one and a half.
     Aromatic,
+    /// A contact without shared electrons, as between a metal and a ligand; counts nothing.
+    Zero,
+    /// Both electrons come from the first atom; counts one for the second, which accepts them, and nothing for the first.
+    Dative,
+    /// A hydrogen bond; counts nothing.
+    Hydrogen,
 }
 
 impl BondOrder {
-    /// Orders 1, 2, 3, and 4 for aromatic, as in SDF files.
+    /// Orders 1, 2, 3, and 4 for aromatic, 8 for zero, 9 for dative, 10 for a hydrogen bond, as in SDF files.
     pub fn from_code(code: u8) -> Option<Self> {
         match code {
             1 => Some(Self::Single),
             2 => Some(Self::Double),
             3 => Some(Self::Triple),
             4 => Some(Self::Aromatic),
+            8 => Some(Self::Zero),
+            9 => Some(Self::Dative),
+            10 => Some(Self::Hydrogen),
             _ => None,
         }
     }
@@ -51,14 +71,20 @@ impl BondOrder {
             Self::Double => 2,
             Self::Triple => 3,
             Self::Aromatic => 4,
+            Self::Zero => 8,
+            Self::Dative => 9,
+            Self::Hydrogen => 10,
         }
     }
 
-    /// What the bond adds to the valences of its atoms.
+    /// What the bond adds to the valence of its second atom; to that of the first too, unless it is dative.
     pub fn valence(self) -> f64 {
         match self {
+            Self::Single | Self::Dative => 1.0,
+            Self::Double => 2.0,
+            Self::Triple => 3.0,
             Self::Aromatic => 1.5,
-            other => f64::from(other.code()),
+            Self::Zero | Self::Hydrogen => 0.0,
         }
     }
 }
@@ -74,6 +100,26 @@ pub struct Bond {
     pub order: BondOrder,
 }
 
+impl Bond {
+    /// What the bond adds to the valence of an atom: nothing where it does not end there, and nothing to the donor of a
+    /// dative bond.
+    pub fn valence_at(&self, atom: usize) -> f64 {
+        let gives_only = self.order == BondOrder::Dative && atom == self.begin;
+        if gives_only || (atom != self.begin && atom != self.end) { 0.0 } else { self.order.valence() }
+    }
+}
+
+/// A place of a fragment where something else is to be bonded, as `R#` or `*` marks it in a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attachment {
+    /// The atom that bears it, from 0.
+    pub atom: usize,
+    /// What the file calls it: "R1", "*", "Du".
+    pub label: String,
+    /// Its number among the atoms of the file, from 1.
+    pub place: usize,
+}
+
 /// Atoms in space and the bonds between them.
 #[derive(Clone, Debug, Default)]
 pub struct Molecule {
@@ -81,6 +127,10 @@ pub struct Molecule {
     pub name: String,
     /// Data fields, in order.
     pub fields: Vec<(String, String)>,
+    /// Where something else is to be bonded; only fragments have such places.
+    pub attachments: Vec<Attachment>,
+    /// Whether the file says that the positions are those of a drawing in two dimensions.
+    pub is_drawing: bool,
     graph: UnGraph<Atom, BondOrder>,
 }
 
@@ -144,6 +194,8 @@ impl Molecule {
         let mut molecule = Self::new(self.atoms().copied(), bonds)?;
         molecule.name.clone_from(&self.name);
         molecule.fields.clone_from(&self.fields);
+        molecule.attachments.clone_from(&self.attachments);
+        molecule.is_drawing = self.is_drawing;
         Ok(molecule)
     }
 
@@ -204,9 +256,22 @@ impl Molecule {
         })
     }
 
+    /// The bonds of an atom, each with its own first and second atom.
+    pub fn bonds_of(&self, atom: usize) -> impl Iterator<Item = Bond> + '_ {
+        self.graph.edges(NodeIndex::new(atom)).map(|e| {
+            let [a, b] = self.graph.edge_endpoints(e.id()).map_or([e.source(), e.target()], |(a, b)| [a, b]);
+            Bond { begin: a.index(), end: b.index(), order: *e.weight() }
+        })
+    }
+
     /// Sum of the bond orders at an atom.
     pub fn valence(&self, atom: usize) -> f64 {
-        self.neighbours(atom).map(|(_, order)| order.valence()).sum()
+        self.bonds_of(atom).map(|b| b.valence_at(atom)).sum()
+    }
+
+    /// Unpaired electrons of all atoms, as the file names them.
+    pub fn radicals(&self) -> usize {
+        self.atoms().map(|a| usize::from(a.radicals)).sum()
     }
 
     /// Molecular formula in Hill order, with the net charge.
@@ -251,7 +316,7 @@ mod tests {
     use super::*;
 
     fn atom(element: Element, x: f64) -> Atom {
-        Atom { element, charge: 0, position: Point3::new(x, 0.0, 0.0) }
+        Atom::new(element, 0, Point3::new(x, 0.0, 0.0))
     }
 
     #[test]
@@ -273,6 +338,23 @@ mod tests {
         assert_eq!(Molecule::new(two(), [bond(1, 1)]).expect_err("refused"), MoleculeError::SelfBond(2));
         assert!(Molecule::new(two(), [bond(0, 1), bond(1, 0)]).is_err());
         assert!(Molecule::new([atom(Element::C, f64::NAN)], []).is_err());
+    }
+
+    #[test]
+    fn dative_bonds_count_for_the_acceptor() {
+        let atoms = [
+            atom(Element::N, 0.0),
+            atom(Element::from_symbol("B").expect("boron"), 1.6),
+            atom(Element::H, -1.0),
+        ];
+        let bonds = [
+            Bond { begin: 0, end: 1, order: BondOrder::Dative },
+            Bond { begin: 2, end: 0, order: BondOrder::Single },
+            Bond { begin: 2, end: 1, order: BondOrder::Zero },
+        ];
+        let molecule = Molecule::new(atoms, bonds).expect("valid");
+        assert_eq!([0, 1, 2].map(|k| molecule.valence(k)), [1.0, 1.0, 1.0]);
+        assert_eq!(molecule.bonds().collect::<Vec<_>>(), bonds);
     }
 
     #[test]

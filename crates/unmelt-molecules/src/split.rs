@@ -84,11 +84,7 @@ mod tests {
     /// A ring of so many carbons with a chain of others on it.
     fn ring_with_chain(ring: usize, chain: usize) -> Molecule {
         let n = ring + chain;
-        let atoms = (0..n).map(|k| Atom {
-            element: Element::C,
-            charge: 0,
-            position: nalgebra::Point3::new(k as f64, 0.0, 0.0),
-        });
+        let atoms = (0..n).map(|k| Atom::new(Element::C, 0, nalgebra::Point3::new(k as f64, 0.0, 0.0)));
         let closing = (ring > 2).then_some((0, ring - 1));
         let bonds = (1..n).map(|k| (k - 1, k)).chain(closing);
         let single = |(begin, end)| Bond { begin, end, order: BondOrder::Single };

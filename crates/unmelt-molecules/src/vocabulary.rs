@@ -89,13 +89,16 @@ pub(crate) fn draw_size_above(sizes: &BTreeMap<usize, u64>, least: usize, u: f64
     larger().next_back().map(|(&size, _)| size)
 }
 
-/// The class of a bond order; aromatic bonds have none.
+/// The class of a bond order; aromatic, dative, zero-order and hydrogen bonds have none.
 pub fn bond_class(order: BondOrder) -> Result<usize> {
     match order {
+        BondOrder::Single | BondOrder::Double | BondOrder::Triple => Ok(usize::from(order.code())),
         BondOrder::Aromatic => Err(Error::Request(
             "a molecule has aromatic bonds; write its bonds in Kekulé form (single and double) first".into(),
         )),
-        other => Ok(usize::from(other.code())),
+        BondOrder::Zero | BondOrder::Dative | BondOrder::Hydrogen => Err(Error::Request(
+            "a molecule has dative, zero-order or hydrogen bonds, which the model does not know".into(),
+        )),
     }
 }
 

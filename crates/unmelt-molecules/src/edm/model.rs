@@ -76,11 +76,11 @@ impl EdmModel {
             let classes = &h[..self.elements.len()];
             let likeliest =
                 (0..classes.len()).max_by(|a, b| classes[*a].total_cmp(&classes[*b])).unwrap_or(0);
-            Atom {
-                element: Element::from_number(self.elements[likeliest]).unwrap_or(Element::C),
-                charge: 0,
-                position: nalgebra::Point3::new(place(0), place(1), place(2)),
-            }
+            Atom::new(
+                Element::from_number(self.elements[likeliest]).unwrap_or(Element::C),
+                0,
+                nalgebra::Point3::new(place(0), place(1), place(2)),
+            )
         });
         let bare = Molecule::new(atoms, [])?;
         let bonds = perceive_bonds(&bare);

@@ -188,10 +188,8 @@ mod tests {
     use nalgebra::Point3;
 
     fn molecule(symbols: &str, bonds: &[(usize, usize, u8)]) -> Molecule {
-        let atoms = symbols.split(' ').enumerate().map(|(k, s)| Atom {
-            element: Element::from_symbol(s).expect("known"),
-            charge: 0,
-            position: Point3::new(k as f64, 0.0, 0.0),
+        let atoms = symbols.split(' ').enumerate().map(|(k, s)| {
+            Atom::new(Element::from_symbol(s).expect("known"), 0, Point3::new(k as f64, 0.0, 0.0))
         });
         let bonds = bonds.iter().map(|&(begin, end, order)| Bond {
             begin,

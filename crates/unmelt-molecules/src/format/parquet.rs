@@ -105,7 +105,7 @@ impl Columns {
             .map(|((&number, p), charge)| {
                 let element = Element::from_number(number)
                     .ok_or_else(|| format!("there is no element with number {number}"))?;
-                Ok(Atom { element, charge, position: Point3::new(p[0], p[1], p[2]) })
+                Ok(Atom::new(element, charge, Point3::new(p[0], p[1], p[2])))
             })
             .collect::<std::result::Result<Vec<_>, String>>()?;
         let mut molecule = Molecule::new(atoms, self.bonds(row)?).map_err(|e| e.to_string())?;

@@ -92,7 +92,7 @@ fn read_v2000(lines: &[&str], counts: &str) -> Result<(Molecule, usize), String>
         };
         let position =
             Point3::new(coordinate(xyz[0], k + 1)?, coordinate(xyz[1], k + 1)?, coordinate(xyz[2], k + 1)?);
-        atoms.push(Atom { element: element(symbol, k + 1)?, charge: charge_of_code(code), position });
+        atoms.push(Atom::new(element(symbol, k + 1)?, charge_of_code(code), position));
     }
     let bonds = lines[4 + n..4 + n + m]
         .iter()
@@ -190,7 +190,7 @@ fn read_v3000(lines: &[&str]) -> Result<(Molecule, usize), String> {
                 if places.insert(index.to_string(), atoms.len()).is_some() {
                     return Err(format!("two atoms have the index {index}"));
                 }
-                atoms.push(Atom { element: element(symbol, k)?, charge, position });
+                atoms.push(Atom::new(element(symbol, k)?, charge, position));
             }
             [_, order, a, b, ..] if block == "bond" => {
                 let k = bonds.len() + 1;

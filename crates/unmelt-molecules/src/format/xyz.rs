@@ -84,7 +84,7 @@ fn read_frame(comment: &str, lines: &[&str]) -> Result<Molecule, String> {
                 .or_else(|| Element::from_symbol(symbol))
                 .ok_or_else(|| format!("atom {} is of the unknown element \"{}\"", k + 1, clip(symbol)))?;
             let p = columns.position;
-            Ok(Atom { element, charge: 0, position: Point3::new(number(p)?, number(p + 1)?, number(p + 2)?) })
+            Ok(Atom::new(element, 0, Point3::new(number(p)?, number(p + 1)?, number(p + 2)?)))
         })
         .collect::<Result<Vec<_>, String>>()?;
     let mut molecule = Molecule::new(atoms, []).map_err(|e| e.to_string())?;
