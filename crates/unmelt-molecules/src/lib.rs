@@ -16,6 +16,7 @@
 //! # Ok::<(), unmelt_molecules::Error>(())
 //! ```
 
+mod blocks;
 pub mod edm;
 mod element;
 mod error;
@@ -26,6 +27,7 @@ mod fragment;
 mod generate;
 mod graph_model;
 mod harvest;
+mod kekule;
 mod key;
 mod key_set;
 pub mod models;
@@ -43,6 +45,7 @@ mod smiles;
 mod split;
 mod tasks;
 mod training;
+mod valence;
 mod validation;
 mod validity;
 mod vocabulary;
@@ -54,6 +57,7 @@ pub use fragment::{Fragments, add_hydrogens};
 pub use generate::{Frame, Generator, MAX_ATOMS};
 pub use graph_model::{FeatureSchedules, GraphLoss, GraphModel, NetworkSize, POSITION_SCALE};
 pub use harvest::{Batch, Harvest, Shard, Wanted};
+pub use kekule::KekuleError;
 pub use key::canonical_key;
 pub use key_set::KeySet;
 pub use molecule::{Atom, Attachment, Bond, BondOrder, Molecule, MoleculeError};
@@ -66,6 +70,7 @@ pub use sieve::{Filter, Sieve};
 pub use smiles::canonical_smiles;
 pub use split::Split;
 pub use training::{TrainingConfig, TrainingRun, TrainingSummary};
+pub use valence::Verdict;
 pub use validation::ValidationConfig;
-pub use validity::is_valid;
+pub use validity::{is_valid, verdicts};
 pub use vocabulary::{BOND_CLASSES, Vocabulary, bond_class};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use unmelt_diffusion::{Noise, Stream};
 
@@ -58,8 +59,10 @@ impl Split {
             Self::Random => (0..molecules.len()).map(|k| vec![k]).collect(),
             Self::Scaffold => {
                 let mut by_key: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-                for (k, molecule) in molecules.iter().enumerate() {
-                    by_key.entry(canonical_key(&murcko_scaffold(molecule)?)).or_default().push(k);
+                let key = |m: &Molecule| Ok(canonical_key(&murcko_scaffold(m)?));
+                let keys: Vec<String> = molecules.par_iter().map(key).collect::<Result<_>>()?;
+                for (k, key) in keys.into_iter().enumerate() {
+                    by_key.entry(key).or_default().push(k);
                 }
                 by_key.into_values().collect()
             }

@@ -138,15 +138,38 @@ pub fn report_faults(faults: &[Fault]) {
     }
 }
 
+/// Says what electrons have to do with validity: open valences, radicals, charges.
+fn print_electrons(e: &Evaluation) {
+    if e.open > 0 {
+        println!(
+            "{} are not valid for open valences alone: hydrogens or radicals that the file does not name",
+            e.open
+        );
+    }
+    if e.radicals > 0 {
+        println!(
+            "{} with {} radicals (unpaired electrons), which fill valences",
+            e.with_radicals, e.radicals
+        );
+    }
+    if e.with_charges > 0 {
+        println!("{} with formal charges, {} of them with a net charge", e.with_charges, e.ions);
+    }
+}
+
 fn print(e: &Evaluation, skipped: usize) {
     let source = match e.bonds_from {
-        BondSource::File => "bonds of the file",
-        BondSource::Distances => "bonds from distances: the file has none",
+        BondSource::File => "bonds of the file".to_string(),
+        BondSource::Distances => "bonds from distances: the file has none".into(),
+        BondSource::Both => {
+            format!("bonds of the file, and from distances for {} that have none", e.bonds_from_distances)
+        }
     };
     println!("{} molecules, {:.1} atoms on average; {source}", e.count, e.mean_atoms);
     if skipped > 0 {
         println!("{skipped} records that make no molecule were skipped and are not counted");
     }
+    print_electrons(e);
     let row = |name: &str, s: &Share| {
         println!("{name:<34}{:>6.2} %   ({:.2} – {:.2})", 100.0 * s.value, 100.0 * s.low, 100.0 * s.high);
     };
@@ -167,6 +190,12 @@ fn print(e: &Evaluation, skipped: usize) {
         println!("{:<34}{:>6.2} pm", "bond lengths", g.bond_lengths_pm);
         println!("{:<34}{:>6.2}°", "angles", g.angles_degrees);
         println!("{:<34}{:>6.2}°", "torsions", g.torsions_degrees);
+        if !g.missing.is_empty() {
+            let list = g.missing.join(", ");
+            println!(
+                "Of these types the molecules lack {list}; each counts as far as can be from the reference."
+            );
+        }
     }
     println!("Molecules with{}:", if e.reference_structures.is_some() { " (in the reference)" } else { "" });
     for (name, share) in &e.structures {

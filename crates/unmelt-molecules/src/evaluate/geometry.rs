@@ -1,4 +1,7 @@
 //! Bond lengths, angles and torsions of a set of molecules, and how far they lie from those of another.
+//!
+//! A type that the reference has and the set lacks is no reward: it counts as if all its bonds had no length, and all its angles or
+//! torsions were 0° or 180°, whichever is farther.
 
 use std::collections::BTreeMap;
 
@@ -10,26 +13,34 @@ use crate::{Element, Molecule};
 /// Types that a distance is the mean over, the commonest of the reference.
 const TYPES: usize = 8;
 
+/// Atoms with more neighbours than this are in no angle or torsion that is measured: nothing real has them.
+const MOST_NEIGHBOURS: usize = 24;
+
 /// Kinds of bonds, angles and torsions: the elements along them, and the orders of the bonds between these.
 type Kind = (Vec<Element>, Vec<u8>);
+
+/// Values by type, sorted.
+type Values = BTreeMap<Kind, Vec<f64>>;
 
 /// Lengths in Å, angles and torsions in degrees (torsions without their sign), by type, sorted.
 #[derive(Clone, Debug, Default)]
 pub struct Geometry {
-    lengths: BTreeMap<Kind, Vec<f64>>,
-    angles: BTreeMap<Kind, Vec<f64>>,
-    torsions: BTreeMap<Kind, Vec<f64>>,
+    lengths: Values,
+    angles: Values,
+    torsions: Values,
 }
 
 /// Wasserstein-1 distances, each the mean over the eight commonest types of the reference.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct GeometryDistance {
     /// Of bond lengths, in pm.
     pub bond_lengths_pm: f64,
-    /// Of angles, in degrees.
+    /// Of angles, in degrees; NaN where the reference has none.
     pub angles_degrees: f64,
-    /// Of torsions, in degrees.
+    /// Of torsions, in degrees; NaN where the reference has none.
     pub torsions_degrees: f64,
+    /// Types of bonds, angles and torsions among these that the set lacks, as "C=N" or "C-C-O"; each counts as far as can be.
+    pub missing: Vec<String>,
 }
 
 impl Geometry {
@@ -46,10 +57,15 @@ impl Geometry {
     fn add(&mut self, m: &Molecule) {
         let at = |k: usize| m.atom(k).position;
         let element = |k: usize| m.atom(k).element;
+        let is_crowded: Vec<bool> =
+            (0..m.len()).map(|k| m.neighbours(k).nth(MOST_NEIGHBOURS).is_some()).collect();
         for bond in m.bonds() {
             let (i, j, order) = (bond.begin, bond.end, bond.order.code());
             let kind = kind(vec![element(i), element(j)], vec![order]);
             self.lengths.entry(kind).or_default().push((at(i) - at(j)).norm());
+            if is_crowded[i] || is_crowded[j] {
+                continue;
+            }
             for (k, before) in m.neighbours(i).filter(|(k, _)| *k != j) {
                 for (l, after) in m.neighbours(j).filter(|(l, _)| *l != i && *l != k) {
                     // Torsions of hydrogens follow from those of what they sit on.
@@ -65,7 +81,7 @@ impl Geometry {
                 }
             }
         }
-        for k in 0..m.len() {
+        for k in (0..m.len()).filter(|k| !is_crowded[*k]) {
             let around: Vec<_> = m.neighbours(k).collect();
             for (n, &(i, before)) in around.iter().enumerate() {
                 for &(j, after) in &around[n + 1..] {
@@ -78,12 +94,20 @@ impl Geometry {
         }
     }
 
-    /// Distances from a reference; none where there is too little to compare.
+    /// Distances from a reference; none where the reference has no bonds.
     pub fn distance(&self, reference: &Self) -> Option<GeometryDistance> {
+        if reference.lengths.is_empty() {
+            return None;
+        }
+        let mut missing = Vec::new();
+        let mut mean = |own: &Values, reference: &Values, last: Option<f64>| {
+            mean_distance(own, reference, last, &mut missing)
+        };
         Some(GeometryDistance {
-            bond_lengths_pm: 100.0 * mean_distance(&self.lengths, &reference.lengths)?,
-            angles_degrees: mean_distance(&self.angles, &reference.angles)?,
-            torsions_degrees: mean_distance(&self.torsions, &reference.torsions).unwrap_or(f64::NAN),
+            bond_lengths_pm: 100.0 * mean(&self.lengths, &reference.lengths, None),
+            angles_degrees: mean(&self.angles, &reference.angles, Some(180.0)),
+            torsions_degrees: mean(&self.torsions, &reference.torsions, Some(180.0)),
+            missing,
         })
     }
 }
@@ -104,15 +128,37 @@ fn torsion([before, axis, after]: [Vector3<f64>; 3]) -> Option<f64> {
     degrees_between(before.cross(&axis), after.cross(&axis))
 }
 
-fn mean_distance(own: &BTreeMap<Kind, Vec<f64>>, reference: &BTreeMap<Kind, Vec<f64>>) -> Option<f64> {
-    let mut kinds: Vec<_> = reference.iter().collect();
+/// The mean distance over the commonest types of the reference; NaN where it has none. Types that are missing count as if all
+/// values were 0, or the last value that there is, if that is farther.
+fn mean_distance(own: &Values, reference: &Values, last: Option<f64>, missing: &mut Vec<String>) -> f64 {
+    let mut kinds: Vec<_> = reference.iter().filter(|(_, values)| !values.is_empty()).collect();
     kinds.sort_by_key(|(_, values)| std::cmp::Reverse(values.len()));
+    kinds.truncate(TYPES);
     let distances: Vec<f64> = kinds
         .into_iter()
-        .take(TYPES)
-        .filter_map(|(kind, values)| Some(wasserstein(own.get(kind)?, values)))
+        .map(|(kind, values)| match own.get(kind).filter(|v| !v.is_empty()) {
+            Some(own) => wasserstein(own, values),
+            None => {
+                missing.push(name(kind));
+                wasserstein(&[0.0], values).max(last.map_or(0.0, |last| wasserstein(&[last], values)))
+            }
+        })
         .collect();
-    (!distances.is_empty()).then(|| distances.iter().sum::<f64>() / distances.len() as f64)
+    distances.iter().sum::<f64>() / distances.len() as f64
+}
+
+/// A type as "C=N" or "C-C-O".
+fn name((elements, orders): &Kind) -> String {
+    let symbol = |order: Option<&u8>| match order {
+        None => "",
+        Some(1) => "-",
+        Some(2) => "=",
+        Some(3) => "#",
+        Some(4) => ":",
+        Some(_) => "~",
+    };
+    let with_bond = |(k, element): (usize, &Element)| format!("{element}{}", symbol(orders.get(k)));
+    elements.iter().enumerate().map(with_bond).collect()
 }
 
 /// The Wasserstein-1 distance of two sorted samples: the area between their cumulative distributions.
@@ -152,6 +198,46 @@ mod tests {
         assert!((wasserstein(&[3.4, 3.9, 7.5, 7.8], &[1.4, 4.5]) - 2.7).abs() < 1e-12);
         assert_eq!(wasserstein(&[1.0, 2.0], &[1.0, 2.0]), 0.0);
         assert!(wasserstein(&[], &[1.0]).is_nan());
+    }
+
+    /// A chain of atoms, 1.5 Å apart, at right angles.
+    fn chain(symbols: &str) -> Molecule {
+        let atoms = symbols.split(' ').enumerate().map(|(k, s)| {
+            let place = nalgebra::Point3::new(1.5 * k.div_ceil(2) as f64, 1.5 * (k / 2) as f64, 0.0);
+            crate::Atom::new(Element::from_symbol(s).expect("known"), 0, place)
+        });
+        let n = atoms.len();
+        let bonds = (1..n).map(|k| crate::Bond { begin: k - 1, end: k, order: crate::BondOrder::Single });
+        Molecule::new(atoms.collect::<Vec<_>>(), bonds).expect("valid")
+    }
+
+    #[test]
+    fn types_that_are_missing_count() {
+        let reference = Geometry::of(&[chain("C C C O")]);
+        let own = Geometry::of(&[chain("C C C")]).distance(&reference).expect("bonds");
+        // Of two types of bonds one agrees, and one is 1.5 Å away.
+        assert!((own.bond_lengths_pm - 75.0).abs() < 1e-9);
+        assert!((own.angles_degrees - 45.0).abs() < 1e-9);
+        assert!((own.torsions_degrees - 180.0).abs() < 1e-9);
+        assert_eq!(own.missing, ["C-O", "C-C-O", "C-C-C-O"]);
+        let same = reference.distance(&reference).expect("bonds");
+        assert_eq!((same.bond_lengths_pm, same.angles_degrees, same.torsions_degrees), (0.0, 0.0, 0.0));
+        assert!(same.missing.is_empty());
+        let none = Geometry::of(&[chain("C")]).distance(&reference).expect("bonds");
+        assert!((none.bond_lengths_pm - 150.0).abs() < 1e-9);
+        assert!(reference.distance(&Geometry::default()).is_none());
+    }
+
+    #[test]
+    fn crowds_are_left_out() {
+        let n = 400;
+        let atoms = (0..n).map(|_| crate::Atom::new(Element::C, 0, nalgebra::Point3::origin()));
+        let pairs = (0..n).flat_map(|j| (0..j).map(move |i| (i, j)));
+        let bonds = pairs.map(|(begin, end)| crate::Bond { begin, end, order: crate::BondOrder::Triple });
+        let crowd = Molecule::new(atoms, bonds.collect::<Vec<_>>()).expect("valid");
+        let geometry = Geometry::of(&[crowd]);
+        assert!(geometry.angles.is_empty() && geometry.torsions.is_empty());
+        assert_eq!(geometry.lengths.len(), 1);
     }
 
     #[test]

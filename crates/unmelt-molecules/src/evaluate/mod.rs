@@ -5,6 +5,7 @@ pub mod structure;
 
 pub use geometry::{Geometry, GeometryDistance, wasserstein};
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use rayon::prelude::*;
@@ -14,8 +15,8 @@ use unmelt_diffusion::{Noise, Stream, quantile};
 use crate::key::Canonical;
 use crate::perception::{perceive_bonds, stable_atoms};
 use crate::smiles;
-use crate::validity::{atom_is_valid, is_valid};
-use crate::{Bond, KeySet, Molecule};
+use crate::validity::verdicts;
+use crate::{Bond, KeySet, Molecule, Verdict};
 
 /// What is said about one molecule.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -30,6 +31,14 @@ pub struct Assessment {
     pub valid: bool,
     /// Atoms with such a valence.
     pub valid_atoms: usize,
+    /// Atoms with fewer bonds than the next valence: hydrogens are missing, or unpaired electrons are not named.
+    pub open_atoms: usize,
+    /// Unpaired electrons that the file names.
+    pub radicals: usize,
+    /// Atoms with a formal charge.
+    pub charged_atoms: usize,
+    /// Sum of the formal charges.
+    pub charge: i32,
     /// Whether the bonded pairs of the file are those that the distances suggest.
     pub bonds_match: bool,
     /// Whether the bonds of the file connect all atoms.
@@ -46,14 +55,21 @@ impl Assessment {
     /// Looks at one molecule.
     pub fn of(molecule: &Molecule) -> Self {
         let canonical = Canonical::of(molecule);
+        let verdicts = verdicts(molecule);
+        let count = |f: fn(&Verdict) -> bool| verdicts.iter().filter(|v| f(v)).count();
+        let valid_atoms = count(|v| *v == Verdict::Fits);
         Self {
             smiles: smiles::write(molecule, &canonical.order),
             key: canonical.key,
             formula: molecule.formula(),
             atoms: molecule.len(),
             stable_atoms: stable_atoms(molecule),
-            valid: is_valid(molecule),
-            valid_atoms: (0..molecule.len()).filter(|k| atom_is_valid(molecule, *k)).count(),
+            valid: valid_atoms == molecule.len() && !molecule.is_empty(),
+            valid_atoms,
+            open_atoms: count(|v| matches!(v, Verdict::Open(_))),
+            radicals: molecule.radicals(),
+            charged_atoms: molecule.atoms().filter(|a| a.charge != 0).count(),
+            charge: molecule.atoms().map(|a| i32::from(a.charge)).sum(),
             bonds_match: pairs(molecule.bonds()) == pairs(perceive_bonds(molecule)),
             connected: molecule.components() == 1,
             rings: molecule.rings(),
@@ -84,10 +100,18 @@ pub struct Reference {
 impl Reference {
     /// Looks at molecules.
     pub fn of(molecules: &[Molecule]) -> Self {
+        let kekulized: Vec<Cow<Molecule>> = molecules
+            .par_iter()
+            .map(|m| match m.has_aromatic_bonds() {
+                true => m.kekulized().map_or(Cow::Borrowed(m), Cow::Owned),
+                false => Cow::Borrowed(m),
+            })
+            .collect();
+        let molecules_of = || kekulized.iter().map(Cow::as_ref);
         Self {
             keys: KeySet::of(molecules),
-            geometry: Geometry::of(molecules),
-            structures: structure::shares(molecules),
+            geometry: Geometry::of(molecules_of()),
+            structures: structure::shares(molecules_of()),
         }
     }
 }
@@ -110,6 +134,8 @@ pub struct Evaluation {
     pub count: usize,
     /// Where the bonds come from: the file, or distances where the file has none.
     pub bonds_from: BondSource,
+    /// Molecules whose bonds come from distances.
+    pub bonds_from_distances: usize,
     /// Mean number of atoms.
     pub mean_atoms: f64,
     /// Stable atoms among all atoms (EDM protocol, positions and elements alone).
@@ -118,8 +144,19 @@ pub struct Evaluation {
     pub molecule_stability: Share,
     /// Atoms with allowed valences, by the bonds, element and charge.
     pub valid_atoms: Share,
-    /// Molecules with allowed valences throughout.
+    /// Molecules with allowed valences throughout. Unpaired electrons that a file names fill valences.
     pub valid: Share,
+    /// Molecules that are not valid because atoms have too few bonds and none too many: hydrogens are missing, or unpaired
+    /// electrons are not named.
+    pub open: usize,
+    /// Molecules with unpaired electrons that the file names.
+    pub with_radicals: usize,
+    /// These electrons in all.
+    pub radicals: usize,
+    /// Molecules with formal charges.
+    pub with_charges: usize,
+    /// Molecules whose formal charges do not add up to nought.
+    pub ions: usize,
     /// Valid molecules in one piece.
     pub valid_and_connected: Share,
     /// Different molecules among the valid ones.
@@ -148,27 +185,43 @@ pub enum BondSource {
     File,
     /// The tables of EDM.
     Distances,
+    /// The file for some molecules, distances for those that have no bonds in it.
+    Both,
 }
 
 /// Resamples of the bootstrap.
 const RESAMPLES: usize = 1000;
 
-/// Evaluates molecules. A set without a single bond is given those that its distances suggest.
+/// Evaluates molecules. Those of several atoms without a single bond are given the bonds that their distances suggest, and
+/// aromatic bonds their Kekulé form.
 pub fn evaluate(molecules: &[Molecule], reference: Option<&Reference>) -> crate::Result<Evaluation> {
     if molecules.is_empty() {
         return Err(crate::Error::Request("there is no molecule to evaluate".into()));
     }
-    let bare = molecules.iter().all(|m| m.graph().edge_count() == 0) && molecules.iter().any(|m| m.len() > 1);
-    // Perceived bonds are always between atoms that are there.
-    let bonded = |m: &Molecule| m.with_bonds(perceive_bonds(m)).unwrap_or_else(|_| m.clone());
-    let perceived: Vec<Molecule> = if bare { molecules.par_iter().map(bonded).collect() } else { Vec::new() };
-    let molecules = if bare { &perceived } else { molecules };
-    let list: Vec<Assessment> = molecules.par_iter().map(Assessment::of).collect();
-    let source = if bare { BondSource::Distances } else { BondSource::File };
+    let is_bare = |m: &Molecule| m.graph().edge_count() == 0 && m.len() > 1;
+    let bare = molecules.iter().filter(|m| is_bare(m)).count();
+    let prepared: Vec<Cow<Molecule>> = molecules
+        .par_iter()
+        .map(|m| match () {
+            // Perceived bonds are always between atoms that are there.
+            () if is_bare(m) => m.with_bonds(perceive_bonds(m)).map_or(Cow::Borrowed(m), Cow::Owned),
+            () if m.has_aromatic_bonds() => m.kekulized().map_or(Cow::Borrowed(m), Cow::Owned),
+            () => Cow::Borrowed(m),
+        })
+        .collect();
+    let list: Vec<Assessment> = prepared.par_iter().map(|m| Assessment::of(m)).collect();
+    let has_others = molecules.iter().any(|m| m.graph().edge_count() > 0);
+    let source = match (bare, has_others) {
+        (0, _) => BondSource::File,
+        (_, false) => BondSource::Distances,
+        (_, true) => BondSource::Both,
+    };
     let mut evaluation = Evaluation::of(&list, reference.map(|r| &r.keys), source);
-    evaluation.structures = structure::shares(molecules);
+    evaluation.bonds_from_distances = bare;
+    let all = || prepared.iter().map(Cow::as_ref);
+    evaluation.structures = structure::shares(all());
     evaluation.reference_structures = reference.map(|r| r.structures.clone());
-    evaluation.geometry = reference.and_then(|r| Geometry::of(molecules).distance(&r.geometry));
+    evaluation.geometry = reference.and_then(|r| Geometry::of(all()).distance(&r.geometry));
     Ok(evaluation)
 }
 
@@ -189,6 +242,12 @@ impl Evaluation {
         Self {
             count: list.len(),
             bonds_from,
+            bonds_from_distances: 0,
+            open: list.iter().filter(|a| a.open_atoms > 0 && a.open_atoms + a.valid_atoms == a.atoms).count(),
+            with_radicals: list.iter().filter(|a| a.radicals > 0).count(),
+            radicals: list.iter().map(|a| a.radicals).sum(),
+            with_charges: list.iter().filter(|a| a.charged_atoms > 0).count(),
+            ions: list.iter().filter(|a| a.charge != 0).count(),
             mean_atoms: mean(&mut list.iter().map(|a| a.atoms), list.len()),
             atom_stability: share(&|a| (a.stable_atoms as f64, a.atoms as f64)),
             molecule_stability: share(&|a| (yes(a.stable()), 1.0)),

@@ -1,7 +1,8 @@
 //! Rings by size and functional groups: what kinds of molecules a set holds.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::blocks::{Neighbours, neighbours, ring_systems};
 use crate::{BondOrder, Element, Molecule};
 
 /// Shares of molecules that hold a ring of a size ("ring of 5") or a functional group ("alcohol").
@@ -10,8 +11,7 @@ pub fn shares<'a>(molecules: impl IntoIterator<Item = &'a Molecule>) -> BTreeMap
     let mut total = 0.0;
     for molecule in molecules {
         total += 1.0;
-        let mut sizes = ring_sizes(molecule);
-        sizes.dedup();
+        let sizes = ring_sizes(molecule);
         let rings =
             sizes.iter().map(|n| if *n > 8 { "ring of 9 or more".into() } else { format!("ring of {n}") });
         let mut names: Vec<String> = rings.chain(groups(molecule).into_iter().map(String::from)).collect();
@@ -23,68 +23,80 @@ pub fn shares<'a>(molecules: impl IntoIterator<Item = &'a Molecule>) -> BTreeMap
     counts
 }
 
-/// Sizes of the smallest set of smallest rings, ascending: for each bond the shortest ring through it, as many as are
-/// independent.
+/// Sizes of rings, each once, ascending: for each bond in a ring the length of the shortest one through it.
 pub fn ring_sizes(molecule: &Molecule) -> Vec<usize> {
     let bonds: Vec<(usize, usize)> = molecule.bonds().map(|b| (b.begin, b.end)).collect();
-    let mut rings: Vec<Vec<usize>> = bonds.iter().filter_map(|&bond| ring_through(molecule, bond)).collect();
-    rings.sort_by_key(Vec::len);
-    let number: BTreeMap<(usize, usize), usize> =
-        bonds.iter().enumerate().map(|(k, (i, j))| ((*i.min(j), *i.max(j)), k)).collect();
-    let mut basis: BTreeMap<usize, Vec<u64>> = BTreeMap::new();
-    let words = bonds.len().div_ceil(64);
-    let mut sizes = Vec::new();
-    for ring in rings {
-        if sizes.len() == molecule.rings() {
-            break;
+    let graph = neighbours(molecule.len(), bonds.iter().copied());
+    let systems = ring_systems(&graph);
+    let mut in_ring = vec![false; bonds.len()];
+    systems.iter().flatten().for_each(|&b| in_ring[b] = true);
+    let degree: Vec<usize> =
+        graph.iter().map(|list| list.iter().filter(|&&(_, b)| in_ring[b]).count()).collect();
+    let mut search = RingSearch { graph: &graph, in_ring: &in_ring, seen: vec![0; graph.len()], round: 0 };
+    let mut sizes = BTreeSet::new();
+    for system in &systems {
+        // A ring that is alone has as many bonds as atoms.
+        if system.iter().all(|&b| degree[bonds[b].0] == 2 && degree[bonds[b].1] == 2) {
+            sizes.insert(system.len());
+            continue;
         }
-        let mut bits = vec![0u64; words];
-        for k in 0..ring.len() {
-            let (i, j) = (ring[k], ring[(k + 1) % ring.len()]);
-            let bond = number[&(i.min(j), i.max(j))];
-            bits[bond / 64] ^= 1 << (bond % 64);
-        }
-        // Elimination over two values: what is left is independent of the rings before.
-        while let Some(lead) = lead(&bits) {
-            match basis.get(&lead) {
-                Some(other) => bits.iter_mut().zip(other).for_each(|(a, b)| *a ^= b),
-                None => {
-                    basis.insert(lead, bits);
-                    sizes.push(ring.len());
-                    break;
-                }
-            }
-        }
-    }
-    sizes
-}
-
-fn lead(bits: &[u64]) -> Option<usize> {
-    let word = bits.iter().position(|w| *w != 0)?;
-    Some(64 * word + bits[word].trailing_zeros() as usize)
-}
-
-/// The atoms of the shortest ring through a bond.
-fn ring_through(molecule: &Molecule, (start, goal): (usize, usize)) -> Option<Vec<usize>> {
-    let mut before: BTreeMap<usize, usize> = BTreeMap::from([(start, start)]);
-    let mut queue = VecDeque::from([start]);
-    while let Some(k) = queue.pop_front() {
-        for (j, _) in molecule.neighbours(k) {
-            if (k, j) == (start, goal) || before.contains_key(&j) {
+        let mut done: BTreeSet<usize> = BTreeSet::new();
+        for &b in system {
+            if done.contains(&b) {
                 continue;
             }
-            before.insert(j, k);
-            if j == goal {
-                let mut ring = vec![goal];
-                while let Some(&last) = ring.last().filter(|k| **k != start) {
-                    ring.push(before[&last]);
+            sizes.extend(search.shortest(bonds[b]));
+            // All bonds of a chain without branches are in the same rings.
+            let (i, j) = bonds[b];
+            for (mut at, mut by) in [(i, b), (j, b)] {
+                while degree[at] == 2 {
+                    let Some(&(next, bond)) = graph[at].iter().find(|&&(_, c)| in_ring[c] && c != by) else {
+                        break;
+                    };
+                    if !done.insert(bond) {
+                        break;
+                    }
+                    (at, by) = (next, bond);
                 }
-                return Some(ring);
             }
-            queue.push_back(j);
         }
     }
-    None
+    sizes.into_iter().collect()
+}
+
+struct RingSearch<'a> {
+    graph: &'a Neighbours,
+    in_ring: &'a [bool],
+    /// The search in which an atom was seen.
+    seen: Vec<u32>,
+    round: u32,
+}
+
+impl RingSearch<'_> {
+    /// The length of the shortest ring through a bond.
+    fn shortest(&mut self, (start, goal): (usize, usize)) -> Option<usize> {
+        self.round += 1;
+        self.seen[start] = self.round;
+        let (mut level, mut length) = (vec![start], 1);
+        while !level.is_empty() {
+            let mut next = Vec::new();
+            length += 1;
+            for k in level {
+                for &(j, b) in &self.graph[k] {
+                    if !self.in_ring[b] || self.seen[j] == self.round || (k, j) == (start, goal) {
+                        continue;
+                    }
+                    if j == goal {
+                        return Some(length);
+                    }
+                    self.seen[j] = self.round;
+                    next.push(j);
+                }
+            }
+            level = next;
+        }
+        None
+    }
 }
 
 /// The functional groups of a molecule, each as often as it is found.
@@ -203,8 +215,27 @@ mod tests {
     fn rings_are_the_smallest() {
         // Norbornane: two rings of five, though one of six goes around.
         let bonds = [(0, 1, 1), (1, 2, 1), (2, 3, 1), (3, 4, 1), (4, 5, 1), (5, 0, 1), (0, 6, 1), (3, 6, 1)];
-        assert_eq!(ring_sizes(&molecule("C C C C C C C", &bonds)), [5, 5]);
+        assert_eq!(ring_sizes(&molecule("C C C C C C C", &bonds)), [5]);
         assert!(ring_sizes(&molecule("C C", &[(0, 1, 1)])).is_empty());
+        // A ring of three at a bond of one of five, and a ring of four by itself.
+        let bonds = [(0, 1, 1), (1, 2, 1), (2, 3, 1), (3, 4, 1), (4, 0, 1), (0, 5, 1), (5, 1, 1), (2, 6, 1)];
+        let more = [(6, 7, 1), (7, 8, 1), (8, 9, 1), (9, 6, 1)];
+        let both: Vec<_> = bonds.into_iter().chain(more).collect();
+        assert_eq!(ring_sizes(&molecule("C C C C C C C C C C", &both)), [3, 4, 5]);
+    }
+
+    #[test]
+    fn large_rings_and_sheets_are_quick() {
+        let symbols = vec!["C"; 20_000].join(" ");
+        let ring: Vec<_> = (0..20_000).map(|k| (k, (k + 1) % 20_000, 1)).collect();
+        assert_eq!(ring_sizes(&molecule(&symbols, &ring)), [20_000]);
+        // A ladder of rings of four, and the large ring with a bond across.
+        let ladder: Vec<_> = (0..9_999)
+            .flat_map(|k| [(k, k + 1, 1), (10_000 + k, 10_001 + k, 1), (k, 10_000 + k, 1)])
+            .collect();
+        assert_eq!(ring_sizes(&molecule(&symbols, &ladder)), [4]);
+        let across: Vec<_> = ring.into_iter().chain([(0, 100, 1)]).collect();
+        assert_eq!(ring_sizes(&molecule(&symbols, &across)), [101, 19_901]);
     }
 
     #[test]
