@@ -17,6 +17,8 @@
 //! ```
 
 mod blocks;
+mod bond_orders;
+mod distances;
 pub mod edm;
 mod element;
 mod error;
@@ -33,6 +35,7 @@ mod key_set;
 pub mod models;
 mod molecule;
 mod molecule_model;
+mod neighbourhoods;
 pub mod network;
 mod objective;
 pub mod perception;
@@ -42,6 +45,7 @@ mod request;
 mod scaffold;
 mod sieve;
 mod smiles;
+mod solid;
 mod split;
 mod tasks;
 mod training;
@@ -68,6 +72,7 @@ pub use request::{Beginning, GenerateRequest, USUAL_CANDIDATES};
 pub use scaffold::murcko_scaffold;
 pub use sieve::{Filter, Sieve};
 pub use smiles::canonical_smiles;
+pub use solid::{missing_hydrogens, with_hydrogens, without_geometry};
 pub use split::Split;
 pub use training::{TrainingConfig, TrainingRun, TrainingSummary};
 pub use valence::Verdict;

@@ -1,6 +1,10 @@
 //! Bonds from distances, and stability, by the protocol of EDM (Hoogeboom et al. 2022, appendix E).
 
-use crate::{Bond, BondOrder, Element, Molecule};
+use crate::neighbourhoods::Neighbourhoods;
+use crate::{Atom, Bond, BondOrder, Element, Molecule};
+
+pub use crate::distances::{CHARGE_FIELD, bonded, total_charge};
+pub(crate) use crate::neighbourhoods::unwrapped;
 
 /// Lengths of single bonds in pm.
 const SINGLE: &[(&str, &str, u16)] = &[
@@ -115,19 +119,31 @@ pub fn bond_order(a: Element, b: Element, distance: f64) -> Option<BondOrder> {
     }
 }
 
+/// Bonds reach no further in Å; no entry of the tables does.
+const REACH: f64 = 2.8;
+
+/// Molecules of so many atoms are looked at pair by pair, larger ones by neighbourhoods.
+const PAIRWISE: usize = 1024;
+
 /// The bonds that the distances between a molecule's atoms suggest.
 pub fn perceive_bonds(molecule: &Molecule) -> Vec<Bond> {
+    let atoms: Vec<Atom> = molecule.atoms().copied().collect();
+    let bond = |i: usize, j: usize| {
+        let (a, b) = (&atoms[i], &atoms[j]);
+        let distance = (a.position - b.position).norm();
+        let order = (distance < REACH).then(|| bond_order(a.element, b.element, distance)).flatten();
+        order.map(|order| Bond { begin: i, end: j, order })
+    };
+    if atoms.len() <= PAIRWISE {
+        let pairs = (1..atoms.len()).flat_map(|j| (0..j).map(move |i| (i, j)));
+        return pairs.filter_map(|(i, j)| bond(i, j)).collect();
+    }
+    let neighbours = Neighbourhoods::new(&atoms, None);
     let mut bonds = Vec::new();
-    for j in 1..molecule.len() {
-        for i in 0..j {
-            let (a, b) = (molecule.atom(i), molecule.atom(j));
-            let distance = (a.position - b.position).norm();
-            // No entry of the tables reaches further.
-            if distance < 2.8 {
-                let order = bond_order(a.element, b.element, distance);
-                bonds.extend(order.map(|order| Bond { begin: i, end: j, order }));
-            }
-        }
+    for j in 0..atoms.len() {
+        let mut near: Vec<usize> = neighbours.near(j).filter(|&i| i < j).collect();
+        near.sort_unstable();
+        bonds.extend(near.into_iter().filter_map(|i| bond(i, j)));
     }
     bonds
 }

@@ -227,10 +227,12 @@ fn files_by_ending_and_folders() {
 
     std::fs::write(path("empty.sdf"), "").expect("written");
     std::fs::write(path("d.pdb"), "").expect("written");
+    std::fs::write(path("f.abc"), "").expect("written");
     std::fs::write(path("e.parquet"), "not a table").expect("written");
     for (file, message) in [
         ("empty.sdf", "it is empty"),
-        ("d.pdb", "ending"),
+        ("d.pdb", "it is a PDB file, which is not read; convert it to SDF"),
+        ("f.abc", "ending"),
         ("e.parquet", "not a usable Parquet"),
         ("none.sdf", "could not read"),
     ] {

@@ -1,158 +1,201 @@
-//! XYZ and extended XYZ files, and QM9's own variant of them.
+//! XYZ and extended XYZ files, EDM's text files, which are XYZ, and QM9's own variant.
 
 use std::io::{self, Write};
 
 use nalgebra::Point3;
+use unmelt_diffusion::files::limits::{limits, within};
 
-use super::{Fault, Reading};
+use super::comment::{Comment, plain_value};
+use super::text::{clip, lines};
+use super::{Fault, Preparation, Reading};
+use crate::perception::CHARGE_FIELD;
 use crate::{Atom, Element, Molecule};
-
-/// More atoms than this are taken for a broken file.
-const MAX_ATOMS: usize = 1_000_000;
 
 /// Reads the frames of an XYZ file; those that make no molecule are reported, the rest is read as far as the
 /// frames can be told apart. There are no bonds in it. Of extended XYZ the columns of `Properties` are followed
-/// (`species` and `pos`), and `key=value` pairs become fields.
+/// (`species` and `pos`), and `key=value` pairs become fields; where `pbc` is set, molecules that lie across a border of the
+/// cell are put together.
 pub fn read_xyz(text: &str) -> Reading {
-    let lines: Vec<&str> = text.lines().collect();
-    let (mut reading, mut start) = (Reading::default(), 0);
+    read(text, &Preparation::AsIs)
+}
+
+/// Reads frames and prepares them.
+pub(super) fn read(text: &str, preparation: &Preparation) -> Reading {
+    let lines: Vec<&str> = lines(text);
+    let (mut reading, mut start, mut position) = (Reading::default(), 0, 0);
     while start < lines.len() {
         if lines[start].trim().is_empty() {
             start += 1;
             continue;
         }
-        let position = reading.molecules.len() + reading.faults.len() + 1;
+        position += 1;
         let mut fault = |message: String| reading.faults.push(Fault::new(position, "frame", message));
-        let Ok(n) = lines[start].trim().parse::<usize>() else {
+        if position as u64 > limits().records {
+            fault(format!("the limit records is {}; what follows is left out", limits().records));
+            break;
+        }
+        let Some((n, rest)) = count(lines[start]) else {
             fault(format!("line {} is \"{}\", want a number of atoms", start + 1, clip(lines[start])));
             break;
         };
-        if n > MAX_ATOMS || start + 2 + n > lines.len() {
+        if n > lines.len().saturating_sub(start + 2) {
             let there = lines.len().saturating_sub(start + 2);
             fault(format!("it promises {n} atoms and breaks off after {there}"));
             break;
         }
-        match read_frame(lines[start + 1], &lines[start + 2..start + 2 + n]) {
-            Ok(molecule) => reading.molecules.push(molecule),
-            Err(message) => fault(message),
-        }
-        start += 2 + n;
+        let comment = lines.get(start + 1).copied().unwrap_or_default();
+        let end = (start + 2 + n).min(lines.len());
+        let frame = read_frame(rest, comment, &lines[(start + 2).min(end)..end]);
+        reading.add(position, "frame", preparation, frame);
+        start = end;
         start += qm9_tail(&lines[start..], n);
     }
     reading
+}
+
+/// The number of atoms that a line begins with, and what stands behind it.
+fn count(line: &str) -> Option<(usize, &str)> {
+    let line = line.trim().trim_start_matches('\u{feff}');
+    let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    Some((word.parse().ok()?, rest.trim()))
 }
 
 /// Lines after the atoms in QM9's files: frequencies, two SMILES, two InChI.
 fn qm9_tail(lines: &[&str], atoms: usize) -> usize {
     let is_tail = lines.len() >= 3 && lines[2].starts_with("InChI=");
     let frequencies = lines.first().map_or(0, |l| l.split_whitespace().count());
-    if is_tail && frequencies + 6 >= (3 * atoms).min(7) { 3 } else { 0 }
+    if is_tail && frequencies + 6 >= atoms.saturating_mul(3).min(7) { 3 } else { 0 }
 }
 
-fn clip(text: &str) -> String {
-    text.chars().take(40).collect()
-}
-
-/// Where the columns of an atom line are.
-struct Columns {
-    symbol: usize,
-    position: usize,
-}
-
-fn read_frame(comment: &str, lines: &[&str]) -> Result<Molecule, String> {
-    let pairs = key_values(comment);
-    let columns = match pairs.iter().find(|(k, _)| k == "Properties") {
-        Some((_, properties)) => columns_of(properties)?,
-        None => Columns { symbol: 0, position: 1 },
-    };
-    let atoms = lines
+/// Reads a frame from what stands behind its number of atoms, its comment, and the lines of its atoms.
+fn read_frame(behind: &str, comment: &str, lines: &[&str]) -> Result<Molecule, String> {
+    within(limits().molecule_atoms, "molecule_atoms", lines.len() as u64, "the frame")
+        .map_err(|e| e.to_string())?;
+    let mut comment = Comment::read(comment)?;
+    let mut atoms = lines
         .iter()
         .enumerate()
-        .map(|(k, line)| {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let word =
-                |c: usize| words.get(c).copied().ok_or_else(|| format!("atom {} has too few columns", k + 1));
-            let number = |c: usize| {
-                let text = word(c)?;
-                parse_number(text)
-                    .filter(|x| x.is_finite())
-                    .ok_or_else(|| format!("atom {} has the coordinate \"{}\"", k + 1, clip(text)))
-            };
-            let symbol = word(columns.symbol)?;
-            let by_number = symbol.parse().ok().and_then(Element::from_number);
-            let element = by_number
-                .or_else(|| Element::from_symbol(symbol))
-                .ok_or_else(|| format!("atom {} is of the unknown element \"{}\"", k + 1, clip(symbol)))?;
-            let p = columns.position;
-            Ok(Atom::new(element, 0, Point3::new(number(p)?, number(p + 1)?, number(p + 2)?)))
-        })
-        .collect::<Result<Vec<_>, String>>()?;
+        .map(|(k, line)| read_atom(k + 1, line, &comment))
+        .collect::<Result<Vec<_>, _>>()?;
+    comment.put_together(&mut atoms)?;
     let mut molecule = Molecule::new(atoms, []).map_err(|e| e.to_string())?;
-    if pairs.is_empty() {
-        molecule.name = comment.trim().to_string();
+    // Charge and multiplicity may stand behind the number of atoms.
+    let words: Vec<&str> = behind.split_whitespace().collect();
+    if let (None, [charge, multiplicity]) = (comment.charge(), words.as_slice())
+        && let (Ok(charge), Ok(1..)) = (charge.parse::<i32>(), multiplicity.parse::<u32>())
+    {
+        comment.fields.push((CHARGE_FIELD.into(), charge.to_string()));
     }
-    molecule.fields = pairs.into_iter().filter(|(k, _)| k != "Properties").collect();
+    molecule.name = std::mem::take(&mut comment.name);
+    molecule.fields = comment.fields;
     Ok(molecule)
 }
 
-/// A number, with QM9's `*^` for `e`.
+fn read_atom(k: usize, line: &str, comment: &Comment) -> Result<Atom, String> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let word = |c: usize| words.get(c).copied().ok_or_else(|| format!("atom {k} has too few columns"));
+    let number = |c: usize| {
+        let text = word(c)?;
+        let number = parse_number(text).filter(|x| x.is_finite());
+        number.ok_or_else(|| format!("atom {k} has the coordinate \"{}\", want a number", clip(text)))
+    };
+    let symbol = word(comment.symbol)?;
+    let p = comment.position;
+    let position = Point3::new(number(p)?, number(p + 1)?, number(p + 2)?);
+    let by_number = symbol.parse().ok().and_then(Element::from_number);
+    let (element, isotope, charge) = match by_number {
+        Some(element) => (element, 0, 0),
+        None => label(symbol).ok_or_else(|| match is_no_element(symbol) {
+            true => format!(
+                "atom {k} is \"{}\", a point without an element; XYZ has no bonds that say what it belongs to",
+                clip(symbol)
+            ),
+            false => format!("atom {k} is of the unknown element \"{}\"", clip(symbol)),
+        })?,
+    };
+    Ok(Atom { isotope, ..Atom::new(element, charge, position) })
+}
+
+/// Whether a symbol is one that programs write for attachment points, dummy atoms and vectors.
+fn is_no_element(symbol: &str) -> bool {
+    let group = |s: &str| s.bytes().all(|b| b.is_ascii_digit() || b == b'#');
+    let named = ["*", "X", "XX", "DU", "Q", "BQ", "TV", "GH"].contains(&symbol.to_ascii_uppercase().as_str());
+    named || symbol.strip_prefix('R').is_some_and(group)
+}
+
+/// Element, isotope and charge of a symbol with a label behind: O1, H1A, Na1+, Cl-, Fe+3, 13C.
+fn label(symbol: &str) -> Option<(Element, u16, i8)> {
+    let mass = symbol.bytes().take_while(u8::is_ascii_digit).count();
+    let (mass, symbol) = symbol.split_at(mass);
+    let letters = symbol.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let (letters, rest) = symbol.split_at(letters);
+    let (element, isotope) = Element::with_isotope(letters)?;
+    let isotope =
+        if mass.is_empty() { isotope } else { mass.parse().ok().filter(|m| (1..400).contains(m))? };
+    if let Some(charge) = ion(rest) {
+        return Some((element, isotope, charge));
+    }
+    let is_label = rest.is_empty()
+        || rest.starts_with(|c: char| c.is_ascii_digit() || c == '_')
+            && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"_'*".contains(&b));
+    is_label.then_some((element, isotope, 0))
+}
+
+/// The charge of "+", "2-", "-2"; none of anything else.
+fn ion(text: &str) -> Option<i8> {
+    let sign = text.find(['+', '-'])?;
+    let (before, after) = (&text[..sign], &text[sign + 1..]);
+    let size: i8 = match (before, after) {
+        ("", "") => 1,
+        (n, "") | ("", n) => n.parse().ok().filter(|n| *n >= 0)?,
+        _ => return None,
+    };
+    Some(if text[sign..].starts_with('-') { -size } else { size })
+}
+
+/// A number, with QM9's `*^` or Fortran's `D` for `e`.
 fn parse_number(text: &str) -> Option<f64> {
-    text.parse().ok().or_else(|| text.replace("*^", "e").parse().ok())
+    let fortran = || {
+        let (mantissa, exponent) = text.split_once(['D', 'd'])?;
+        let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+        let is_exponent = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        if is_exponent { format!("{mantissa}e{exponent}").parse().ok() } else { None }
+    };
+    text.parse().ok().or_else(|| text.replace("*^", "e").parse().ok()).or_else(fortran)
 }
 
-/// The `key=value` pairs of a comment line; values may be in double quotes.
-fn key_values(comment: &str) -> Vec<(String, String)> {
-    let (mut pairs, mut rest) = (Vec::new(), comment.trim());
-    while let Some((before, after)) = rest.split_once('=') {
-        let key = before.split_whitespace().last().unwrap_or("").to_string();
-        let (value, next) = match after.strip_prefix('"') {
-            Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
-            None => after.split_once(char::is_whitespace).unwrap_or((after, "")),
-        };
-        pairs.push((key, value.to_string()));
-        rest = next.trim_start();
-    }
-    pairs
-}
-
-/// Columns from extended XYZ's `species:S:1:pos:R:3:…`.
-fn columns_of(properties: &str) -> Result<Columns, String> {
-    let parts: Vec<&str> = properties.split(':').collect();
-    let (mut at, mut symbol, mut position) = (0, None, None);
-    for part in parts.chunks(3) {
-        let [name, _, width] = part else { return Err(format!("Properties={properties} is not in threes")) };
-        match *name {
-            "species" | "Z" | "element" => symbol = symbol.or(Some(at)),
-            "pos" | "positions" => position = Some(at),
-            _ => {}
-        }
-        at += width.parse::<usize>().map_err(|_| format!("Properties={properties} has the width {width}"))?;
-    }
-    match (symbol, position) {
-        (Some(symbol), Some(position)) => Ok(Columns { symbol, position }),
-        _ => Err(format!("Properties={properties} names no species and pos")),
-    }
-}
-
-/// Writes one frame of extended XYZ. Bonds have no place in the format.
+/// Writes one frame of extended XYZ. Bonds have no place in the format; the total charge has, where it is not zero, and
+/// isotopes, where there are any.
 pub fn write_xyz(out: &mut dyn Write, molecule: &Molecule) -> io::Result<()> {
+    let isotopes = molecule.atoms().any(|a| a.isotope != 0);
     let mut text = format!("{}\nProperties=species:S:1:pos:R:3", molecule.len());
+    text.push_str(if isotopes { ":mass_number:I:1" } else { "" });
     if !molecule.name.is_empty() {
-        text.push_str(&format!(" name=\"{}\"", plain(&molecule.name)));
+        text.push_str(&format!(" name=\"{}\"", plain_value(&molecule.name)));
+    }
+    let charge: i32 = molecule.atoms().map(|a| i32::from(a.charge)).sum();
+    let given = molecule.fields.iter().any(|(key, _)| key.eq_ignore_ascii_case(CHARGE_FIELD));
+    if charge != 0 && !given {
+        text.push_str(&format!(" {CHARGE_FIELD}={charge}"));
     }
     for (key, value) in &molecule.fields {
-        text.push_str(&format!(" {}=\"{}\"", plain(key).replace([' ', '='], "_"), plain(value)));
+        let key = key.replace(|c: char| c.is_whitespace() || "=\"'\\".contains(c), "_");
+        // What was read from a header is said by the columns.
+        if key.is_empty() || ["properties", "name"].contains(&key.to_ascii_lowercase().as_str()) {
+            continue;
+        }
+        text.push_str(&format!(" {key}=\"{}\"", plain_value(value)));
     }
     text.push('\n');
     for a in molecule.atoms() {
         let p = a.position;
-        text.push_str(&format!("{:<2} {:14.8} {:14.8} {:14.8}\n", a.element.symbol(), p.x, p.y, p.z));
+        text.push_str(&format!("{:<2} {:14.8} {:14.8} {:14.8}", a.element.symbol(), p.x, p.y, p.z));
+        if isotopes {
+            text.push_str(&format!(" {}", a.isotope));
+        }
+        text.push('\n');
     }
     out.write_all(text.as_bytes())
-}
-
-fn plain(text: &str) -> String {
-    text.replace(['"', '\n', '\r'], " ")
 }
 
 /// Reads one of QM9's `dsgdb9nsd_*.xyz` files: its fifteen properties become fields, its GDB SMILES too.
@@ -174,17 +217,17 @@ pub fn read_qm9_xyz(text: &str) -> Result<Molecule, String> {
         "G_hartree",
         "Cv_cal_per_mol_K",
     ];
-    let lines: Vec<&str> = text.lines().collect();
+    let lines = lines(text);
     let n: usize =
         lines.first().and_then(|l| l.trim().parse().ok()).ok_or("its first line is not a number of atoms")?;
-    if n > MAX_ATOMS || lines.len() < n + 2 {
+    if n > lines.len().saturating_sub(2) {
         return Err(format!("it promises {n} atoms and breaks off after {}", lines.len().saturating_sub(2)));
     }
     let words: Vec<&str> = lines[1].split_whitespace().collect();
     let Some(("gdb", rest)) = words.split_first().map(|(first, rest)| (*first, rest)) else {
         return Err("its second line does not begin with \"gdb\"".into());
     };
-    let mut molecule = read_frame("", &lines[2..2 + n])?;
+    let mut molecule = read_frame("", "", &lines[2..2 + n])?;
     let (index, values) = rest.split_first().ok_or("its second line has no index")?;
     molecule.name = format!("gdb_{index}");
     molecule.fields =
@@ -193,4 +236,42 @@ pub fn read_qm9_xyz(text: &str) -> Result<Molecule, String> {
         molecule.fields.push(("smiles_gdb".into(), smiles.into()));
     }
     Ok(molecule)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_and_ions_are_told_apart() {
+        let of = |s: &str| label(s).map(|(e, isotope, charge)| (e.symbol(), isotope, charge));
+        for (text, wanted) in [
+            ("O1", ("O", 0, 0)),
+            ("C12", ("C", 0, 0)),
+            ("H1A", ("H", 0, 0)),
+            ("Na1+", ("Na", 0, 1)),
+            ("Cl1-", ("Cl", 0, -1)),
+            ("Cl-", ("Cl", 0, -1)),
+            ("Fe+3", ("Fe", 0, 3)),
+            ("CL", ("Cl", 0, 0)),
+            ("D", ("H", 2, 0)),
+            ("13C", ("C", 13, 0)),
+            ("C_2", ("C", 0, 0)),
+        ] {
+            assert_eq!(of(text), Some(wanted), "{text}");
+        }
+        for bad in ["Xq", "C:", "", "1", "C1+2", "O(w)", "CT", "900C"] {
+            assert_eq!(of(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn exponents_of_fortran_are_read() {
+        for (text, value) in [("0.1D+01", 1.0), ("-0.5d0", -0.5), ("1e2", 100.0), ("8.0*^-3", 0.008)] {
+            assert_eq!(parse_number(text), Some(value));
+        }
+        for bad in ["D", "1D", "1Dx", "0,5", ""] {
+            assert_eq!(parse_number(bad), None, "{bad}");
+        }
+    }
 }

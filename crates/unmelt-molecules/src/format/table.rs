@@ -1,0 +1,146 @@
+//! The table that goes with generated molecules.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use polars::prelude::*;
+use unmelt_diffusion::files::AsideFile;
+
+use super::write::{batched, ending, flushed_length, polars_error, rescue};
+use crate::evaluate::Assessment;
+use crate::{Error, Result};
+
+/// One row of the table that goes with generated molecules.
+#[derive(Clone, Debug)]
+pub struct TableRow {
+    /// What is said about the molecule.
+    pub assessment: Assessment,
+    /// Seed.
+    pub seed: u64,
+    /// Number within the seed.
+    pub sample: u64,
+    /// Properties that were asked for, by name.
+    pub targets: Vec<(String, f64)>,
+}
+
+/// Writes the table of generated molecules, as CSV or Parquet by its ending.
+pub struct TableWriter {
+    file: AsideFile,
+    body: TableBody,
+    kept: u64,
+    targets: Vec<String>,
+}
+
+enum TableBody {
+    Csv { out: BufWriter<File>, header: bool },
+    Parquet(Box<polars::io::parquet::write::BatchedWriter<File>>),
+}
+
+impl TableWriter {
+    /// Opens the file; `targets` names the properties that its rows will have been asked for.
+    pub fn create(path: &Path, targets: &[&str]) -> Result<Self> {
+        let ending = ending(path);
+        if !["csv", "parquet"].contains(&ending.as_str()) {
+            return Err(Error::UnknownFormat { path: path.into(), endings: ".csv, .parquet" });
+        }
+        let file = AsideFile::create(path)?;
+        let handle = file.file().try_clone().map_err(Error::file("write", path))?;
+        let body = match ending.as_str() {
+            "csv" => TableBody::Csv { out: BufWriter::new(handle), header: true },
+            _ => {
+                let empty = table(&[], targets).map_err(|e| polars_error(e, path))?;
+                let schema = empty.schema().as_ref().clone();
+                TableBody::Parquet(Box::new(batched(handle, &schema, path)?))
+            }
+        };
+        let targets = targets.iter().map(|t| t.to_string()).collect();
+        Ok(Self { file, body, kept: 0, targets })
+    }
+
+    /// Writes some rows.
+    pub fn write(&mut self, rows: &[TableRow]) -> Result<()> {
+        let path = self.file.path().to_path_buf();
+        let failed = |e| polars_error(e, &path);
+        let names: Vec<&str> = self.targets.iter().map(String::as_str).collect();
+        let mut frame = table(rows, &names).map_err(failed)?;
+        match &mut self.body {
+            TableBody::Csv { out, header } => {
+                let with_header = std::mem::take(header);
+                CsvWriter::new(out).include_header(with_header).finish(&mut frame).map_err(failed)
+            }
+            TableBody::Parquet(writer) => writer.write_batch(&frame).map_err(failed),
+        }
+    }
+
+    /// Makes what has been written so far the least that [`rescue`](Self::rescue) keeps.
+    pub fn commit(&mut self) -> Result<()> {
+        if let TableBody::Csv { out, .. } = &mut self.body {
+            self.kept = flushed_length(out, &self.file)?;
+        }
+        Ok(())
+    }
+
+    /// After a failure: keeps what was committed, if the format allows it, and says whether it did.
+    pub fn rescue(self) -> bool {
+        match self.body {
+            TableBody::Csv { out, .. } => rescue(self.file, out, self.kept),
+            TableBody::Parquet(_) => false,
+        }
+    }
+
+    /// Completes the file and gives it its name.
+    pub fn finish(self) -> Result<()> {
+        let path = self.file.path().to_path_buf();
+        match self.body {
+            TableBody::Csv { mut out, .. } => out.flush().map_err(Error::file("write", &path))?,
+            TableBody::Parquet(writer) => drop(writer.finish().map_err(|e| polars_error(e, &path))?),
+        }
+        Ok(self.file.finish()?)
+    }
+}
+
+fn table(rows: &[TableRow], targets: &[&str]) -> PolarsResult<DataFrame> {
+    fn column<T>(rows: &[TableRow], f: impl Fn(&TableRow) -> T) -> Vec<T> {
+        rows.iter().map(f).collect()
+    }
+    let mut frame = df!(
+        "sample" => column(rows, |r| r.sample),
+        "seed" => column(rows, |r| r.seed),
+        "smiles" => column(rows, |r| inert(&r.assessment.smiles)),
+        "formula" => column(rows, |r| inert(&r.assessment.formula)),
+        "atoms" => column(rows, |r| r.assessment.atoms as u32),
+        "stable" => column(rows, |r| r.assessment.stable()),
+        "valid" => column(rows, |r| r.assessment.valid),
+        "connected" => column(rows, |r| r.assessment.connected),
+        "rings" => column(rows, |r| r.assessment.rings as u32),
+        "key" => column(rows, |r| r.assessment.key.clone()),
+    )?;
+    for name in targets {
+        let of = |r: &TableRow| r.targets.iter().find(|(n, _)| n == name).map(|(_, value)| *value);
+        let values: Vec<Option<f64>> = column(rows, of);
+        frame.with_column(Column::new(inert(&format!("target_{name}")).into(), values))?;
+    }
+    Ok(frame)
+}
+
+/// A text that no spreadsheet runs: one that begins like a formula has an apostrophe before it.
+fn inert(text: &str) -> String {
+    let runs = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if runs { format!("'{text}") } else { text.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::inert;
+
+    #[test]
+    fn cells_that_a_spreadsheet_would_run_are_marked() {
+        for text in ["=cmd|' /C calc'!A0", "+1", "-1+1", "@SUM(A1)", "\t=1"] {
+            assert_eq!(inert(text), format!("'{text}"));
+        }
+        for text in ["", "C1=CC=CC=C1", "[NH4+]", "CH3-"] {
+            assert_eq!(inert(text), text);
+        }
+    }
+}
