@@ -3,8 +3,9 @@
 use nalgebra::{Point3, Vector3};
 
 use crate::perception::single_bond_length;
+use crate::solid::{coincident, without_geometry};
 use crate::validity::open_valence;
-use crate::{Atom, Bond, BondOrder, Element, Error, Molecule, Result};
+use crate::{Atom, Attachment, Bond, BondOrder, Element, Error, Molecule, Result};
 
 /// One or several fragments, fixed in space, and the atoms of theirs that may bear something new.
 #[derive(Clone, Debug)]
@@ -16,11 +17,31 @@ pub struct Fragments {
 impl Fragments {
     /// Puts fragments together. Atoms count through all of them, from 0.
     ///
-    /// Without `attach`, what is new may bond to every atom with an open valence. With it, to those atoms alone: each
-    /// gives up a hydrogen where it has no open valence, and the open valences of all others are closed by hydrogens at
-    /// ideal places.
+    /// Without `attach`, what is new may bond to every atom with an open valence, or, where the parts have attachment points,
+    /// to the atoms that bear them. With it, to those atoms alone: each gives up a hydrogen where it has no open valence, and the
+    /// open valences of all others are closed by hydrogens at ideal places.
+    ///
+    /// Parts without a geometry are refused: drawings, and atoms on one place. Aromatic bonds get their Kekulé form.
     pub fn new(parts: &[Molecule], attach: Option<&[usize]>) -> Result<Self> {
+        for part in parts {
+            if let Some(fault) = without_geometry(part) {
+                return Err(Error::Request(format!("the fragment {fault}")));
+            }
+            if let Some((a, b)) = coincident(part) {
+                return Err(Error::Request(format!("atoms {a} and {b} of the fragment lie on one place")));
+            }
+        }
         let whole = join(parts)?;
+        let points = points(parts);
+        if !points.is_empty() {
+            if attach.is_some() {
+                return Err(Error::Request(
+                    "the fragments have attachment points, and atoms to attach to are named as well; use one or the other"
+                        .into(),
+                ));
+            }
+            return Self::attached(&whole, &points);
+        }
         if whole.is_empty() {
             return Err(Error::Request("a scaffold must have at least one atom".into()));
         }
@@ -42,6 +63,7 @@ impl Fragments {
 
     fn attached(whole: &Molecule, attach: &[usize]) -> Result<Self> {
         let n = whole.len();
+        let is_point = |k: usize| whole.attachments.iter().any(|a| a.atom == k);
         if let Some(k) = attach.iter().find(|k| **k >= n) {
             return Err(Error::Request(format!(
                 "--attach names atom {}, but the scaffold has {n} atoms",
@@ -58,6 +80,10 @@ impl Fragments {
             let is_hydrogen = |j: &usize| whole.atom(*j).element == Element::H && !gone[*j];
             let first = whole.neighbours(k).map(|(j, _)| j).filter(is_hydrogen).min();
             let Some(j) = first else {
+                // An attachment point that was taken away has left a valence, known or not.
+                if is_point(k) {
+                    continue;
+                }
                 return Err(Error::Request(format!(
                     "atom {} of the scaffold, a {}, has neither an open valence nor a hydrogen to give up",
                     k + 1,
@@ -96,7 +122,42 @@ fn join(parts: &[Molecule]) -> Result<Molecule> {
         bonds.extend(part.bonds().map(|b| Bond { begin: b.begin + shift, end: b.end + shift, ..b }));
         atoms.extend(part.atoms());
     }
-    Ok(Molecule::new(atoms, bonds)?)
+    let mut whole = Molecule::new(atoms, bonds)?;
+    let mut shift = 0;
+    for part in parts {
+        let moved = part.attachments.iter().map(|a| Attachment { atom: a.atom + shift, ..a.clone() });
+        whole.attachments.extend(moved);
+        shift += part.len();
+    }
+    if !whole.has_aromatic_bonds() {
+        return Ok(whole);
+    }
+    // An atom with an attachment point has a bond less than its ring needs, so the point counts as a hydrogen meanwhile.
+    let bare = whole.len();
+    let mut atoms: Vec<Atom> = whole.atoms().copied().collect();
+    let mut bonds: Vec<Bond> = whole.bonds().collect();
+    for point in &whole.attachments {
+        bonds.push(Bond { begin: point.atom, end: atoms.len(), order: BondOrder::Single });
+        atoms.push(Atom::new(Element::H, 0, whole.atom(point.atom).position));
+    }
+    let kekulized = Molecule::new(atoms, bonds)?.kekulized().map_err(|e| Error::Request(e.to_string()))?;
+    let kept: Vec<bool> = (0..kekulized.len()).map(|k| k < bare).collect();
+    let mut form = kekulized.subset(&kept)?;
+    form.attachments = whole.attachments;
+    Ok(form)
+}
+
+/// The atoms of all parts, counted through, that bear attachment points.
+fn points(parts: &[Molecule]) -> Vec<usize> {
+    let starts = parts.iter().scan(0, |sum, part| {
+        let start = *sum;
+        *sum += part.len();
+        Some(start)
+    });
+    let of_part = |(part, start): (&Molecule, usize)| {
+        part.attachments.iter().map(|a| a.atom + start).collect::<Vec<_>>()
+    };
+    parts.iter().zip(starts).flat_map(of_part).collect()
 }
 
 /// Fills the open valences of some atoms with hydrogens, as far from the other neighbours as they can be.
@@ -180,6 +241,33 @@ mod tests {
         assert_eq!(free.open(), [true, true]);
         let error = Fragments::new(&[ethane(true)], None).expect_err("closed").to_string();
         assert!(error.contains("--attach"), "{error}");
+    }
+
+    #[test]
+    fn attachment_points_are_where_something_may_grow() {
+        let mut part = ethane(false);
+        part.attachments = vec![Attachment { atom: 1, label: "R1".into(), place: 3 }];
+        let grown = Fragments::new(&[part.clone()], None).expect("attached");
+        assert_eq!(
+            (grown.molecule().formula().as_str(), grown.open()),
+            ("C2H3", [false, true, false, false, false].as_slice())
+        );
+        assert!(Fragments::new(&[part.clone()], Some(&[0])).is_err());
+        // Counted through all fragments.
+        let two = Fragments::new(&[ethane(true), part], None).expect("attached");
+        assert_eq!(two.open().iter().position(|o| *o), Some(9));
+    }
+
+    #[test]
+    fn fragments_without_a_geometry_are_refused() {
+        let nowhere =
+            Molecule::new([atom(Element::C, 0.0, 0.0), atom(Element::O, 0.0, 0.0)], []).expect("valid");
+        let error = Fragments::new(&[nowhere], None).expect_err("refused").to_string();
+        assert!(error.contains("on one place"), "{error}");
+        let mut drawing = ethane(false);
+        drawing.is_drawing = true;
+        let error = Fragments::new(&[drawing], None).expect_err("refused").to_string();
+        assert!(error.contains("drawing in two dimensions"), "{error}");
     }
 
     #[test]

@@ -66,8 +66,8 @@ pub struct Generate {
     /// A fragment to keep as it is, with the rest grown around it (.sdf or .mol)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["link", "vary"])]
     pub scaffold: Option<PathBuf>,
-    /// Two or more fragments to keep where they are, with a linker grown between them
-    #[arg(long, value_name = "FILE", num_args = 2.., conflicts_with = "vary")]
+    /// Two or more fragments to keep where they are, with a linker grown between them: files, all records of each
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "vary")]
     pub link: Vec<PathBuf>,
     /// Atoms of the scaffold or of the fragments (from 1, through all files) that may bear what is new; each gives up a
     /// hydrogen where it has no open valence [default: all atoms with an open valence]

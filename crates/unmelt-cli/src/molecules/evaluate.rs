@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use serde::Serialize;
 use unmelt_diffusion::device;
+use unmelt_diffusion::files::plain;
 use unmelt_molecules::evaluate::{BondSource, Evaluation, Reference, Share, evaluate};
-use unmelt_molecules::format::{Fault, read_molecules};
+use unmelt_molecules::format::{Fault, Preparation, read_molecules, read_prepared};
 use unmelt_molecules::{Generator, Harvest, Molecule, Sieve, Wanted, models};
 
 use super::args::Evaluate;
@@ -79,11 +80,9 @@ struct Report<'a> {
 
 impl Subject {
     fn read(path: &Path) -> Result<Self, Failure> {
-        let reading = read_molecules(path)?;
+        let reading = read_prepared(path, Preparation::Evaluation)?.of_some(path)?;
         report_faults(&reading.faults);
-        if reading.molecules.is_empty() {
-            return Err(Failure::usage(format!("{} holds no molecule that can be read", path.display())));
-        }
+        report_notes(path, &reading.notes);
         Ok(Self { molecules: reading.molecules, skipped: reading.faults.len(), cost: None })
     }
 
@@ -125,6 +124,13 @@ impl Cost {
             self.device,
             self.threads
         );
+    }
+}
+
+/// Says what was done to the molecules of a file.
+pub fn report_notes(path: &Path, notes: &[String]) {
+    for note in notes {
+        eprintln!("warning: {}: {note}", plain(&path.to_string_lossy()));
     }
 }
 

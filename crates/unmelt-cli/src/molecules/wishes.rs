@@ -4,13 +4,14 @@ use std::path::Path;
 
 use unmelt_diffusion::Grid;
 use unmelt_diffusion::solver::Solver;
-use unmelt_molecules::format::read_molecules;
+use unmelt_molecules::format::{Preparation, read_molecules, read_prepared};
 use unmelt_molecules::{
-    Beginning, Filter, Fragments, GenerateRequest, KeySet, Molecule, Property, Sieve, models,
+    Beginning, Filter, Fragments, GenerateRequest, KeySet, Molecule, Property, Sieve, missing_hydrogens,
+    models,
 };
 
 use super::args::{Generate, Sampling};
-use super::evaluate::report_faults;
+use super::evaluate::{report_faults, report_notes};
 use crate::failure::Failure;
 
 /// A property, the value wanted, and the unit if one was typed.
@@ -90,7 +91,8 @@ fn beginning(args: &Generate) -> Result<Beginning, Failure> {
         return Ok(Beginning::Formula(formula.clone()));
     }
     if let Some(path) = &args.vary {
-        return Ok(Beginning::Molecule { molecule: first(path)?, strength: args.strength });
+        let molecule = first(path, Preparation::Variation)?;
+        return Ok(Beginning::Molecule { molecule, strength: args.strength });
     }
     let files: Vec<&Path> = args.scaffold.iter().chain(&args.link).map(|p| p.as_path()).collect();
     if files.is_empty() {
@@ -99,16 +101,46 @@ fn beginning(args: &Generate) -> Result<Beginning, Failure> {
             false => Err(Failure::usage("--attach needs a --scaffold or fragments to --link")),
         };
     }
-    let parts = files.into_iter().map(first).collect::<Result<Vec<_>, _>>()?;
+    let mut parts = Vec::new();
+    for path in files {
+        match args.scaffold.is_some() {
+            true => parts.push(first(path, Preparation::Fragments)?),
+            false => parts.extend(all(path)?),
+        }
+    }
+    if args.scaffold.is_none() && parts.iter().map(Molecule::components).sum::<usize>() < 2 {
+        return Err(Failure::usage(
+            "--link needs two fragments or more, in one file or in several, but there is one",
+        ));
+    }
+    if args.attach.is_empty()
+        && parts.iter().all(|p| p.attachments.is_empty() && !missing_hydrogens(p).is_empty())
+    {
+        eprintln!(
+            "warning: the fragments have no hydrogens; what is new, hydrogens included, may bond to every atom with an open \
+             valence; --attach names the atoms to grow from, and the others get their hydrogens"
+        );
+    }
     let attach: Vec<usize> = args.attach.iter().map(|k| *k as usize - 1).collect();
     let attach = (!attach.is_empty()).then_some(attach.as_slice());
     Ok(Beginning::Fragments(Fragments::new(&parts, attach)?))
 }
 
+/// The molecules of a file to grow from, of which every record is a fragment: none may be left out.
+fn all(path: &Path) -> Result<Vec<Molecule>, Failure> {
+    let reading = read_prepared(path, Preparation::Fragments)?.of_some(path)?;
+    report_notes(path, &reading.notes);
+    match reading.faults.first() {
+        Some(fault) => Err(Failure::usage(format!("a fragment cannot be read: {fault}"))),
+        None => Ok(reading.molecules),
+    }
+}
+
 /// The first molecule of a file; a file of several is used with a word about it.
-fn first(path: &Path) -> Result<Molecule, Failure> {
-    let reading = read_molecules(path)?;
+fn first(path: &Path, preparation: Preparation) -> Result<Molecule, Failure> {
+    let reading = read_prepared(path, preparation)?.of_some(path)?;
     report_faults(&reading.faults);
+    report_notes(path, &reading.notes);
     let count = reading.molecules.len();
     if count > 1 {
         eprintln!("warning: {} holds {count} molecules; the first is used", path.display());

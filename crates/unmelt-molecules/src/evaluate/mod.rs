@@ -13,7 +13,7 @@ use serde::Serialize;
 use unmelt_diffusion::{Noise, Stream, quantile};
 
 use crate::key::Canonical;
-use crate::perception::{perceive_bonds, stable_atoms};
+use crate::perception::{bonded, perceive_bonds, stable_atoms};
 use crate::smiles;
 use crate::validity::verdicts;
 use crate::{Bond, KeySet, Molecule, Verdict};
@@ -203,8 +203,8 @@ pub fn evaluate(molecules: &[Molecule], reference: Option<&Reference>) -> crate:
     let prepared: Vec<Cow<Molecule>> = molecules
         .par_iter()
         .map(|m| match () {
-            // Perceived bonds are always between atoms that are there.
-            () if is_bare(m) => m.with_bonds(perceive_bonds(m)).map_or(Cow::Borrowed(m), Cow::Owned),
+            // Atoms too close together for bonds stay without.
+            () if is_bare(m) => bonded(m).map_or(Cow::Borrowed(m), Cow::Owned),
             () if m.has_aromatic_bonds() => m.kekulized().map_or(Cow::Borrowed(m), Cow::Owned),
             () => Cow::Borrowed(m),
         })

@@ -98,10 +98,14 @@ impl Preparation {
             done.bonds += usize::from(bare);
             return Ok(with_bonds);
         }
+        let with_bonds = match with_bonds.has_aromatic_bonds() {
+            true => with_bonds.kekulized().map_err(|e| e.to_string())?,
+            false => with_bonds,
+        };
         let (whole, added) = with_hydrogens(&with_bonds).map_err(|e| e.to_string())?;
         done.hydrogens += usize::from(added > 0);
         // An evaluation finds the bonds of the others itself, and says so.
-        if self == Self::Evaluation && added == 0 {
+        if self == Self::Evaluation && added == 0 && bare {
             return Ok(molecule);
         }
         done.bonds += usize::from(bare);
