@@ -83,7 +83,7 @@ impl IntoPython for unmelt_molecules::Error {
         match self {
             E::Core(core) => core.into_python(),
             E::Format { .. } => FormatError::new_err(pythonic(&self.to_string())),
-            E::NothingKept { .. } => NumericalError::new_err(self.to_string()),
+            E::GaveUp { .. } => NumericalError::new_err(self.to_string()),
             _ => PyValueError::new_err(pythonic(&self.to_string())),
         }
     }

@@ -193,7 +193,7 @@ def test_novel_molecules_are_those_not_trained_on(molecules: unmelt.molecules.Mo
         ({"atoms": 0}, ValueError, "atoms must be at least 1"),
         ({"candidates": 0}, ValueError, "candidates must be at least 1"),
         ({"temperature": -1.0}, ValueError, "temperature must be above 0"),
-        ({"atoms": 100000}, ValueError, "between 1 and 500 atoms"),
+        ({"atoms": 100000}, ValueError, "limit of 1024 for generated_atoms"),
         ({"solver": "magic"}, ValueError, "solver is no solver; use one of ancestral"),
         ({"grid": "magic"}, ValueError, "grid is no grid"),
         ({"formula": "C7!"}, ValueError, "formula: .*no formula"),

@@ -63,7 +63,7 @@ impl From<unmelt_molecules::Error> for Failure {
     fn from(error: unmelt_molecules::Error) -> Self {
         match error {
             unmelt_molecules::Error::Core(core) => core.into(),
-            other @ unmelt_molecules::Error::NothingKept { .. } => Self::failed(other.to_string()),
+            other @ unmelt_molecules::Error::GaveUp { .. } => Self::failed(other.to_string()),
             other => Self::usage(other.to_string()),
         }
     }

@@ -139,11 +139,11 @@ fn counts_of_nothing_and_too_many() {
     generate(f.path(), "none.sdf", &["--count", "0"]);
     assert_eq!(std::fs::read(f.path().join("none.sdf")).expect("written").len(), 0);
     let complaint = fails(2, &[&QUICK[..], &["--output", "x.sdf", "--atoms", "0"]].concat(), f.path());
-    assert!(complaint.contains("between 1 and 500 atoms, but 0 were asked for"), "{complaint}");
+    assert!(complaint.contains("at least 1 atom, but 0 were asked for"), "{complaint}");
     let complaint = fails(2, &[&QUICK[..], &["--output", "x.sdf", "--steps", "0"]].concat(), f.path());
     assert!(complaint.contains("steps must be at least 1"), "{complaint}");
     let huge = ["--output", "x.sdf", "--first", "281474976710656"];
-    assert!(fails(2, &[&QUICK[..], &huge].concat(), f.path()).contains("2^48"));
+    assert!(fails(2, &[&QUICK[..], &huge].concat(), f.path()).contains("2^38"));
 }
 
 #[test]
@@ -427,7 +427,7 @@ fn a_checkpoint_of_edm_becomes_a_model() {
     generate(f.path(), "edm.sdf", &["--model", "edm", "--atoms", "5"]);
     assert_eq!(read_molecules(&f.path().join("edm.sdf")).expect("molecules").molecules.len(), 7);
     let wants = fails(2, &[&import[..], &[&conditional, "--output", "c"]].concat(), f.path());
-    assert!(wants.contains("--norm alpha=MEAN,MAD"), "{wants}");
+    assert!(wants.contains("norm alpha=MEAN,MAD"), "{wants}");
     let none = fails(2, &[&import[..], &[".", "--output", "c"]].concat(), f.path());
     assert!(none.contains("args.pickle"), "{none}");
     assert!(!f.path().join("c").exists());

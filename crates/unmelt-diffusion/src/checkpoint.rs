@@ -11,8 +11,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::domain::Field;
 use crate::error::{Error, Result};
-use crate::files::{read_whole, write_whole};
+use crate::files::limits::{limits, within};
+use crate::files::{read_bounded, read_whole, write_whole};
 use crate::parameters::{Entry, Layout, Weights};
 
 /// Name of the card within a model's folder.
@@ -21,6 +23,9 @@ pub const CARD_FILE: &str = "model.json";
 pub const WEIGHTS_FILE: &str = "model.safetensors";
 /// The version of the card's format that this program writes and reads.
 pub const CARD_FORMAT: u32 = 1;
+
+/// Most samples or steps that a training can have seen.
+const MOST_SEEN: u64 = 1 << 53;
 
 /// What a model is: all that is needed to use it, and where it comes from. `M` is the part of its domain.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,6 +70,16 @@ pub struct Provenance {
     pub protocol: String,
 }
 
+impl Provenance {
+    /// Checks the numbers: a later training adds its own to them.
+    fn check(&self) -> Result<()> {
+        let part = Field::new("provenance");
+        part.whole("samples_seen", self.samples_seen, 0..=MOST_SEEN)?;
+        part.whole("steps", self.steps, 0..=MOST_SEEN)?;
+        part.number("minutes", self.minutes, 0.0..=1e12)
+    }
+}
+
 /// The weights file that a card belongs to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,21 +105,30 @@ impl ModelFiles {
     /// Reads both files of a folder.
     pub fn read(folder: &Path) -> Result<Self> {
         Ok(Self {
-            card: read_whole(&folder.join(CARD_FILE))?,
+            card: read_bounded(&folder.join(CARD_FILE), limits().card_bytes, "card_bytes")?,
             weights: read_whole(&folder.join(WEIGHTS_FILE))?,
             origin: folder.to_path_buf(),
         })
     }
 
-    /// The card, checked: known keys only, known format.
+    /// The card: known keys only, known format.
     pub fn card<M: DeserializeOwned>(&self) -> Result<Card<M>> {
+        self.checked_card(|_| Ok(()))
+    }
+
+    /// The card with the part of its domain checked; an error of `check` is told as a fault of the card's file.
+    pub fn checked_card<M: DeserializeOwned>(&self, check: impl FnOnce(&M) -> Result<()>) -> Result<Card<M>> {
         let path = self.origin.join(CARD_FILE);
         let fault = |fault: String| Error::Format { kind: "model card", path: path.clone(), fault };
-        let card: Card<M> = serde_json::from_slice(&self.card).map_err(|e| fault(e.to_string()))?;
+        within(limits().card_bytes, "card_bytes", self.card.len() as u64, &path.display().to_string())?;
+        let mut json = serde_json::Deserializer::from_slice(&self.card);
+        let card: Card<M> = serde_path_to_error::deserialize(&mut json).map_err(|e| fault(e.to_string()))?;
+        json.end().map_err(|e| fault(e.to_string()))?;
         if card.format != CARD_FORMAT {
             let versions = format!("its format is {}, this program reads {CARD_FORMAT}", card.format);
             return Err(fault(versions));
         }
+        card.provenance.check().and_then(|()| check(&card.model)).map_err(|e| fault(e.to_string()))?;
         Ok(card)
     }
 

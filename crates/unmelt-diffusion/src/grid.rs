@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Levels;
 use crate::error::{Error, Result, check};
+use crate::files::limits::{limits, within};
 
 /// Spacing of timesteps 0 … T−1 of a discrete model (Lin et al. 2024, table 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,7 +150,13 @@ impl Grid {
             "trailing" => Self::Trailing,
             "karras" => Self::Karras { sigma_min, sigma_max, rho: 7.0 },
             "logsnr" => Self::UniformLogSnr { sigma_min, sigma_max },
-            other => Self::Power { power: other.strip_prefix("power:")?.parse().ok().filter(|p| *p > 0.0)? },
+            other => Self::Power {
+                power: other
+                    .strip_prefix("power:")?
+                    .parse()
+                    .ok()
+                    .filter(|p: &f64| p.is_finite() && *p > 0.0)?,
+            },
         })
     }
 
@@ -158,6 +165,7 @@ impl Grid {
         if n == 0 {
             return Err(Error::setting("steps", "at least 1", n));
         }
+        within(limits().steps, "steps", n as u64, "the walk")?;
         let of_sigmas =
             |s: Vec<f64>| s.into_iter().map(|s| levels.time_of_lambda(-s.ln())).collect::<Vec<_>>();
         let mut times = match *self {
@@ -183,6 +191,17 @@ impl Grid {
             return Err(Error::Combination("the grid repeats a time: use fewer steps or wider bounds"));
         }
         Ok(times)
+    }
+}
+
+impl std::str::FromStr for Grid {
+    type Err = String;
+
+    /// Reads a name as [`from_name`](Self::from_name) does; the error lists the names.
+    fn from_str(name: &str) -> std::result::Result<Self, String> {
+        Self::from_name(name).ok_or_else(|| {
+            format!("\"{name}\" is no grid; use trailing, karras, logsnr or power:P with a number P above 0")
+        })
     }
 }
 

@@ -32,6 +32,7 @@
 pub mod built_in;
 pub mod checkpoint;
 pub mod device;
+pub mod domain;
 mod error;
 pub mod files;
 pub mod grid;

@@ -38,9 +38,9 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Number of elements.
+    /// Number of elements; the largest number there is for a shape beyond it.
     pub fn len(&self) -> usize {
-        self.shape.iter().product()
+        self.shape.iter().fold(1, |count, n| count.saturating_mul(*n))
     }
 
     /// Whether the tensor has no element.
@@ -60,7 +60,7 @@ impl Layout {
     /// Adds a tensor.
     pub fn add(&mut self, name: impl Into<String>, shape: &[usize], init: Init) {
         let entry = Entry { name: name.into(), shape: shape.to_vec(), offset: self.len, init };
-        self.len += entry.len();
+        self.len = self.len.saturating_add(entry.len());
         self.entries.push(entry);
     }
 
@@ -88,7 +88,7 @@ impl Layout {
         &self.entries
     }
 
-    /// Number of parameters.
+    /// Number of parameters; the largest number there is for a network beyond it.
     pub fn len(&self) -> usize {
         self.len
     }

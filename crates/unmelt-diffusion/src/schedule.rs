@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, check};
+use crate::files::limits::{limits, within};
 
 /// A state at this level is α·x₀ + σ·ε, with ε standard normal.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -199,43 +200,55 @@ impl Schedule {
     }
 
     fn validate(&self) -> Result<()> {
-        let positive = |what, x| check(what, "a number above 0", x, |x| x > 0.0).map(drop);
-        let steps = |n: usize| {
-            if n > 0 { Ok(()) } else { Err(Error::setting("steps", "at least 1", n)) }
+        let beta = |what, x| check(what, "between 0 and 1", x, |b| b > 0.0 && b < 1.0).map(drop);
+        let offset = |x| check("offset", "from 0 to 1", x, |s| (0.0..=1.0).contains(&s)).map(drop);
+        // Higher and lower powers, shifts and noise than anybody trains with leave no room between clean and noise.
+        let power = |what, x| check(what, "from 0.1 to 10", x, |p| (0.1..=10.0).contains(&p)).map(drop);
+        let sigmas = |min, max| {
+            check("sigma_min", "from 1e-9 to 1e9", min, |s| (1e-9..=1e9).contains(&s))?;
+            check("sigma_max", "above sigma_min and at most 1e9", max, |s| s > min && s <= 1e9).map(drop)
         };
         match *self {
             Self::Linear { beta_start, beta_end, steps: n }
             | Self::ScaledLinear { beta_start, beta_end, steps: n }
             | Self::Sigmoid { beta_start, beta_end, steps: n } => {
-                for (what, beta) in [("beta_start", beta_start), ("beta_end", beta_end)] {
-                    check(what, "between 0 and 1", beta, |b| b > 0.0 && b < 1.0)?;
-                }
+                beta("beta_start", beta_start)?;
+                beta("beta_end", beta_end)?;
                 steps(n)
             }
-            Self::Cosine { offset } => check("offset", "at least 0", offset, |s| s >= 0.0).map(drop),
-            Self::WarpedCosine { power } => positive("power", power).map(drop),
-            Self::CosineSteps { offset, max_beta, steps: n } => {
-                check("offset", "at least 0", offset, |s| s >= 0.0)?;
+            Self::Cosine { offset: s } => offset(s),
+            Self::WarpedCosine { power: p } => power("power", p),
+            Self::CosineSteps { offset: s, max_beta, steps: n } => {
+                offset(s)?;
                 check("max_beta", "between 0 and 1", max_beta, |b| b > 0.0 && b <= 1.0)?;
                 steps(n)
             }
-            Self::Polynomial { power, precision, steps: n } => {
-                positive("power", power)?;
+            Self::Polynomial { power: p, precision, steps: n } => {
+                power("power", p)?;
                 check("precision", "between 0 and 0.5", precision, |s| s > 0.0 && s < 0.5)?;
                 steps(n)
             }
-            Self::VarianceExploding { sigma_min, sigma_max } => {
-                positive("sigma_min", sigma_min)?;
-                check("sigma_max", "above sigma_min", sigma_max, |s| s > sigma_min).map(drop)
-            }
+            Self::VarianceExploding { sigma_min, sigma_max } => sigmas(sigma_min, sigma_max),
             Self::Karras { sigma_min, sigma_max, rho } => {
-                positive("sigma_min", sigma_min)?;
-                positive("rho", rho)?;
-                check("sigma_max", "above sigma_min", sigma_max, |s| s > sigma_min).map(drop)
+                sigmas(sigma_min, sigma_max)?;
+                check("rho", "from 0.1 to 100", rho, |r| (0.1..=100.0).contains(&r)).map(drop)
             }
-            Self::Flow { shift } => positive("shift", shift),
-            Self::Tabulated { .. } => Ok(()),
+            Self::Flow { shift } => {
+                check("shift", "from 0.001 to 1000", shift, |s| (1e-3..=1e3).contains(&s)).map(drop)
+            }
+            Self::Tabulated { ref alphas_cumprod, .. } => match alphas_cumprod.len() {
+                0 => Err(Error::setting("alphas_cumprod", "a list with entries", "empty")),
+                n => steps(n),
+            },
         }
+    }
+}
+
+/// Checks a number of training steps, before a table of so many entries is made.
+fn steps(n: usize) -> Result<()> {
+    match n {
+        0 => Err(Error::setting("steps", "at least 1", n)),
+        n => within(limits().steps, "steps", n as u64, "the schedule"),
     }
 }
 
@@ -263,9 +276,6 @@ fn polynomial(power: f64, precision: f64, steps: usize) -> Vec<f64> {
 }
 
 fn check_table(table: &[f64]) -> Result<()> {
-    if table.is_empty() {
-        return Err(Error::setting("alphas_cumprod", "a list with entries", "empty"));
-    }
     for &a in table {
         check("every alphas_cumprod", "between 0 and 1", a, |a| (0.0..=1.0).contains(&a))?;
     }
@@ -431,11 +441,26 @@ mod tests {
             Schedule::Cosine { offset: f64::NAN },
             Schedule::Karras { sigma_min: 1.0, sigma_max: 0.5, rho: 7.0 },
             Schedule::Flow { shift: 0.0 },
+            Schedule::WarpedCosine { power: 1e18 },
+            Schedule::VarianceExploding { sigma_min: 0.01, sigma_max: f64::INFINITY },
+            Schedule::Karras { sigma_min: 0.01, sigma_max: 80.0, rho: 1e18 },
             Schedule::Tabulated { alphas_cumprod: vec![0.1, 0.5], starts_at_zero: false },
             Schedule::Tabulated { alphas_cumprod: vec![], starts_at_zero: false },
         ] {
             let message = bad.build().expect_err("rejected").to_string();
             assert!(message.contains("must"), "{message}");
+        }
+    }
+
+    #[test]
+    fn no_table_is_made_on_the_word_of_a_card() {
+        for bad in [
+            Schedule::Linear { beta_start: 1e-4, beta_end: 0.02, steps: usize::MAX },
+            Schedule::CosineSteps { offset: 0.008, max_beta: 0.999, steps: 1 << 60 },
+            Schedule::Polynomial { power: 2.0, precision: 1e-5, steps: 10_000_000_000 },
+        ] {
+            let message = bad.build().expect_err("rejected").to_string();
+            assert!(message.contains("steps"), "{message}");
         }
     }
 

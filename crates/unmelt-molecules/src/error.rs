@@ -27,11 +27,20 @@ pub enum Error {
         /// The endings that are known.
         endings: &'static str,
     },
-    /// Filters that let nothing through.
-    #[error("none of {drawn} molecules passes the filters; ask for less, or let a formula name the elements")]
-    NothingKept {
+    /// A run with filters that let nothing through for long.
+    #[error(
+        "{kept} of {wanted} molecules were kept of {drawn} drawn, and of the last {in_a_row} none passes the filters; ask for \
+         less, let a formula name the elements, or allow more draws"
+    )]
+    GaveUp {
         /// Molecules that were drawn.
         drawn: u64,
+        /// Molecules that passed.
+        kept: u64,
+        /// Molecules that were wanted.
+        wanted: u64,
+        /// Molecules drawn one after another of which none passed.
+        in_a_row: u64,
     },
     /// A request that cannot be fulfilled.
     #[error("{0}")]

@@ -5,16 +5,19 @@ use std::path::Path;
 use burn::tensor::Device;
 use nalgebra::{Point3, Vector3};
 use unmelt_diffusion::checkpoint::{Card, ModelFiles};
+use unmelt_diffusion::files::limits::{limits, within};
 use unmelt_diffusion::{
     Draw, Given, Level, Mask, Moment, Noise, ProductProcess, Sampler, SamplerConfig, State, Stream, Value,
 };
+use unmelt_kernels::pair_count;
 
+use crate::conditions;
 use crate::predictor::{self, Guided, Predictor};
 use crate::tasks::{centre_on_given, give_atoms, give_elements, give_pairs, nothing};
 use crate::vocabulary::draw_size_above;
 use crate::{
-    Atom, Beginning, Error, Formula, Fragments, GenerateRequest, Molecule, MoleculeModel, Result,
-    USUAL_CANDIDATES, is_valid,
+    Atom, Beginning, ElementLimit, Error, Formula, Fragments, GenerateRequest, Molecule, MoleculeModel,
+    Property, Result, USUAL_CANDIDATES, is_valid,
 };
 
 /// Purpose of the noise that draws the number of atoms.
@@ -30,11 +33,15 @@ pub struct Generator {
 /// Most candidates for a molecule.
 const MAX_CANDIDATES: usize = 1000;
 
-/// Most atoms of a molecule; the network's memory grows with their square.
-pub const MAX_ATOMS: usize = 500;
+/// Standard deviations from the mean of the training data that a wanted property may be away from it. Far outside of its
+/// data a network answers with nothing, but says so; from further away its numbers leave the range of 32 bits.
+const FARTHEST_WISH: f32 = 1e6;
 
-/// The candidate's number is set into these upper bits of the sample's 48.
+/// The candidate's number stands in the bits of the sample's 48 from this one on.
 const CANDIDATE_BITS: u32 = 38;
+
+/// The numbers of samples stay below this: the bits above belong to candidates, so that no candidate is another sample.
+pub(crate) const END_OF_NUMBERS: u64 = 1 << CANDIDATE_BITS;
 
 /// Molecules on their way, after an evaluation.
 pub struct Frame<'a> {
@@ -59,7 +66,7 @@ impl Frame<'_> {
 impl Generator {
     /// Loads a model from its files.
     pub fn load(files: &ModelFiles, device: &Device) -> Result<Self> {
-        let card: Card<MoleculeModel> = files.card()?;
+        let card = MoleculeModel::card(files)?;
         let predictor = predictor::load(&card, files, device)?;
         Ok(Self { predictor, process: ProductProcess::new(&card.model.features())?, card })
     }
@@ -100,8 +107,8 @@ impl Generator {
 
     fn sampler(&self, request: &GenerateRequest) -> Result<Sampler<'_>> {
         self.card.model.check(request)?;
-        if let Some(n) = request.atoms.filter(|n| !(1..=MAX_ATOMS).contains(n)) {
-            return Err(too_large(n));
+        if let Some(n) = request.atoms {
+            check_atoms(n)?;
         }
         let begin = match &request.beginning {
             Beginning::Molecule { strength, .. } => self.time_of(*strength)?,
@@ -148,7 +155,7 @@ impl Generator {
         let properties = self.card.model.properties();
         let mut wishes = vec![None; properties.len()];
         for (name, value) in &request.targets {
-            let Some(k) = properties.iter().position(|p| p.source.name == *name) else {
+            let Some(k) = properties.iter().position(|p| p.is_named(name)) else {
                 let known: Vec<&str> = properties.iter().map(|p| p.source.name.as_str()).collect();
                 let known = match known.is_empty() {
                     true => "it was trained on none".into(),
@@ -156,41 +163,35 @@ impl Generator {
                 };
                 return Err(Error::Request(format!("the model knows no property \"{name}\"; {known}")));
             };
-            if !value.is_finite() {
-                return Err(Error::Request(format!("the target of {name} must be a finite number")));
+            let name = &properties[k].source.name;
+            let normalised = properties[k].normalised(*value);
+            if !normalised.is_finite() || normalised.abs() > FARTHEST_WISH {
+                return Err(Error::Request(format!(
+                    "the target of {name} must be a number within reach of the model's data, {:.3} to {:.3}, but it is \
+                     {value}",
+                    properties[k].range[0], properties[k].range[1]
+                )));
             }
-            wishes[k] = Some(properties[k].normalised(*value));
+            if wishes[k].replace(normalised).is_some() {
+                return Err(Error::Request(format!("the property {name} is named twice")));
+            }
         }
         Ok(wishes)
     }
 
     /// What a request asks of the model that its training data has next to nothing of, as sentences.
     pub fn doubts(&self, request: &GenerateRequest) -> Vec<String> {
-        let mut doubts = Vec::new();
-        for (name, value) in &request.targets {
-            let Some(p) = self.card.model.properties().iter().find(|p| p.source.name == *name) else {
-                continue;
-            };
-            let [low, high] = p.range;
-            if !(low..=high).contains(value) {
-                doubts.push(format!(
-                    "{name} = {value} lies outside of what the model has seen, {low:.3} to {high:.3} {}",
-                    p.source.unit
-                ));
-            }
-        }
-        let sizes = self.card.model.sizes();
-        let atoms = match &request.beginning {
-            Beginning::Formula(formula) => Some(formula.atoms()),
-            Beginning::Molecule { molecule, .. } => Some(molecule.len()),
-            _ => request.atoms,
-        };
-        if let (Some(n), Some(most)) = (atoms, sizes.keys().last())
-            && n > *most
-        {
-            doubts.push(format!("{n} atoms are more than the model has seen, {most} at most"));
-        }
-        doubts
+        conditions::doubts(&self.card.model, request)
+    }
+
+    /// Checks that molecules of a request can keep to limits on what they contain.
+    pub fn check_limits(&self, request: &GenerateRequest, limits: &[ElementLimit]) -> Result<()> {
+        conditions::check_limits(&self.card.model, request, limits)
+    }
+
+    /// The name of a property as the model has it, whatever the case of `name`; `name` itself where there is none.
+    pub fn property_name<'a>(&'a self, name: &'a str) -> &'a str {
+        Property::find(self.card.model.properties(), name).map_or(name, |p| p.source.name.as_str())
     }
 
     /// The sample with this number, and where its origin lies in space.
@@ -201,8 +202,7 @@ impl Generator {
             Some(atoms) if atoms != n => {
                 Err(Error::Request(format!("{what} has {n} atoms, but {atoms} were asked for")))
             }
-            _ if n > MAX_ATOMS => Err(too_large(n)),
-            _ => Ok(()),
+            _ => check_atoms(n),
         };
         match &request.beginning {
             Beginning::Noise => {
@@ -224,8 +224,7 @@ impl Generator {
                 let n = request.atoms.map_or_else(|| self.size(request, number, given), Ok)?;
                 if n <= given {
                     return Err(Error::Request(format!(
-                        "the fragments have {given} atoms already, so {n} atoms leave nothing to grow; ask for more with \
-                         --atoms"
+                        "the fragments have {given} atoms already, so {n} atoms leave nothing to grow; ask for more atoms"
                     )));
                 }
                 Ok((self.around(fragments, n, number)?, middle(fragments.molecule().atoms())))
@@ -237,11 +236,15 @@ impl Generator {
     fn size(&self, request: &GenerateRequest, number: u64, given: usize) -> Result<usize> {
         let u = Noise::new(request.seed).uniform_one(Stream::new(number, SIZE, 0));
         let sizes = self.card.model.sizes();
-        draw_size_above(sizes, given, u).ok_or_else(|| {
-            Error::Request(format!(
-                "the fragments have {given} atoms, as many as the largest molecules that the model has seen; say with \
-                 --atoms how many there should be"
-            ))
+        draw_size_above(sizes, given, u).ok_or_else(|| match sizes.is_empty() {
+            true => Error::Request(
+                "the model does not say how large the molecules of its training were; say how many atoms there should be"
+                    .into(),
+            ),
+            false => Error::Request(format!(
+                "the fragments have {given} atoms, as many as the largest molecules that the model has seen; say how many \
+                 atoms there should be"
+            )),
         })
     }
 
@@ -252,7 +255,8 @@ impl Generator {
         for (element, count) in formula.counts() {
             let class = model.vocabulary.element_class(element).ok_or_else(|| {
                 Error::Request(format!(
-                    "the model does not know the element {element}, which the formula names"
+                    "the model does not know the element {element}, which the formula names; it knows {}",
+                    conditions::known(&self.card.model)
                 ))
             })?;
             classes.extend(std::iter::repeat_n(class as u8, count));
@@ -291,10 +295,25 @@ impl Generator {
     ) -> Result<Vec<Molecule>> {
         let sampler = self.sampler(request)?;
         let each = self.candidates(request) as u64;
+        if numbers.end > END_OF_NUMBERS {
+            return Err(numbers_ended());
+        }
+        within(
+            limits().batch,
+            "batch",
+            (numbers.end - numbers.start.min(numbers.end)).saturating_mul(each),
+            AT_A_TIME,
+        )?;
         // The first candidate of a number is what would be drawn without others.
-        let all = numbers.flat_map(|number| (0..each).map(move |k| number ^ (k << CANDIDATE_BITS)));
-        let drawn = all.map(|number| self.draw(request, number)).collect::<Result<Vec<_>>>()?;
-        let (draws, places): (Vec<Draw>, Vec<Vector3<f64>>) = drawn.into_iter().unzip();
+        let all = numbers.flat_map(|number| (0..each).map(move |k| number | k << CANDIDATE_BITS));
+        let (mut draws, mut places, mut pairs) = (Vec::new(), Vec::new(), 0);
+        for number in all {
+            let (draw, place) = self.draw(request, number)?;
+            pairs += pair_count(draw.lengths[0] / 3) as u64;
+            within(limits().pairs, "pairs", pairs, AT_A_TIME)?;
+            draws.push(draw);
+            places.push(place);
+        }
         if draws.is_empty() {
             return Ok(Vec::new());
         }
@@ -336,8 +355,20 @@ impl Generator {
     }
 }
 
-fn too_large(n: usize) -> Error {
-    Error::Request(format!("a molecule must have between 1 and {MAX_ATOMS} atoms, but {n} were asked for"))
+/// What the limits on the work at a time are about.
+const AT_A_TIME: &str = "the molecules worked on at a time, candidates included";
+
+/// The error of a run whose molecules have no numbers left.
+pub(crate) fn numbers_ended() -> Error {
+    Error::Request("the numbers of the molecules must stay below 2^38".into())
+}
+
+/// Checks the number of atoms of a molecule to generate; the network's memory grows with its square.
+fn check_atoms(n: usize) -> Result<()> {
+    match n {
+        0 => Err(Error::Request("a molecule must have at least 1 atom, but 0 were asked for".into())),
+        n => Ok(within(limits().generated_atoms, "generated_atoms", n as u64, "the atoms of a molecule")?),
+    }
 }
 
 fn blank([positions, elements, charges, bonds]: [usize; 4]) -> State<f32> {

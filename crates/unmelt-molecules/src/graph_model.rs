@@ -1,6 +1,7 @@
 //! The molecule model as a card describes it: vocabulary, network and processes.
 
 use serde::{Deserialize, Serialize};
+use unmelt_diffusion::domain::Field;
 use unmelt_diffusion::train::LossWeighting;
 use unmelt_diffusion::{
     CategoricalKind, FeatureSpec, Prediction, ProcessSpec, Schedule, State, Subspace, Value,
@@ -114,7 +115,7 @@ impl Default for NetworkSize {
 }
 
 impl GraphModel {
-    /// A model for the data that a vocabulary describes.
+    /// A model for the data that a vocabulary describes; an error names the setting that is outside of its domain.
     pub fn new(
         vocabulary: Vocabulary,
         size: NetworkSize,
@@ -122,30 +123,12 @@ impl GraphModel {
         loss: GraphLoss,
         properties: Vec<Property>,
     ) -> Result<Self> {
-        if size.heads == 0 || !size.node_width.is_multiple_of(size.heads) {
-            return Err(Error::Request(format!(
-                "the node width {} must be a multiple of the number of heads, {}",
-                size.node_width, size.heads
-            )));
-        }
-        if !(0.0..=1.0).contains(&loss.staleness) {
-            return Err(Error::Request(format!(
-                "loss.staleness must lie between 0 and 1, but it is {}",
-                loss.staleness
-            )));
-        }
         let network = GraphDenoiserConfig {
             elements: vocabulary.elements.len(),
             charges: vocabulary.charges.len(),
             bonds: BOND_CLASSES,
-            node_width: size.node_width,
-            pair_width: size.pair_width,
-            heads: size.heads,
-            vectors: size.vectors,
-            layers: size.layers,
-            distance_features: 20,
-            time_features: 16,
             properties: properties.len(),
+            ..GraphDenoiserConfig::of_size(&size)
         };
         let categorical = |name: &str, schedule: Schedule, frequencies: &[f64]| FeatureSpec {
             name: name.into(),
@@ -164,7 +147,9 @@ impl GraphModel {
             categorical("charges", schedules.charges, &vocabulary.charge_frequencies),
             categorical("bonds", schedules.bonds, &vocabulary.bond_frequencies),
         ];
-        Ok(Self { vocabulary, network, features, loss, properties })
+        let model = Self { vocabulary, network, features, loss, properties };
+        model.check(&Field::new(""))?;
+        Ok(model)
     }
 
     /// Elements per feature of a molecule of n atoms.

@@ -5,13 +5,11 @@ use std::str::FromStr;
 
 use crate::evaluate::Assessment;
 use crate::format::TableRow;
+use crate::generate::{END_OF_NUMBERS, numbers_ended};
 use crate::{Error, Frame, GenerateRequest, Generator, Molecule, Result, Sieve};
 
-/// Molecules drawn without a single one kept before a run with filters gives up.
-const PATIENCE: u64 = 10_000;
-
-/// The numbers of samples stay below this.
-const END: u64 = 1 << 48;
+/// Molecules drawn one after another without one that passes the filters, before a run with filters gives up.
+pub const USUAL_MAX_DRAWS: u64 = 10_000;
 
 /// Which molecules of a seed are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +61,9 @@ pub struct Harvest<'a> {
     end: u64,
     drawn: u64,
     kept: u64,
+    /// Molecules drawn since the last that was kept.
+    since: u64,
+    max_draws: u64,
 }
 
 /// Molecules that were kept of a batch, and what the table says about each.
@@ -86,12 +87,25 @@ impl<'a> Harvest<'a> {
         if wanted.batch == 0 {
             return Err(Error::Request("the batch must hold at least one molecule".into()));
         }
-        if wanted.first.checked_add(wanted.count).is_none_or(|end| end >= END) {
-            return Err(Error::Request("the numbers of the molecules must stay below 2^48".into()));
+        if wanted.first.checked_add(wanted.count).is_none_or(|end| end > END_OF_NUMBERS) {
+            return Err(numbers_ended());
         }
-        let most = if sieve.is_open() { wanted.count } else { END };
-        let end = wanted.first.saturating_add(most).min(END);
-        Ok(Self { generator, request, sieve, wanted, end, drawn: 0, kept: 0 })
+        generator.check_limits(request, &sieve.limits)?;
+        let end = if sieve.is_open() { wanted.first + wanted.count } else { END_OF_NUMBERS };
+        let max_draws = USUAL_MAX_DRAWS;
+        Ok(Self { generator, request, sieve, wanted, end, drawn: 0, kept: 0, since: 0, max_draws })
+    }
+
+    /// Gives up after so many molecules one after another of which none passes the filters, in place of
+    /// [`USUAL_MAX_DRAWS`].
+    pub fn giving_up_after(self, max_draws: u64) -> Result<Self> {
+        match (max_draws, self.is_open()) {
+            (0, _) => Err(Error::Request("the most draws must be at least 1, but they are 0".into())),
+            (_, true) => Err(Error::Request(
+                "nothing is filtered, so the most draws without a molecule that passes change nothing".into(),
+            )),
+            _ => Ok(Self { max_draws, ..self }),
+        }
     }
 
     /// Molecules drawn so far.
@@ -122,11 +136,19 @@ impl<'a> Harvest<'a> {
     /// The numbers of the batch to come.
     pub fn upcoming(&self) -> Range<u64> {
         let next = self.wanted.first + self.drawn;
-        next..self.end.min(next.saturating_add(self.wanted.batch))
+        let left = self.wanted.batch.min(if self.is_open() { u64::MAX } else { self.max_draws - self.since });
+        next..self.end.min(next.saturating_add(left))
     }
 
     /// Generates the batch to come; `watch` sees every evaluation and may stop the work by returning false.
+    ///
+    /// A run that gives up says so with [`Error::GaveUp`] when it is asked for more; what was kept came with the batches
+    /// before.
     pub fn advance(&mut self, watch: &mut dyn FnMut(&Frame) -> bool) -> Result<Batch> {
+        if !self.is_open() && self.since >= self.max_draws {
+            let (drawn, kept) = (self.drawn, self.kept);
+            return Err(Error::GaveUp { drawn, kept, wanted: self.wanted.count, in_a_row: self.max_draws });
+        }
         let numbers = self.upcoming();
         let molecules = self.generator.generate(self.request, numbers.clone(), watch)?;
         let mut batch = Batch::default();
@@ -135,21 +157,22 @@ impl<'a> Harvest<'a> {
                 break;
             }
             self.drawn += 1;
+            self.since += 1;
             let row = self.row(&molecule, number);
             if self.sieve.keeps(&molecule, &row.assessment) {
                 self.kept += 1;
+                self.since = 0;
                 batch.molecules.push(self.labelled(molecule, &row));
                 batch.rows.push(row);
             }
-        }
-        if self.kept == 0 && self.drawn >= PATIENCE {
-            return Err(Error::NothingKept { drawn: self.drawn });
         }
         Ok(batch)
     }
 
     fn row(&self, molecule: &Molecule, sample: u64) -> TableRow {
-        let (seed, targets) = (self.request.seed, self.request.targets.clone());
+        let seed = self.request.seed;
+        let name = |name: &str| self.generator.property_name(name).to_string();
+        let targets = self.request.targets.iter().map(|(n, value)| (name(n), *value)).collect();
         TableRow { assessment: Assessment::of(molecule), seed, sample, targets }
     }
 

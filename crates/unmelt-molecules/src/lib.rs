@@ -18,6 +18,8 @@
 
 mod blocks;
 mod bond_orders;
+mod card_check;
+mod conditions;
 mod distances;
 pub mod edm;
 mod element;
@@ -58,9 +60,9 @@ pub use element::Element;
 pub use error::{Error, Result};
 pub use formula::{ElementLimit, Formula};
 pub use fragment::{Fragments, add_hydrogens};
-pub use generate::{Frame, Generator, MAX_ATOMS};
+pub use generate::{Frame, Generator};
 pub use graph_model::{FeatureSchedules, GraphLoss, GraphModel, NetworkSize, POSITION_SCALE};
-pub use harvest::{Batch, Harvest, Shard, Wanted};
+pub use harvest::{Batch, Harvest, Shard, USUAL_MAX_DRAWS, Wanted};
 pub use kekule::KekuleError;
 pub use key::canonical_key;
 pub use key_set::KeySet;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use unmelt_diffusion::built_in::{self, BuiltIn};
 use unmelt_diffusion::checkpoint::{Card, ModelFiles};
+use unmelt_diffusion::files::read_whole;
 
 use crate::{Error, KeySet, MoleculeModel, Result};
 
@@ -38,7 +39,7 @@ pub fn training_keys(name: &str) -> Result<Option<KeySet>> {
     if !path.is_file() {
         return Ok(None);
     }
-    let bytes = std::fs::read(&path).map_err(Error::file("read", &path))?;
+    let bytes = read_whole(&path)?;
     let fault =
         || Error::Format { kind: "training keys", path, fault: "its length is no multiple of 8".into() };
     KeySet::from_bytes(&bytes).ok_or_else(fault).map(Some)
@@ -46,5 +47,5 @@ pub fn training_keys(name: &str) -> Result<Option<KeySet>> {
 
 /// The card of a model.
 pub fn card(name: &str) -> Result<Card<MoleculeModel>> {
-    Ok(find(name)?.card()?)
+    MoleculeModel::card(&find(name)?)
 }

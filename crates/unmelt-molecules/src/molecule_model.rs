@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use unmelt_diffusion::{FeatureSpec, State};
+use unmelt_diffusion::checkpoint::{Card, ModelFiles};
+use unmelt_diffusion::{FeatureSpec, Layout, State};
 
 use crate::edm::EdmModel;
 use crate::{Beginning, Error, GenerateRequest, GraphModel, Molecule, Property, Result};
@@ -41,11 +42,25 @@ impl<'de> Deserialize<'de> for MoleculeModel {
     }
 }
 
-fn parsed<M: DeserializeOwned>(value: serde_json::Value) -> serde_json::Result<Box<M>> {
-    serde_json::from_value(value).map(Box::new)
+/// A model of JSON; the error names the field.
+fn parsed<M: DeserializeOwned>(value: serde_json::Value) -> std::result::Result<Box<M>, String> {
+    serde_path_to_error::deserialize(value).map(Box::new).map_err(|e| e.to_string())
 }
 
 impl MoleculeModel {
+    /// The card of a model's files, with every number checked.
+    pub fn card(files: &ModelFiles) -> Result<Card<Self>> {
+        Ok(files.checked_card(Self::check_card)?)
+    }
+
+    /// Names and shapes of the network's parameters.
+    pub fn layout(&self) -> Layout {
+        match self {
+            Self::Graph(model) => model.network.layout(),
+            Self::Edm(model) => model.network.layout(),
+        }
+    }
+
     /// The features of a state, in order.
     pub fn features(&self) -> Vec<FeatureSpec> {
         match self {
@@ -67,6 +82,14 @@ impl MoleculeModel {
         match self {
             Self::Graph(model) => &model.vocabulary.elements,
             Self::Edm(model) => &model.elements,
+        }
+    }
+
+    /// Fewest and most atoms besides hydrogen of the training data, where that is known.
+    pub fn heavy_atoms(&self) -> Option<[usize; 2]> {
+        match self {
+            Self::Graph(model) => model.vocabulary.heavy_atoms,
+            Self::Edm(model) => model.heavy_atoms,
         }
     }
 
@@ -130,14 +153,27 @@ impl MoleculeModel {
                 "an EDM model does not estimate properties, so it cannot choose among candidates".into(),
             ));
         }
-        let missing =
-            model.properties.iter().find(|p| request.targets.iter().all(|(n, _)| *n != p.source.name));
-        match missing {
-            Some(p) => Err(Error::Request(format!(
-                "the model was trained with {name} given and has no answer without it; say --property {name}=…",
+        let missing = model.properties.iter().find(|p| request.targets.iter().all(|(n, _)| !p.is_named(n)));
+        if let Some(p) = missing {
+            return Err(Error::Request(format!(
+                "the model was trained with {name} given and has no answer without it; name the property {name} and its \
+                 value",
                 name = p.source.name
-            ))),
-            None => Ok(()),
+            )));
         }
+        let usual = GenerateRequest::default();
+        if request.guidance != usual.guidance && request.guidance != 1.0 {
+            return Err(Error::Request(
+                "an EDM model has no answer without its properties, so it cannot be guided beyond its answer with them; \
+                 leave the guidance out"
+                    .into(),
+            ));
+        }
+        if request.temperature != usual.temperature {
+            return Err(Error::Request(
+                "an EDM model draws no classes, so a temperature changes nothing; leave it out".into(),
+            ));
+        }
+        Ok(())
     }
 }

@@ -50,6 +50,16 @@ impl PropertySource {
 }
 
 impl Property {
+    /// The property of this name, in any case: "logP" and "logp" are one.
+    pub fn find<'a>(known: &'a [Self], name: &str) -> Option<&'a Self> {
+        known.iter().find(|p| p.is_named(name))
+    }
+
+    /// Whether this is its name, in any case.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.source.name.to_lowercase() == name.trim().to_lowercase()
+    }
+
     /// Its statistics over molecules.
     pub fn measure(source: &PropertySource, molecules: &[Molecule]) -> Result<Self> {
         let mut values: Vec<f64> = molecules.iter().filter_map(|m| source.of(m)).collect();
@@ -76,5 +86,21 @@ impl Property {
     /// A value as the network sees it.
     pub fn normalised(&self, value: f64) -> f32 {
         ((value - self.mean) / self.deviation) as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_in_any_case() {
+        let source =
+            PropertySource { name: "logp".into(), column: "x".into(), minus: None, unit: String::new() };
+        let known = [Property { source, mean: 0.0, deviation: 1.0, range: [-1.0, 1.0] }];
+        for name in ["logp", "logP", " LOGP"] {
+            assert!(Property::find(&known, name).is_some(), "{name}");
+        }
+        assert!(Property::find(&known, "log").is_none());
     }
 }

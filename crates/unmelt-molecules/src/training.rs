@@ -6,15 +6,19 @@ use std::time::Duration;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use unmelt_diffusion::checkpoint::Precision;
+use unmelt_diffusion::domain::Field;
+use unmelt_diffusion::files::limits::limits;
 use unmelt_diffusion::files::write_whole;
 use unmelt_diffusion::train::{Measures, TrainConfig, Trainer, Watcher};
 
+use crate::card_check::check_schedule;
 use crate::format::{Fault, read_molecules};
 use crate::graph_model::POSITION_SCALE;
 use crate::models::TRAINING_KEYS_FILE;
+use crate::network::GraphDenoiserConfig;
 use crate::{
-    FeatureSchedules, GraphLoss, GraphModel, GraphObjective, KeySet, NetworkSize, Property, PropertySource,
-    Result, TrainingSet, ValidationConfig, Vocabulary, validation,
+    BOND_CLASSES, FeatureSchedules, GraphLoss, GraphModel, GraphObjective, KeySet, NetworkSize, Property,
+    PropertySource, Result, TrainingSet, ValidationConfig, Vocabulary, validation,
 };
 
 /// Settings of a training run, as in its configuration file.
@@ -85,9 +89,37 @@ pub struct TrainingSummary {
     pub faults: Vec<Fault>,
 }
 
+impl TrainingConfig {
+    /// Checks every number of the settings for molecules; an error names the key. [`TrainConfig`] checks its own.
+    pub fn check(&self) -> Result<()> {
+        let all = Field::new("");
+        all.limited("batch", self.batch as u64, ("batch", limits().batch))?;
+        let size = &self.network;
+        let network = GraphDenoiserConfig {
+            elements: 1,
+            charges: 1,
+            bonds: BOND_CLASSES,
+            properties: self.properties.len(),
+            ..GraphDenoiserConfig::of_size(size)
+        };
+        network.check(&all.field("network"))?;
+        for (name, schedule) in [
+            ("positions", &self.schedules.positions),
+            ("elements", &self.schedules.elements),
+            ("charges", &self.schedules.charges),
+            ("bonds", &self.schedules.bonds),
+        ] {
+            check_schedule(&all.field("schedules").field(name), schedule)?;
+        }
+        self.loss.check(&all.field("loss"))?;
+        self.validation.check(&all.field("validation"))
+    }
+}
+
 impl TrainingRun {
     /// Trains; the folder holds a usable model and a checkpoint at any time after the first save.
     pub fn run(&self, device: &Device, watcher: &mut dyn Watcher) -> Result<TrainingSummary> {
+        self.config.check()?;
         std::fs::create_dir_all(&self.output).map_err(crate::Error::file("create", &self.output))?;
         let mut reading = read_molecules(&self.data)?;
         let (config, seed) = (&self.config, self.config.training.seed);
@@ -166,6 +198,46 @@ impl TrainingRun {
         match held {
             0 => format!("{source}; {trained} molecules, none held out"),
             held => format!("{source}; {trained} molecules, {held} others held out ({split} split)"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use unmelt_diffusion::Schedule;
+    use unmelt_diffusion::train::LossWeighting;
+
+    use super::*;
+
+    #[test]
+    fn settings_outside_of_their_domains_are_named() {
+        TrainingConfig::default().check().expect("the defaults");
+        type Change = fn(&mut TrainingConfig);
+        let cases: [(&str, Change); 16] = [
+            ("batch", |c| c.batch = 0),
+            ("batch", |c| c.batch = usize::MAX / 2),
+            ("network.node_width", |c| c.network.node_width = 0),
+            ("network.node_width", |c| c.network.node_width = 12),
+            ("network.pair_width", |c| c.network.pair_width = usize::MAX / 2),
+            ("network.heads", |c| c.network.heads = 0),
+            ("network.vectors", |c| c.network.vectors = 1 << 60),
+            ("network.layers", |c| c.network.layers = 1_000_000_000),
+            ("network.parameters", |c| {
+                c.network = NetworkSize { node_width: 4096, pair_width: 4096, layers: 256, ..c.network };
+            }),
+            ("schedules.positions.power", |c| c.schedules.positions = Schedule::WarpedCosine { power: -1.0 }),
+            ("loss.bonds", |c| c.loss.bonds = f64::NAN),
+            ("loss.weighting.max", |c| c.loss.weighting = LossWeighting::ClampedSnr { min: 2.0, max: 1.0 }),
+            ("validation.share", |c| c.validation.share = 1.0),
+            ("validation.share", |c| c.validation.share = f64::NAN),
+            ("validation.molecules", |c| c.validation.molecules = 1 << 60),
+            ("validation.steps", |c| c.validation.steps = 0),
+        ];
+        for (key, change) in cases {
+            let mut config = TrainingConfig::default();
+            change(&mut config);
+            let sentence = config.check().expect_err(key).to_string();
+            assert!(sentence.starts_with(key), "{key}: {sentence}");
         }
     }
 }

@@ -6,9 +6,14 @@ use burn::tensor::Device;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use unmelt_diffusion::Weights;
+use unmelt_diffusion::domain::Field;
+use unmelt_diffusion::files::limits::{limits, within};
 use unmelt_diffusion::train::{Measures, Objective};
 
 use crate::{GenerateRequest, Generator, GraphObjective, Molecule, Result, Split, is_valid};
+
+/// Molecules generated at a time.
+const AT_A_TIME: u64 = 64;
 
 /// Batches of the loss.
 const BATCHES: u64 = 8;
@@ -33,6 +38,18 @@ impl Default for ValidationConfig {
     }
 }
 
+impl ValidationConfig {
+    /// Checks every number; `part` is where the settings stand.
+    pub(crate) fn check(&self, part: &Field) -> Result<()> {
+        if !(0.0..1.0).contains(&self.share) {
+            let fault = format!("must be at least 0 and below 1, but it is {}", self.share);
+            return Err(part.field("share").fault(fault).into());
+        }
+        within(limits().batch, "batch", self.molecules, &part.name("molecules"))?;
+        Ok(part.limited("steps", self.steps as u64, ("steps", limits().steps))?)
+    }
+}
+
 /// The loss of weights on held-out molecules, with the same noise every time.
 pub(crate) fn loss(objective: &GraphObjective, weights: &Weights, device: &Device) -> Result<f64> {
     let mut sum = 0.0;
@@ -49,7 +66,11 @@ pub(crate) fn loss(objective: &GraphObjective, weights: &Weights, device: &Devic
 pub(crate) fn generated(folder: &Path, config: &ValidationConfig, device: &Device) -> Result<Measures> {
     let generator = Generator::open(folder, device)?;
     let request = GenerateRequest { steps: config.steps, ..GenerateRequest::default() };
-    let molecules = generator.generate(&request, 0..config.molecules, &mut |_| true)?;
+    let mut molecules = Vec::new();
+    for first in (0..config.molecules).step_by(AT_A_TIME as usize) {
+        let numbers = first..config.molecules.min(first + AT_A_TIME);
+        molecules.extend(generator.generate(&request, numbers, &mut |_| true)?);
+    }
     let share = |f: &(dyn Fn(&Molecule) -> bool + Sync)| {
         molecules.par_iter().filter(|m| f(m)).count() as f64 / molecules.len() as f64
     };

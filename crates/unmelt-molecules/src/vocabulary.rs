@@ -24,18 +24,24 @@ pub struct Vocabulary {
     pub bond_frequencies: Vec<f64>,
     /// Molecules by number of atoms.
     pub sizes: BTreeMap<usize, u64>,
+    /// Fewest and most atoms besides hydrogen; none on cards that do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heavy_atoms: Option<[usize; 2]>,
     /// Positions are divided by this many Å.
     pub position_scale: f64,
 }
 
 impl Vocabulary {
-    /// Counts the classes of molecules.
+    /// Counts the classes of molecules; empty ones are left out.
     pub fn of<'a>(molecules: impl IntoIterator<Item = &'a Molecule>, position_scale: f64) -> Result<Self> {
         let mut elements: BTreeMap<u8, u64> = BTreeMap::new();
         let mut charges: BTreeMap<i8, u64> = BTreeMap::new();
         let mut sizes: BTreeMap<usize, u64> = BTreeMap::new();
         let mut bonds = [0u64; BOND_CLASSES];
-        for molecule in molecules {
+        let mut heavy: Option<[usize; 2]> = None;
+        for molecule in molecules.into_iter().filter(|m| !m.is_empty()) {
+            let count = heavy_atoms(molecule);
+            heavy = Some(heavy.map_or([count; 2], |[least, most]| [least.min(count), most.max(count)]));
             *sizes.entry(molecule.len()).or_default() += 1;
             for atom in molecule.atoms() {
                 *elements.entry(atom.element.number()).or_default() += 1;
@@ -59,6 +65,7 @@ impl Vocabulary {
             elements: elements.into_keys().collect(),
             charges: charges.into_keys().collect(),
             sizes,
+            heavy_atoms: heavy,
             position_scale,
         })
     }
@@ -72,6 +79,11 @@ impl Vocabulary {
     pub fn charge_class(&self, charge: i8) -> Option<usize> {
         self.charges.iter().position(|&c| c == charge)
     }
+}
+
+/// Atoms besides hydrogen.
+pub(crate) fn heavy_atoms(molecule: &Molecule) -> usize {
+    molecule.atoms().filter(|a| a.element != Element::H).count()
 }
 
 /// The number of atoms at `u` in (0, 1) of the cumulative distribution of sizes above `least`, of molecules by number of

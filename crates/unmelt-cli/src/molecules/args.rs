@@ -12,6 +12,7 @@ pub enum Molecules {
     /// Train a model on your own molecules
     Train(Train),
     /// Measure validity, stability, uniqueness and novelty of molecules in a file
+    #[command(mut_args(only_for_a_model))]
     Evaluate(Evaluate),
     /// Make a model of a checkpoint of another program
     Import(Import),
@@ -21,6 +22,16 @@ pub enum Molecules {
         #[arg(long, default_value = "qm9")]
         model: String,
     },
+}
+
+/// Of the arguments of `evaluate`: what says how a model is sampled says nothing of molecules in a file.
+fn only_for_a_model(arg: clap::Arg) -> clap::Arg {
+    const OF_SAMPLING: [&str; 8] =
+        ["count", "steps", "solver", "grid", "temperature", "seed", "batch", "device"];
+    match OF_SAMPLING.contains(&arg.get_id().as_str()) {
+        true => arg.conflicts_with("molecules"),
+        false => arg,
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -86,7 +97,10 @@ pub struct Generate {
     /// Keep only molecules that contain so much: N>=1, O<=2, F=0, or N for at least one
     #[arg(long, value_delimiter = ',', value_name = "LIMITS")]
     pub contains: Vec<unmelt_molecules::ElementLimit>,
-    /// Molecules that are not novel [default: the training data, where the model knows it]
+    /// Give up after so many molecules one after another of which none passes --filter and --contains [default: 10000]
+    #[arg(long, value_name = "N")]
+    pub max_draws: Option<u64>,
+    /// Molecules that are not novel, for --filter novel [default: the training data, where the model knows it]
     #[arg(long, value_name = "FILE")]
     pub reference: Option<PathBuf>,
     /// File for the way of the first molecule from noise, a frame per evaluation (.sdf or .xyz)
@@ -128,7 +142,7 @@ pub struct Evaluate {
     #[arg(long)]
     pub model: Option<String>,
     /// How many molecules to generate
-    #[arg(long, default_value_t = 1000, requires = "model", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     pub count: u64,
     #[command(flatten)]
     pub sampling: Sampling,

@@ -37,6 +37,9 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
     let whole = Wanted { first: args.first, count: args.count, batch: args.sampling.batch };
     let wanted = args.shard.map_or(whole, |shard| whole.shard(shard));
     let mut harvest = Harvest::new(&generator, &request, wishes::sieve(args)?, wanted)?;
+    if let Some(most) = args.max_draws {
+        harvest = harvest.giving_up_after(most)?;
+    }
     let mut outputs = Outputs::create(args, &request)?;
     generator.doubts(&request).iter().for_each(|doubt| eprintln!("warning: {doubt}"));
     let evaluations = generator.evaluations(&request)?;
@@ -57,7 +60,13 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
             outputs.follow(frame, before == 0)
         };
         let rest = harvest.rest();
-        let batch = harvest.advance(&mut watch)?;
+        let batch = match harvest.advance(&mut watch) {
+            Err(error @ unmelt_molecules::Error::GaveUp { .. }) => {
+                bar.finish();
+                return Err(gave_up(error.into(), outputs, args, &done));
+            }
+            batch => batch?,
+        };
         if let Err(error) = outputs.write(&batch) {
             // A table without its molecules would be of no use.
             let rescued = outputs.rescue();
@@ -111,6 +120,21 @@ impl Outputs {
         self.molecules.finish()?;
         self.table.finish()?;
         self.trajectory.map_or(Ok(()), MoleculeWriter::finish)
+    }
+}
+
+/// A run that gave up, with a word on what passed; where nothing did, nothing is written.
+fn gave_up(failure: Failure, outputs: Outputs, args: &Generate, done: &Done) -> Failure {
+    if done.written == 0 {
+        return failure.hint("nothing was written; --max-draws N allows more draws");
+    }
+    match outputs.finish() {
+        Ok(()) => failure.hint(format!(
+            "the {} that passed are in {}; --max-draws N allows more draws",
+            done.written,
+            args.output.display()
+        )),
+        Err(error) => Failure::from(error).on_the_way(),
     }
 }
 

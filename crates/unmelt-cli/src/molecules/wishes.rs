@@ -49,12 +49,8 @@ pub fn request(args: &Generate, known: &[Property]) -> Result<GenerateRequest, F
 
 /// A request that wishes for nothing.
 pub fn sampled(sampling: &Sampling) -> Result<GenerateRequest, Failure> {
-    let solver = Solver::from_name(&sampling.solver)
-        .ok_or_else(|| Failure::usage(format!("\"{}\" is no solver", sampling.solver)))?;
-    let grid = Grid::from_name(&sampling.grid).ok_or_else(|| {
-        Failure::usage(format!("\"{}\" is no grid", sampling.grid))
-            .hint("use trailing, karras, logsnr or power:P")
-    })?;
+    let solver = sampling.solver.parse::<Solver>().map_err(Failure::usage)?;
+    let grid = sampling.grid.parse::<Grid>().map_err(Failure::usage)?;
     Ok(GenerateRequest {
         steps: sampling.steps,
         solver,
@@ -68,7 +64,7 @@ pub fn sampled(sampling: &Sampling) -> Result<GenerateRequest, Failure> {
 fn targets(args: &Generate, properties: &[Property]) -> Result<Vec<(String, f64)>, Failure> {
     let mut targets: Vec<(String, f64)> = Vec::new();
     for target in &args.property {
-        let known = properties.iter().find(|p| p.source.name == target.name);
+        let known = Property::find(properties, &target.name);
         if let (Some(unit), Some(property)) = (&target.unit, known)
             && *unit != property.source.unit
         {
@@ -78,10 +74,11 @@ fn targets(args: &Generate, properties: &[Property]) -> Result<Vec<(String, f64)
             };
             return Err(Failure::usage(format!("{} {own}, but {unit} was given", target.name)));
         }
-        if targets.iter().any(|(name, _)| *name == target.name) {
-            return Err(Failure::usage(format!("--property names {} twice", target.name)));
+        let name = known.map_or(&target.name, |p| &p.source.name);
+        if targets.iter().any(|(other, _)| other == name) {
+            return Err(Failure::usage(format!("--property names {name} twice")));
         }
-        targets.push((target.name.clone(), target.value));
+        targets.push((name.clone(), target.value));
     }
     Ok(targets)
 }
@@ -162,7 +159,13 @@ pub fn sieve(args: &Generate) -> Result<Sieve, Failure> {
             Failure::usage(format!("the model {} does not know what it was trained on", args.model))
                 .hint("name the molecules that are not novel with --reference")
         })?,
-        (_, false) => KeySet::default(),
+        (Some(_), false) => {
+            return Err(Failure::usage(
+                "--reference names molecules that are not novel, but nothing asks for novel ones",
+            )
+            .hint("add --filter novel, or leave --reference out"));
+        }
+        (None, false) => KeySet::default(),
     };
     Ok(Sieve::new(args.filter.clone(), args.contains.clone(), known))
 }

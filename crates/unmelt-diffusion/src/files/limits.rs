@@ -40,7 +40,7 @@ limits! {
     input_bytes = 8 << 30, " Bytes of a file that is read whole.";
     unpacked_bytes = 4 << 30, " Bytes that a packed file may grow to.";
     unpacked_ratio = 200, " Times that a packed file may grow, beyond its first 64 MiB.";
-    card_bytes = 64 << 20, " Bytes of a model card or of a configuration.";
+    card_bytes = 8 << 20, " Bytes of a model card or of a configuration.";
     depth = 32, " Levels of nesting.";
     voxels = 1_000_000_000, " Voxels of a volume, over all its frames.";
     frames = 100_000, " Frames or slices of a series.";
@@ -52,6 +52,7 @@ limits! {
     layers = 256, " Layers of a network.";
     classes = 255, " Classes of a categorical feature.";
     batch = 65_536, " Samples worked on at a time.";
+    pairs = 10_000_000, " Pairs of atoms worked on at a time, over all molecules of a batch.";
     steps = 100_000, " Steps of a schedule or of a walk.";
 }
 

@@ -36,16 +36,13 @@ pub struct Categorical {
 impl Categorical {
     /// Checks and builds a process.
     pub fn new(kind: &CategoricalKind) -> Result<Self> {
-        let at_least_one = |n: usize| {
-            if n > 0 { Ok(n) } else { Err(Error::setting("classes", "at least 1", n)) }
-        };
         Ok(match kind {
             CategoricalKind::Uniform { classes } => {
-                let classes = at_least_one(*classes)?;
+                let classes = numbered(*classes)?;
                 Self { prior: vec![1.0 / classes as f64; classes], classes }
             }
             CategoricalKind::Marginal { frequencies } => {
-                let classes = at_least_one(frequencies.len())?;
+                let classes = numbered(frequencies.len())?;
                 for &f in frequencies {
                     check("every frequency", "at least 0", f, |f| f >= 0.0)?;
                 }
@@ -54,7 +51,7 @@ impl Categorical {
                 Self { prior: frequencies.iter().map(|f| f / sum).collect(), classes }
             }
             CategoricalKind::Absorbing { classes } => {
-                let classes = at_least_one(*classes)?;
+                let classes = numbered(*classes)?;
                 let mut prior = vec![0.0; classes + 1];
                 prior[classes] = 1.0;
                 Self { prior, classes }
@@ -121,6 +118,15 @@ impl Categorical {
         }
         let best = p.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
         best.map_or(state, |(k, _)| k)
+    }
+}
+
+/// A number of classes that one byte can number, the mask of an absorbing process included.
+fn numbered(classes: usize) -> Result<usize> {
+    let most = usize::from(u8::MAX);
+    match (1..=most).contains(&classes) {
+        true => Ok(classes),
+        false => Err(Error::setting("classes", "from 1 to 255", classes)),
     }
 }
 
@@ -196,6 +202,23 @@ mod tests {
             counts[c.noise(3, 0.4, (i as f64 + 0.5) / 10_000.0)] += 1;
         }
         assert_eq!(counts, [3000, 1800, 900, 4300]);
+    }
+
+    #[test]
+    fn classes_are_numbered_by_a_byte() {
+        for kind in [
+            CategoricalKind::Uniform { classes: 256 },
+            CategoricalKind::Uniform { classes: usize::MAX },
+            CategoricalKind::Absorbing { classes: 0 },
+            CategoricalKind::Absorbing { classes: 256 },
+            CategoricalKind::Marginal { frequencies: vec![1.0 / 300.0; 300] },
+        ] {
+            let message = Categorical::new(&kind).expect_err("too many").to_string();
+            assert!(message.contains("classes must be from 1 to 255"), "{message}");
+        }
+        let most =
+            Categorical::new(&CategoricalKind::Absorbing { classes: 255 }).expect("as many as a byte has");
+        assert_eq!(most.draw_prior(0.5) as u8, 255, "the mask");
     }
 
     #[test]

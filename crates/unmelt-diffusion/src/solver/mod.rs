@@ -246,3 +246,13 @@ impl Solver {
         }
     }
 }
+
+impl std::str::FromStr for Solver {
+    type Err = String;
+
+    /// Reads a name as [`from_name`](Self::from_name) does; the error lists the names.
+    fn from_str(name: &str) -> std::result::Result<Self, String> {
+        Self::from_name(name)
+            .ok_or_else(|| format!("\"{name}\" is no solver; use one of {}", Self::NAMES.join(", ")))
+    }
+}

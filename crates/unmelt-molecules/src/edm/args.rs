@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use serde::Deserialize;
-use serde_pickle::DeOptions;
 use unmelt_diffusion::Schedule;
-use unmelt_diffusion::files::read_whole;
+use unmelt_diffusion::files::read_bounded;
 
+use super::pickle;
 use crate::network::EgnnConfig;
 use crate::{Error, Result};
 
@@ -14,7 +14,7 @@ use crate::{Error, Result};
 pub const ARGS_FILE: &str = "args.pickle";
 
 /// Real ones have a thousand bytes.
-const MOST_BYTES: usize = 1 << 16;
+const MOST_BYTES: u64 = 1 << 16;
 
 /// The settings that say what the network is. Those that older runs lack have EDM's defaults.
 #[derive(Clone, Debug, Deserialize)]
@@ -76,14 +76,14 @@ impl Args {
     /// Reads the file of a folder, and refuses what the network here cannot be.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(ARGS_FILE);
-        let bytes = read_whole(&path)?;
         let fault = |fault: String| Error::Format { kind: "EDM settings", path: path.clone(), fault };
-        if bytes.len() > MOST_BYTES {
-            return Err(fault(format!("it has {} bytes, far more than the settings of a run", bytes.len())));
+        let length = std::fs::metadata(&path).map_or(0, |m| m.len());
+        if length > MOST_BYTES {
+            return Err(fault(format!("it has {length} bytes, far more than the settings of a run")));
         }
-        // Classes become nothing, and an object the dictionary of its fields.
-        let options = DeOptions::new().replace_unresolved_globals();
-        let args: Self = serde_pickle::from_slice(&bytes, options).map_err(|e| fault(e.to_string()))?;
+        let bytes = read_bounded(&path, MOST_BYTES, "card_bytes")?;
+        let value = pickle::parse(&bytes).map_err(&fault)?;
+        let args: Self = serde_path_to_error::deserialize(value).map_err(|e| fault(e.to_string()))?;
         args.check().map_err(|what| fault(format!("{what}, which unmelt's EDM network does not have")))?;
         Ok(args)
     }

@@ -15,6 +15,9 @@ pub struct Dataset {
     elements: Vec<String>,
     /// Molecules by number of atoms.
     pub sizes: BTreeMap<usize, u64>,
+    /// Fewest and most atoms besides hydrogen, where that is known.
+    #[serde(default)]
+    pub heavy_atoms: Option<[usize; 2]>,
 }
 
 impl Dataset {

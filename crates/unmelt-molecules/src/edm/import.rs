@@ -6,17 +6,23 @@ use std::str::FromStr;
 
 use pytorch_reader::{DType, PytorchReader};
 use safetensors::Dtype;
-use unmelt_diffusion::Schedule;
 use unmelt_diffusion::built_in::PROGRAM;
 use unmelt_diffusion::checkpoint::{
     Arrays, CARD_FORMAT, Card, ModelFiles, Precision, Provenance, WeightsRecord, floats, values_in_layout,
     write_model,
 };
+use unmelt_diffusion::domain::Field;
+use unmelt_diffusion::files::contained;
+use unmelt_diffusion::files::limits::{limits, within};
+use unmelt_diffusion::{Layout, Schedule};
 
 use super::EdmModel;
 use super::args::Args;
 use super::datasets::Dataset;
 use crate::{Error, MoleculeModel, Property, PropertySource, Result};
+
+/// The tensor of the schedule.
+const GAMMA: &str = "gamma.gamma";
 
 /// Largest difference of α² between EDM's own schedule, which it keeps in 32 bits, and ours.
 const SCHEDULE_TOLERANCE: f64 = 1e-4;
@@ -83,25 +89,27 @@ impl EdmImport {
     /// Writes the model's folder; returns its card.
     pub fn write(&self, output: &Path) -> Result<Card<MoleculeModel>> {
         let args = Args::read(&self.folder)?;
-        let (path, mut arrays) = self.checkpoint(&args)?;
+        let path = self.checkpoint(&args)?;
         let dataset = Dataset::find(&args.dataset, args.remove_h)?;
-        let elements = dataset.elements();
-        let network = args.network(elements.len());
         let fault = |fault: String| Error::Format { kind: "EDM checkpoint", path: path.clone(), fault };
-        let schedule = schedule(&args, arrays.remove("gamma.gamma")).map_err(fault)?;
-        // A placeholder of EDM's that says where its tensors are.
-        arrays.remove("buffer");
-        let layout = network.layout();
-        let values = values_in_layout(&layout, &arrays).map_err(|e| fault(e.to_string()))?;
-        let model = EdmModel {
-            elements,
+        let elements = dataset.elements();
+        // A placeholder until the checkpoint's own schedule is read; every other number is checked before that.
+        let mut model = EdmModel {
             atomic_number: args.include_charges,
             sizes: dataset.sizes,
+            heavy_atoms: dataset.heavy_atoms,
             scales: args.normalize_factors,
-            network,
-            schedule,
+            network: args.network(elements.len()),
+            schedule: args.named_schedule().unwrap_or(Schedule::COSINE),
             properties: self.properties(&args)?,
+            elements,
         };
+        model.check(&Field::new("the settings:")).map_err(|e| fault(e.to_string()))?;
+        let layout = model.network.layout();
+        let mut arrays = read_arrays(&path, &layout)?;
+        model.schedule = schedule(&args, arrays.remove(GAMMA)).map_err(fault)?;
+        model.schedule.build().map_err(|e| fault(e.to_string()))?;
+        let values = values_in_layout(&layout, &arrays).map_err(|e| fault(e.to_string()))?;
         let name = self.folder.file_name().map_or("edm".into(), |n| n.to_string_lossy().into_owned());
         let card = Card {
             format: CARD_FORMAT,
@@ -119,26 +127,20 @@ impl EdmImport {
             weights: WeightsRecord::default(),
         };
         write_model(output, &card, &layout, &values, Precision::Single)?;
-        Ok(ModelFiles::read(output)?.card()?)
+        MoleculeModel::card(&ModelFiles::read(output)?)
     }
 
-    /// The tensors of the checkpoint that is there.
-    fn checkpoint(&self, args: &Args) -> Result<(PathBuf, Arrays)> {
+    /// The file of the checkpoint that is there.
+    fn checkpoint(&self, args: &Args) -> Result<PathBuf> {
         let files = args.checkpoints();
-        let Some(path) = files.iter().map(|f| self.folder.join(f)).find(|p| p.is_file()) else {
-            return Err(Error::Request(format!(
+        files.iter().map(|f| self.folder.join(f)).find(|p| p.is_file()).ok_or_else(|| {
+            Error::Request(format!(
                 "{} holds neither {} nor {}, the weights of EDM",
                 self.folder.display(),
                 files[0],
                 files[1]
-            )));
-        };
-        let arrays = read_arrays(&path).map_err(|fault| Error::Format {
-            kind: "EDM checkpoint",
-            path: path.clone(),
-            fault,
-        })?;
-        Ok((path, arrays))
+            ))
+        })
     }
 
     fn properties(&self, args: &Args) -> Result<Vec<Property>> {
@@ -154,8 +156,8 @@ impl EdmImport {
             let found = self.norms.iter().find(|n| n.name == *name);
             found.map(PropertyNorm::property).ok_or_else(|| {
                 Error::Request(format!(
-                    "the checkpoint is conditioned on {name} and does not store how its values are normalised; say \
-                     --norm {name}=MEAN,MAD with the mean and the mean absolute deviation of its training data"
+                    "the checkpoint is conditioned on {name} and does not store how its values are normalised; give \
+                     the norm {name}=MEAN,MAD with the mean and the mean absolute deviation of its training data"
                 ))
             })
         };
@@ -173,7 +175,13 @@ fn schedule(args: &Args, gamma: Option<(Vec<usize>, Vec<f32>)>) -> std::result::
     let Some(named) = named else {
         return Ok(Schedule::Tabulated { alphas_cumprod: own, starts_at_zero: true });
     };
-    let table = named.alphas_cumprod().unwrap_or_default();
+    // Checked first, for its table has as many entries as the settings say.
+    let table = named
+        .build()
+        .map_err(|e| format!("its schedule: {e}"))?
+        .alphas_cumprod()
+        .unwrap_or_default()
+        .to_vec();
     let near = |(a, b): (&f64, &f64)| (a - b).abs() < SCHEDULE_TOLERANCE;
     if table.len() == own.len() && table.iter().zip(&own).all(near) {
         Ok(named)
@@ -182,12 +190,27 @@ fn schedule(args: &Args, gamma: Option<(Vec<usize>, Vec<f32>)>) -> std::result::
     }
 }
 
-/// The tensors of a PyTorch file as f32.
-fn read_arrays(path: &Path) -> std::result::Result<Arrays, String> {
+/// The tensors of a PyTorch file that a layout wants, and the schedule's, as f32. The reader is another project's and runs
+/// contained; no tensor is unpacked that does not have the shape that is wanted.
+fn read_arrays(path: &Path, layout: &Layout) -> Result<Arrays> {
+    let length = std::fs::metadata(path).map_err(Error::file("read", path))?.len();
+    within(limits().input_bytes, "input_bytes", length, &path.display().to_string())?;
+    let read = contained(&path.display().to_string(), || wanted_arrays(path, layout))?;
+    read.map_err(|fault| Error::Format { kind: "EDM checkpoint", path: path.into(), fault })
+}
+
+fn wanted_arrays(path: &Path, layout: &Layout) -> std::result::Result<Arrays, String> {
     let reader = PytorchReader::new(path).map_err(|e| e.to_string())?;
+    let mut tensors: Vec<_> = reader.tensors().iter().collect();
+    tensors.sort_by_key(|(name, _)| *name);
     let mut arrays = Arrays::new();
-    for (name, tensor) in reader.tensors() {
-        let bytes = tensor.read().map_err(|e| e.to_string())?;
+    for (name, tensor) in tensors {
+        let name = name.strip_prefix("module.").unwrap_or(name);
+        // Of EDM's, it says where its tensors are.
+        if name == "buffer" {
+            continue;
+        }
+        check_shape(name, tensor.shape(), layout)?;
         let dtype = match tensor.dtype() {
             DType::F16 => Dtype::F16,
             DType::BF16 => Dtype::BF16,
@@ -195,9 +218,25 @@ fn read_arrays(path: &Path) -> std::result::Result<Arrays, String> {
             DType::F64 => Dtype::F64,
             other => return Err(format!("tensor {name} has the type {other:?}, want a float")),
         };
-        let values = floats(name, dtype, &bytes)?;
-        let name = name.strip_prefix("module.").unwrap_or(name);
-        arrays.insert(name.into(), (tensor.shape().to_vec(), values));
+        let bytes = tensor.read().map_err(|e| e.to_string())?;
+        arrays.insert(name.into(), (tensor.shape().to_vec(), floats(name, dtype, &bytes)?));
     }
     Ok(arrays)
+}
+
+/// Checks that a tensor is wanted, in its shape.
+fn check_shape(name: &str, shape: &[usize], layout: &Layout) -> std::result::Result<(), String> {
+    if name == GAMMA {
+        let count = shape.iter().fold(1usize, |count, n| count.saturating_mul(*n)) as u64;
+        // There is one entry more than steps.
+        return within(limits().steps, "steps", count.saturating_sub(1), "its schedule")
+            .map_err(|e| e.to_string());
+    }
+    match layout.entries().iter().find(|e| e.name == name) {
+        Some(entry) if entry.shape == shape => Ok(()),
+        Some(entry) => Err(format!("its tensor {name} has shape {shape:?} instead of {:?}", entry.shape)),
+        None => Err(format!(
+            "it has the tensor {name}, which the network that its settings describe does not want"
+        )),
+    }
 }

@@ -5,6 +5,7 @@ mod args;
 mod datasets;
 mod import;
 mod model;
+mod pickle;
 
 pub use import::{EdmImport, PropertyNorm};
 pub use model::EdmModel;

@@ -20,6 +20,9 @@ pub struct EdmModel {
     pub atomic_number: bool,
     /// Molecules of the training data by number of atoms; empty where that is not known.
     pub sizes: BTreeMap<usize, u64>,
+    /// Fewest and most atoms besides hydrogen of the training data; none where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heavy_atoms: Option<[usize; 2]>,
     /// What is divided by in the network's world: positions in Å, one-hot vectors, atomic numbers.
     pub scales: [f64; 3],
     /// The network.

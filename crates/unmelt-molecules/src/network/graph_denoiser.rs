@@ -14,6 +14,7 @@ use unmelt_kernels::{PairInputs, PairWeights, pair_count, pair_layer};
 use super::GraphInput;
 use super::layers::{Linear, Mlp, Norm};
 use super::properties::{self, PropertyHead};
+use crate::NetworkSize;
 
 /// Sums of messages are divided by this, so that they are of order one.
 const MESSAGE_SCALE: f64 = 0.125;
@@ -51,6 +52,23 @@ pub struct GraphDenoiserConfig {
 }
 
 impl GraphDenoiserConfig {
+    /// The network of a size, for no classes and no properties yet.
+    pub(crate) fn of_size(size: &NetworkSize) -> Self {
+        Self {
+            elements: 0,
+            charges: 0,
+            bonds: 0,
+            node_width: size.node_width,
+            pair_width: size.pair_width,
+            heads: size.heads,
+            vectors: size.vectors,
+            layers: size.layers,
+            distance_features: 20,
+            time_features: 16,
+            properties: 0,
+        }
+    }
+
     /// Columns of the node features: both class vectors, now and predicted before; whether place, element and
     /// charge are given; age of the prediction before; time.
     pub fn node_features(&self) -> usize {

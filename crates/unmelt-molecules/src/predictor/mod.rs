@@ -4,8 +4,10 @@ mod edm;
 mod graph;
 mod guided;
 
+use std::collections::BTreeSet;
+
 use burn::tensor::Device;
-use unmelt_diffusion::checkpoint::{Card, ModelFiles, WEIGHTS_FILE};
+use unmelt_diffusion::checkpoint::{CARD_FILE, Card, ModelFiles, WEIGHTS_FILE};
 use unmelt_diffusion::{Question, State};
 
 pub use edm::EdmPredictor;
@@ -29,19 +31,33 @@ pub trait Predictor: Send + Sync {
     fn guidable(&self) -> Option<Vec<usize>>;
 }
 
-/// The network of a model's files.
+/// The network of a model's files: the weights hold every tensor of the card's network in its shape, and no other.
 pub fn load(card: &Card<MoleculeModel>, files: &ModelFiles, device: &Device) -> Result<Box<dyn Predictor>> {
+    let (path, layout) = (files.origin.join(WEIGHTS_FILE), card.model.layout());
+    let fault =
+        |fault: String| unmelt_diffusion::Error::Format { kind: "weights file", path: path.clone(), fault };
+    if card.weights.parameters != layout.len() as u64 {
+        let (stated, found) = (card.weights.parameters, layout.len());
+        let fault = format!("weights.parameters is {stated}, but the network has {found} parameters");
+        let path = files.origin.join(CARD_FILE);
+        return Err(unmelt_diffusion::Error::Format { kind: "model card", path, fault }.into());
+    }
     let weights = files.weights(card, device)?;
-    let bound: unmelt_diffusion::Result<Box<dyn Predictor>> = match &card.model {
-        MoleculeModel::Graph(model) => GraphPredictor::new(model, &weights, device).map(|p| Box::new(p) as _),
-        MoleculeModel::Edm(model) => EdmPredictor::new(model, &weights, device).map(|p| Box::new(p) as _),
-    };
+    let wanted: BTreeSet<&str> = layout.entries().iter().map(|e| e.name.as_str()).collect();
+    if let Some(name) = weights.names().find(|name| !wanted.contains(name)) {
+        return Err(fault(format!("it has the tensor {name}, which the card's network does not want")).into());
+    }
+    let bound: unmelt_diffusion::Result<Box<dyn Predictor>> =
+        weights.check(&layout).and_then(|()| match &card.model {
+            MoleculeModel::Graph(model) => {
+                GraphPredictor::new(model, &weights, device).map(|p| Box::new(p) as _)
+            }
+            MoleculeModel::Edm(model) => EdmPredictor::new(model, &weights, device).map(|p| Box::new(p) as _),
+        });
     bound.map_err(|e| match e {
-        unmelt_diffusion::Error::Weights { name, fault } => crate::Error::Format {
-            kind: "weights",
-            path: files.origin.join(WEIGHTS_FILE),
-            fault: format!("the weights {fault} for {name}, which the card's network wants"),
-        },
+        unmelt_diffusion::Error::Weights { name, fault: what } => {
+            fault(format!("the weights {what} for {name}, which the card's network wants")).into()
+        }
         other => other.into(),
     })
 }
