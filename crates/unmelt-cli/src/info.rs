@@ -1,6 +1,7 @@
 //! `unmelt molecules info`, `unmelt models` and `unmelt devices`.
 
 use unmelt_diffusion::device;
+use unmelt_diffusion::files::plain;
 use unmelt_molecules::{Element, MoleculeModel, models};
 
 use crate::failure::Failure;
@@ -12,7 +13,7 @@ pub fn model(name: &str) -> Result<(), Failure> {
     let elements: Vec<String> =
         model.elements().iter().filter_map(|&z| Element::from_number(z)).map(|e| e.to_string()).collect();
     let sizes = model.sizes().keys();
-    println!("{}: {}", card.name, card.description);
+    println!("{}: {}", plain(&card.name), plain(&card.description));
     println!("elements      {}", elements.join(" "));
     if let MoleculeModel::Graph(graph) = model {
         let charges: Vec<String> = graph.vocabulary.charges.iter().map(|c| format!("{c:+}")).collect();
@@ -34,9 +35,10 @@ pub fn model(name: &str) -> Result<(), Failure> {
     for p in model.properties() {
         let ([low, high], source) = (p.range, &p.source);
         let range = format!("{low:.2} to {high:.2} {}", source.unit);
-        println!("property      {}: {}, from the column {}", source.name, range.trim_end(), source.column);
+        let (name, column) = (plain(&source.name), plain(&source.column));
+        println!("property      {name}: {}, from the column {column}", plain(range.trim_end()));
     }
-    println!("trained       by {} on {}", p.trained_by, p.data);
+    println!("trained       by {} on {}", plain(&p.trained_by), plain(&p.data));
     if p.steps > 0 {
         println!(
             "              {} steps, {} molecules seen, {:.0} minutes",
@@ -44,12 +46,12 @@ pub fn model(name: &str) -> Result<(), Failure> {
         );
     }
     if !p.measured.is_empty() {
-        println!("measured      {}", p.protocol);
+        println!("measured      {}", plain(&p.protocol));
         for (name, value) in &p.measured {
-            println!("              {name}: {value}");
+            println!("              {}: {value}", plain(name));
         }
     }
-    println!("sha256        {}", card.weights.sha256);
+    println!("sha256        {}", plain(&card.weights.sha256));
     Ok(())
 }
 

@@ -24,6 +24,9 @@ pub const WEIGHTS_FILE: &str = "model.safetensors";
 /// The version of the card's format that this program writes and reads.
 pub const CARD_FORMAT: u32 = 1;
 
+/// Most bytes of a model's name, which stands in the title of every molecule.
+const MOST_NAME: usize = 200;
+
 /// Most samples or steps that a training can have seen.
 const MOST_SEEN: u64 = 1 << 53;
 
@@ -68,6 +71,16 @@ pub struct Provenance {
     /// How it was measured.
     #[serde(default)]
     pub protocol: String,
+}
+
+/// Checks the name of a model: letters on one line, at most 200 bytes of them.
+pub fn check_name(name: &str) -> Result<()> {
+    match name.trim().is_empty() || name.len() > MOST_NAME || name.contains(char::is_control) {
+        true => {
+            Err(Error::setting("name", "some letters on one line, at most 200 bytes", format!("{name:?}")))
+        }
+        false => Ok(()),
+    }
 }
 
 impl Provenance {
@@ -128,6 +141,7 @@ impl ModelFiles {
             let versions = format!("its format is {}, this program reads {CARD_FORMAT}", card.format);
             return Err(fault(versions));
         }
+        check_name(&card.name).map_err(|e| fault(e.to_string()))?;
         card.provenance.check().and_then(|()| check(&card.model)).map_err(|e| fault(e.to_string()))?;
         Ok(card)
     }

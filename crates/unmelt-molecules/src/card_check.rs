@@ -220,7 +220,9 @@ fn check_properties(part: &Field, properties: &[Property]) -> Result<()> {
     for (k, property) in properties.iter().enumerate() {
         let own = part.field(k);
         let name = property.source.name.as_str();
-        if name.trim().is_empty() || !names.insert(name.to_lowercase()) {
+        let is_broken =
+            name.trim().is_empty() || name.contains(|c: char| c.is_control() || "<>=".contains(c));
+        if is_broken || !names.insert(name.to_lowercase()) {
             return Err(own
                 .field("source.name")
                 .fault(format!("must be a name of its own, but it is {name:?}")));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use unmelt_diffusion::checkpoint::Precision;
+use unmelt_diffusion::checkpoint::{Precision, check_name};
 use unmelt_diffusion::domain::Field;
 use unmelt_diffusion::files::limits::limits;
 use unmelt_diffusion::files::write_whole;
@@ -92,6 +92,7 @@ pub struct TrainingSummary {
 impl TrainingConfig {
     /// Checks every number of the settings for molecules; an error names the key. [`TrainConfig`] checks its own.
     pub fn check(&self) -> Result<()> {
+        check_name(&self.name)?;
         let all = Field::new("");
         all.limited("batch", self.batch as u64, ("batch", limits().batch))?;
         let size = &self.network;
@@ -213,7 +214,8 @@ mod tests {
     fn settings_outside_of_their_domains_are_named() {
         TrainingConfig::default().check().expect("the defaults");
         type Change = fn(&mut TrainingConfig);
-        let cases: [(&str, Change); 16] = [
+        let cases: [(&str, Change); 17] = [
+            ("name", |c| c.name = "two\nlines".into()),
             ("batch", |c| c.batch = 0),
             ("batch", |c| c.batch = usize::MAX / 2),
             ("network.node_width", |c| c.network.node_width = 0),

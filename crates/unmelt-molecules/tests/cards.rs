@@ -183,6 +183,17 @@ fn sentences_name_the_field_and_what_it_must_be() {
         ),
         ("/model/properties/0/deviation", json!(0), "model.properties.0.deviation must be from"),
         ("/model/loss/weighting/max", json!(0.01), "model.loss.weighting.max must be"),
+        ("/name", json!("a\n$$$$\nb"), "name must be some letters on one line, at most 200 bytes"),
+        (
+            "/model/properties/1/source/name",
+            json!("DIPOLE"),
+            "properties.1.source.name must be a name of its own",
+        ),
+        (
+            "/model/properties/1/source/name",
+            json!("a>\nb"),
+            "properties.1.source.name must be a name of its own",
+        ),
         ("/provenance/minutes", json!(-1), "provenance.minutes must be"),
     ] {
         let sentence = sentence(place, to);

@@ -8,8 +8,8 @@ use pytorch_reader::{DType, PytorchReader};
 use safetensors::Dtype;
 use unmelt_diffusion::built_in::PROGRAM;
 use unmelt_diffusion::checkpoint::{
-    Arrays, CARD_FORMAT, Card, ModelFiles, Precision, Provenance, WeightsRecord, floats, values_in_layout,
-    write_model,
+    Arrays, CARD_FORMAT, Card, ModelFiles, Precision, Provenance, WeightsRecord, check_name, floats,
+    values_in_layout, write_model,
 };
 use unmelt_diffusion::domain::Field;
 use unmelt_diffusion::files::contained;
@@ -110,7 +110,8 @@ impl EdmImport {
         model.schedule = schedule(&args, arrays.remove(GAMMA)).map_err(fault)?;
         model.schedule.build().map_err(|e| fault(e.to_string()))?;
         let values = values_in_layout(&layout, &arrays).map_err(|e| fault(e.to_string()))?;
-        let name = self.folder.file_name().map_or("edm".into(), |n| n.to_string_lossy().into_owned());
+        let name = self.folder.file_name().map(|n| n.to_string_lossy().into_owned());
+        let name = name.filter(|n| check_name(n).is_ok()).unwrap_or_else(|| "edm".into());
         let card = Card {
             format: CARD_FORMAT,
             name,
