@@ -1,5 +1,7 @@
-//! One case of a conformance file, and how numbers are compared.
+//! One case of a conformance file. Every field that is read is noted, so that one that no check used is an error.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -7,6 +9,9 @@ use unmelt_diffusion::{Schedule, Target, rescale_zero_terminal_snr};
 
 /// Largest difference, relative to the largest number wanted.
 const TOLERANCE: f64 = 1e-9;
+
+/// Largest difference of a run in single precision, relative to the number wanted.
+const SINGLE: f64 = 1e-4;
 
 /// The folder of the files.
 pub fn folder() -> PathBuf {
@@ -25,15 +30,16 @@ pub fn cases(file: &str) -> Vec<Case> {
         Err(e) => panic!("{}: {e}", path.display()),
     };
     let json: Value = serde_json::from_str(&text).expect("JSON");
-    json["cases"].as_array().expect("cases").iter().cloned().map(|json| Case { json }).collect()
+    json["cases"].as_array().expect("cases").iter().cloned().map(Case::new).collect()
 }
 
+/// A case, and the fields of it that were read. Fields are named by their path, `config/rho`.
 pub struct Case {
     pub json: Value,
+    used: RefCell<BTreeSet<String>>,
 }
 
-/// A list of numbers.
-pub fn numbers(value: &Value) -> Vec<f64> {
+fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().expect("a list").iter().map(|x| x.as_f64().expect("a number")).collect()
 }
 
@@ -47,43 +53,133 @@ pub fn close(got: &[f64], want: &[f64], what: &str) {
     }
 }
 
+/// The paths of all fields below a value that hold something.
+fn leaves(value: &Value, path: String, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
+                leaves(value, path, found);
+            }
+        }
+        Value::Array(entries) if entries.iter().any(Value::is_object) => {
+            for (k, value) in entries.iter().enumerate() {
+                leaves(value, format!("{path}/{k}"), found);
+            }
+        }
+        _ => found.push(path),
+    }
+}
+
 impl Case {
+    pub fn new(json: Value) -> Self {
+        Self { json, used: RefCell::default() }
+    }
+
     pub fn name(&self) -> &str {
         self.json["name"].as_str().expect("a name")
     }
 
-    pub fn value(&self, key: &str) -> &Value {
-        &self.json["config"][key]
+    /// The value of a field, which does not count as read by this; none if it is absent or null.
+    pub fn peek(&self, path: &str) -> Option<&Value> {
+        self.json.pointer(&format!("/{path}")).filter(|v| !v.is_null())
     }
 
-    /// A word of the configuration.
-    pub fn config(&self, key: &str) -> Option<&str> {
-        self.value(key).as_str()
+    /// The value of a field, which counts as read from now on; none if it is absent or null.
+    pub fn find(&self, path: &str) -> Option<&Value> {
+        self.used.borrow_mut().insert(path.into());
+        self.peek(path)
     }
 
-    /// A number of the configuration.
-    pub fn setting(&self, key: &str) -> Option<f64> {
-        self.value(key).as_f64()
+    pub fn get(&self, path: &str) -> &Value {
+        self.find(path).unwrap_or_else(|| panic!("{path} is missing"))
     }
 
-    pub fn flag(&self, key: &str) -> bool {
-        self.value(key).as_bool().unwrap_or(false)
+    pub fn maybe_word(&self, path: &str) -> Option<&str> {
+        self.find(path).map(|v| v.as_str().unwrap_or_else(|| panic!("{path} is a word, not {v}")))
     }
 
-    /// A number of the case.
-    pub fn number(&self, key: &str) -> f64 {
-        self.json[key].as_f64().unwrap_or_else(|| panic!("{key} is a number"))
+    pub fn word(&self, path: &str) -> &str {
+        self.maybe_word(path).unwrap_or_else(|| panic!("{path} is missing"))
     }
 
-    /// A list of the case.
-    pub fn list(&self, key: &str) -> Vec<f64> {
-        numbers(&self.json[key])
+    pub fn maybe_number(&self, path: &str) -> Option<f64> {
+        self.find(path).map(|v| v.as_f64().unwrap_or_else(|| panic!("{path} is a number, not {v}")))
+    }
+
+    pub fn number(&self, path: &str) -> f64 {
+        self.maybe_number(path).unwrap_or_else(|| panic!("{path} is missing"))
+    }
+
+    /// A whole number.
+    pub fn count(&self, path: &str) -> usize {
+        self.get(path).as_u64().unwrap_or_else(|| panic!("{path} is a whole number")) as usize
+    }
+
+    /// A yes or no; no if it is absent.
+    pub fn flag(&self, path: &str) -> bool {
+        self.find(path).is_some_and(|v| v.as_bool().unwrap_or_else(|| panic!("{path} is yes or no, not {v}")))
+    }
+
+    pub fn maybe_list(&self, path: &str) -> Option<Vec<f64>> {
+        self.find(path).map(numbers)
+    }
+
+    pub fn list(&self, path: &str) -> Vec<f64> {
+        numbers(self.get(path))
+    }
+
+    /// Whether a field is there; that does not count as reading it.
+    pub fn has(&self, path: &str) -> bool {
+        self.peek(path).is_some()
+    }
+
+    /// The names of the fields of an object, or the number of entries of a list; that does not count as reading them.
+    pub fn below(&self, path: &str) -> Vec<String> {
+        match self.peek(path) {
+            None => Vec::new(),
+            Some(Value::Object(fields)) => fields.keys().cloned().collect(),
+            Some(Value::Array(entries)) => (0..entries.len()).map(|k| k.to_string()).collect(),
+            Some(other) => panic!("{path} has fields, unlike {other}"),
+        }
+    }
+
+    /// Fields that nothing has read.
+    pub fn unused(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        leaves(&self.json, String::new(), &mut all);
+        let used = self.used.borrow();
+        all.retain(|path| {
+            let parents = path.match_indices('/').map(|(k, _)| &path[..k]);
+            !used.contains(path) && !parents.into_iter().any(|p| used.contains(p))
+        });
+        all
+    }
+
+    /// Reads what says where the numbers are from: words for people, and the producer's own run in single precision,
+    /// which must be as near as the files promise.
+    pub fn read_remarks(&self) {
+        for path in ["name", "produced_by", "about", "config/library_quirk"] {
+            self.maybe_word(path);
+        }
+        assert!(self.maybe_word("precision").is_none_or(|p| p == "float64"), "another precision");
+        let comparable = self.find("float32/comparable").is_none_or(|v| v.as_bool().expect("yes or no"));
+        for name in ["largest_relative_difference", "largest_relative_difference_of_alphas_cumprod"] {
+            if let Some(difference) = self.maybe_number(&format!("float32/{name}")) {
+                assert!(difference <= SINGLE || !comparable, "float32/{name} is {difference}");
+            }
+        }
+        if let Some(sum) = self.maybe_number("float32/abs_sum") {
+            let want = self.number("abs_sum");
+            assert!((sum - want).abs() <= SINGLE * want.abs() || !comparable, "float32/abs_sum is {sum}");
+        }
     }
 
     /// Compares the entries that the case names.
     pub fn check_entries(&self, key: &str, values: &[f64]) {
-        let indices = numbers(&self.json[key]["indices"]);
-        let wanted = self.json[key]["values"].as_array().expect("a list");
+        let indices = self.list(&format!("{key}/indices"));
+        let wanted = self.get(&format!("{key}/values")).as_array().expect("a list");
+        assert_eq!(indices.len(), wanted.len(), "{key}: lengths");
         for (i, want) in indices.iter().zip(wanted) {
             let got = values[*i as usize];
             // JSON has no infinity: null stands for it.
@@ -96,40 +192,49 @@ impl Case {
     }
 
     pub fn schedule(&self) -> Schedule {
-        let number = |key: &str| self.setting(key).unwrap_or_else(|| panic!("config has {key}"));
-        let steps = number("train_timesteps") as usize;
-        let betas = || (number("beta_start"), number("beta_end"));
-        match self.config("beta_schedule").expect("a schedule") {
-            "linear" => Schedule::Linear { beta_start: betas().0, beta_end: betas().1, steps },
-            "scaled_linear" => Schedule::ScaledLinear { beta_start: betas().0, beta_end: betas().1, steps },
-            "sigmoid" => {
-                let (beta_start, beta_end) =
-                    (self.setting("beta_start").unwrap_or(1e-4), self.setting("beta_end").unwrap_or(0.02));
-                Schedule::Sigmoid { beta_start, beta_end, steps }
+        let steps = self.count("config/train_timesteps");
+        let beta = |end: &str| self.number(&format!("config/beta_{end}"));
+        match self.word("config/beta_schedule") {
+            "linear" => Schedule::Linear { beta_start: beta("start"), beta_end: beta("end"), steps },
+            "scaled_linear" => {
+                Schedule::ScaledLinear { beta_start: beta("start"), beta_end: beta("end"), steps }
             }
+            "sigmoid" => Schedule::Sigmoid { beta_start: beta("start"), beta_end: beta("end"), steps },
             "cosine" => Schedule::CosineSteps {
-                offset: self.setting("cosine_offset").unwrap_or(0.008),
-                max_beta: self.setting("max_beta").unwrap_or(0.999),
+                offset: self.maybe_number("config/cosine_offset").unwrap_or(0.008),
+                max_beta: self.maybe_number("config/max_beta").unwrap_or(0.999),
                 steps,
             },
             "polynomial" => Schedule::Polynomial {
-                power: number("polynomial_power"),
-                precision: number("polynomial_precision"),
-                steps: self.setting("polynomial_T").map_or(steps, |t| t as usize),
+                power: self.number("config/polynomial_power"),
+                precision: self.number("config/polynomial_precision"),
+                // T steps have T + 1 entries, and another producer counts those.
+                steps: match self.has("config/polynomial_T") {
+                    true => {
+                        let last = self.count("config/polynomial_T");
+                        assert_eq!(steps, last + 1, "entries of a polynomial schedule");
+                        last
+                    }
+                    false => steps,
+                },
             },
             other => panic!("unknown schedule {other}"),
         }
     }
 
-    /// ᾱ of the training steps, rescaled if the case says so.
+    /// ᾱ of the training steps, rescaled if the case says so, and compared with the entries that the case names.
     pub fn alphas_cumprod_table(&self) -> Option<Vec<f64>> {
-        self.config("beta_schedule")?;
+        if !self.has("config/beta_schedule") {
+            assert!(self.find("alphas_cumprod").is_none(), "alphas_cumprod of no schedule");
+            return None;
+        }
         let table = self.schedule().build().expect("valid").alphas_cumprod().expect("a table").to_vec();
-        Some(if self.flag("zero_terminal_snr") { rescale_zero_terminal_snr(&table) } else { table })
+        let zero = self.flag("config/zero_terminal_snr");
+        Some(if zero { rescale_zero_terminal_snr(&table) } else { table })
     }
 
     pub fn target(&self) -> Target {
-        match self.config("prediction").expect("a prediction") {
+        match self.word("config/prediction") {
             "epsilon" => Target::Epsilon,
             "sample" => Target::Sample,
             "v" => Target::V,

@@ -1,13 +1,17 @@
 //! Whole walks: grid, model and solver rebuilt from the words of a case.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use unmelt_diffusion::grid::{exponential_sigmas, karras_sigmas, linspace, shift_flow_sigma};
 use unmelt_diffusion::solver::{
     Churn, DpmPlusPlus, EndOrder, Pndm, SecondOrder, Solver, ThirdOrder, UniPcB, Variance, Walk,
 };
-use unmelt_diffusion::{Level, Subspace, Target, Threshold, combine};
+use unmelt_diffusion::{Level, Subspace, Threshold};
 
-use crate::case::{Case, close, numbers};
-use crate::grids::{sigmas_of_words, timestep_grid};
+use crate::case::{Case, close};
+use crate::grids::{Spread, ends_at_sigma_min, sigmas_of_words, spread, timestep_grid};
+use crate::model::Model;
 
 /// How a state is written.
 #[derive(Clone, Copy, PartialEq)]
@@ -18,7 +22,7 @@ enum Family {
 }
 
 fn family(case: &Case) -> Family {
-    match case.config("state").expect("a state") {
+    match case.word("config/state") {
         "variance preserving" => Family::Preserving,
         "variance exploding" => Family::Exploding,
         "flow" => Family::Flow,
@@ -35,242 +39,261 @@ fn level_of_sigma(family: Family, sigma: f64) -> Level {
     }
 }
 
-/// The network: a formula.
-struct Model<'a> {
-    case: &'a Case,
-}
-
-impl Model<'_> {
-    fn oracle(&self, x: &[f64], level: Level) -> Option<Vec<f64>> {
-        let model = &self.case.json["model"];
-        let number = |keys: &[&str]| {
-            keys.iter()
-                .find_map(|k| model[*k].as_f64())
-                .unwrap_or_else(|| panic!("the model has one of {keys:?}"))
-        };
-        let Level { alpha, sigma } = level;
-        match model["kind"].as_str().expect("a kind") {
-            "ratio" => None,
-            "gaussian_oracle" => {
-                let (m, s) = (number(&["mean"]), number(&["std"]));
-                let gain = alpha * s * s / (alpha * alpha * s * s + sigma * sigma);
-                Some(x.iter().map(|x| m + gain * (x - alpha * m)).collect())
-            }
-            "mixture_oracle" => {
-                let (d, s) = (number(&["mode"]), number(&["std"]));
-                let v = alpha * alpha * s * s + sigma * sigma;
-                Some(
-                    x.iter()
-                        .map(|x| alpha * s * s * x / v + d * sigma * sigma / v * (alpha * d * x / v).tanh())
-                        .collect(),
-                )
-            }
-            other => panic!("unknown model {other}"),
-        }
-    }
-
-    /// The predicted clean sample at a state.
-    fn clean(&self, x: &[f64], level: Level, timestep: f64) -> Vec<f64> {
-        if let Some(clean) = self.oracle(x, level) {
-            return clean;
-        }
-        let ratio = timestep / (timestep + 1.0);
-        let output = |input: &[f64]| -> Vec<f64> { input.iter().map(|v| v * ratio).collect() };
-        let target = self.case.target();
-        let words = self.case.config("model_input").expect("a model input");
-        if words.contains("sigma_data") {
-            let sd = self.case.setting("sigma_data").expect("sigma_data");
-            let s = level.sigma;
-            let total = s * s + sd * sd;
-            let sign = if target == Target::V { -1.0 } else { 1.0 };
-            let input: Vec<f64> = x.iter().map(|v| v / total.sqrt()).collect();
-            return combine(&[(sd * sd / total, x), (sign * s * sd / total.sqrt(), &output(&input))]);
-        }
-        if words.contains("sqrt(1 + sigma^2)") {
-            let scaled = Level::variance_preserving(1.0 / (1.0 + level.sigma * level.sigma));
-            let input: Vec<f64> = x.iter().map(|v| v * scaled.alpha).collect();
-            return target.clean(&input, &output(&input), scaled);
-        }
-        target.clean(x, &output(x), level)
-    }
-}
-
+/// The state of all samples before the first step, and how many numbers one sample has.
 fn initial(case: &Case) -> (Vec<f64>, usize) {
-    let json = &case.json["initial"];
-    let shape: Vec<usize> = numbers(&json["shape"]).into_iter().map(|n| n as usize).collect();
-    let scale = json["scale"].as_f64().expect("a scale");
-    let values = if json["values"].is_array() {
-        numbers(&json["values"])
-    } else {
-        // scale · (((c·8 + h)·8 + w)·4 + b)/768 at [b, c, h, w]
-        let [b, c, h, w] = shape[..] else { panic!("a formula for four dimensions") };
-        let count = (b * c * h * w) as f64;
-        let mut all = Vec::new();
-        for b_ in 0..b {
-            for k in 0..c * h * w {
-                all.push((k * b + b_) as f64 / count);
-            }
+    let shape = case.list("initial/shape");
+    let scale = case.number("initial/scale");
+    let values = match case.maybe_list("initial/values") {
+        Some(values) => values,
+        None => {
+            assert_eq!(case.word("initial/formula"), "scale * (((c*8 + h)*8 + w)*4 + b)/768 at [b,c,h,w]");
+            assert_eq!(shape, [4.0, 3.0, 8.0, 8.0], "the shape of the formula");
+            (0..4).flat_map(|b| (0..192).map(move |k| f64::from(k * 4 + b) / 768.0)).collect()
         }
-        all
     };
-    (values.into_iter().map(|v| v * scale).collect(), shape[0])
+    assert_eq!(values.len() as f64, shape.iter().product::<f64>(), "the initial state fills its shape");
+    let length = values.len() / shape[0] as usize;
+    (values.into_iter().map(|v| v * scale).collect(), length)
 }
 
-/// The noise of entry k.
-fn noise_of(case: &Case, k: usize) -> Vec<f64> {
-    let entry = &case.json["noise"][k];
-    assert!(entry.is_array(), "noise was wanted for entry {k}, and there is none");
-    numbers(entry)
+/// The random draws of a case, and which of them were asked for.
+struct Draws {
+    entries: Vec<Option<Vec<f64>>>,
+    scale: f64,
+    asked: RefCell<BTreeSet<usize>>,
+}
+
+impl Draws {
+    /// The draws of a case times `scale`.
+    fn new(case: &Case, scale: f64) -> Self {
+        let noise = case.get("noise");
+        let entries = match noise.as_array() {
+            Some(entries) => entries
+                .iter()
+                .map(|e| e.as_array().map(|e| e.iter().map(|x| x.as_f64().expect("a number")).collect()))
+                .collect(),
+            None => {
+                assert_eq!(noise, "none", "noise is a list or none");
+                Vec::new()
+            }
+        };
+        Self { entries, scale, asked: RefCell::default() }
+    }
+
+    /// The draw of entry k for all samples.
+    fn all(&self, k: usize) -> Vec<f64> {
+        self.asked.borrow_mut().insert(k);
+        let entry = self.entries.get(k).and_then(Option::as_ref);
+        let entry = entry.unwrap_or_else(|| panic!("noise was wanted for entry {k}, and there is none"));
+        entry.iter().map(|v| v * self.scale).collect()
+    }
+
+    /// Panics if a draw of the case was not used.
+    fn check(&self) {
+        let given = self.entries.iter().enumerate().filter(|(_, e)| e.is_some()).map(|(k, _)| k);
+        let asked = self.asked.borrow();
+        let left: Vec<usize> = given.filter(|k| !asked.contains(k)).collect();
+        assert!(left.is_empty(), "the noise of entries {left:?} was not used");
+    }
 }
 
 fn check_final(case: &Case, state: &[f64]) {
-    let json = &case.json["final"];
-    let want = numbers(&json["values"]);
-    let got = match json["indices"].as_array() {
-        Some(_) => numbers(&json["indices"]).iter().map(|&i| state[i as usize]).collect(),
+    let got = match case.maybe_list("final/indices") {
+        Some(indices) => indices.iter().map(|&i| state[i as usize]).collect(),
         None => state.to_vec(),
     };
-    close(&got, &want, "final");
+    close(&got, &case.list("final/values"), "final");
+    assert_eq!(case.list("final/shape"), case.list("initial/shape"), "the final shape");
     close(&[abs_sum(state)], &[case.number("abs_sum")], "abs_sum");
     close(&[abs_sum(state) / state.len() as f64], &[case.number("abs_mean")], "abs_mean");
+}
+
+/// The end of the exact ODE between two levels, and how far the final state is from it.
+fn check_exact_ode(case: &Case, model: &Model, from: Level, to: Level, state: &[f64]) {
+    if case.has("exact_ode") {
+        let exact = model.exact_ode(&initial(case).0, from, to);
+        close(&[abs_sum(&exact)], &[case.number("exact_ode/abs_sum")], "exact_ode");
+        let error = exact.iter().zip(state).fold(0.0f64, |m, (e, s)| m.max((e - s).abs()));
+        // A difference of numbers that agree to 1e-9.
+        let want = case.number("exact_ode/largest_error_of_final");
+        assert!((error - want).abs() < 1e-8, "the error of the final state is {error}, want {want}");
+    }
 }
 
 fn abs_sum(x: &[f64]) -> f64 {
     x.iter().map(|v| v.abs()).sum()
 }
 
+/// A bound on predicted clean samples.
+fn threshold(case: &Case) -> Threshold {
+    let clip = case.maybe_number("config/clip_denoised");
+    if !case.has("config/dynamic_thresholding") {
+        return clip.map_or(Threshold::None, Threshold::Clip);
+    }
+    assert!(clip.is_none(), "two bounds");
+    Threshold::Dynamic {
+        ratio: case.number("config/dynamic_thresholding/ratio"),
+        max: case.number("config/dynamic_thresholding/max"),
+    }
+}
+
 pub fn check(case: &Case) {
-    let sampler = case.config("sampler").expect("a sampler");
-    match sampler {
+    match case.word("config/sampler") {
         "ddim" | "ddpm ancestral" => check_discrete(case),
         "pndm" => check_pndm(case),
-        s if s.starts_with("ancestral from t") => check_molecule(case),
+        "ancestral from t to t-1 in gamma form" => check_molecule(case),
         _ => check_by_sigma(case),
     }
 }
 
+/// ᾱ at the clean end of a discrete sampler.
+fn final_alpha_cumprod(case: &Case, table: &[f64]) -> f64 {
+    match case.maybe_word("config/final_alpha_cumprod") {
+        Some("alphas_cumprod[0]") => table[0],
+        Some("1") | None => 1.0,
+        Some(other) => panic!("unknown final alpha_cumprod {other}"),
+    }
+}
+
+/// Whether a discrete sampler steps to the next entry of its list, and not by a stride.
+fn steps_to_next_entry(case: &Case) -> bool {
+    match case.maybe_word("config/previous_timestep") {
+        None | Some("next entry of timesteps, -1 after the last") => true,
+        Some("t - train_timesteps // inference_steps (integer division)") => false,
+        Some(other) => panic!("unknown previous timestep {other}"),
+    }
+}
+
+fn as_floats(x: &[i64]) -> Vec<f64> {
+    x.iter().map(|&t| t as f64).collect()
+}
+
+/// Noise levels are not listed where the timesteps say all.
+fn no_sigmas(case: &Case) {
+    assert!(case.find("sigmas").is_none(), "sigmas of a sampler by timesteps");
+}
+
 /// DDIM and DDPM: step by step between entries of ᾱ.
 fn check_discrete(case: &Case) {
+    assert!(family(case) == Family::Preserving, "a state that preserves variance");
+    no_sigmas(case);
     let table = case.alphas_cumprod_table().expect("a schedule");
     case.check_entries("alphas_cumprod", &table);
     let timesteps = timestep_grid(case, false).rounded();
-    let as_floats = |x: &[i64]| x.iter().map(|&t| t as f64).collect::<Vec<_>>();
     assert_eq!(as_floats(&timesteps), case.list("timesteps"), "timesteps");
     let stride = timestep_grid(case, false).train_steps as i64 / timesteps.len() as i64;
-    let next_entry = case.config("previous_timestep").is_none_or(|w| w.starts_with("next entry"));
+    let next_entry = steps_to_next_entry(case);
     let previous: Vec<i64> = (0..timesteps.len())
         .map(|k| match next_entry {
             true => timesteps.get(k + 1).copied().unwrap_or(-1),
             false => (timesteps[k] - stride).max(-1),
         })
         .collect();
-    if case.json["previous_timesteps"].is_array() {
-        assert_eq!(as_floats(&previous), case.list("previous_timesteps"), "previous timesteps");
+    if let Some(listed) = case.maybe_list("previous_timesteps") {
+        assert_eq!(as_floats(&previous), listed, "previous timesteps");
     }
-    let end = match case.config("final_alpha_cumprod") {
-        Some("alphas_cumprod[0]") => table[0],
-        _ => 1.0,
-    };
+    let end = final_alpha_cumprod(case, &table);
     let level = |t: i64| Level::variance_preserving(if t < 0 { end } else { table[t as usize] });
-    let solver = match case.config("variance") {
-        Some("fixed_large") => Solver::Ancestral { variance: Variance::Forward, final_noise: false },
-        Some(_) => Solver::ANCESTRAL,
-        None => Solver::Ddim { eta: case.setting("eta").unwrap_or(0.0) },
+    let solver = if case.word("config/sampler") == "ddim" {
+        Solver::Ddim { eta: case.number("config/eta") }
+    } else {
+        match case.word("config/variance") {
+            "fixed_large" => Solver::Ancestral { variance: Variance::Forward, final_noise: false },
+            "fixed_small" | "fixed_small_log" => Solver::ANCESTRAL,
+            other => panic!("unknown variance {other}"),
+        }
     };
-    let (mut state, samples) = initial(case);
-    let model = Model { case };
+    let threshold = threshold(case);
+    let (mut state, length) = initial(case);
+    let (model, draws) = (Model::new(case), Draws::new(case, 1.0));
     let mut trajectory = Vec::new();
     for (k, (&t, &s)) in timesteps.iter().zip(&previous).enumerate() {
         let clean = model.clean(&state, level(t), t as f64);
-        state = per_sample(case, &state, &clean, samples, solver, [level(t), level(s)], k);
+        for b in 0..state.len() / length {
+            let part = b * length..(b + 1) * length;
+            let walk = Walk::new(solver, vec![level(t), level(s)]).expect("a valid step");
+            let mut walk = walk.with_threshold(threshold);
+            let mut x = state[part.clone()].to_vec();
+            let mut noise = |_: usize| draws.all(k)[part.clone()].to_vec();
+            walk.query(&mut x, &mut noise);
+            walk.answer(&mut x, &clean[part.clone()], &mut noise);
+            state[part.clone()].copy_from_slice(&x);
+        }
         trajectory.push(abs_sum(&state));
     }
     close(&trajectory, &case.list("trajectory"), "trajectory");
     check_final(case, &state);
-}
-
-/// One step of every sample of a batch, with the bound of the case.
-fn per_sample(
-    case: &Case,
-    state: &[f64],
-    clean: &[f64],
-    samples: usize,
-    solver: Solver,
-    ends: [Level; 2],
-    k: usize,
-) -> Vec<f64> {
-    let dynamic = case.value("dynamic_thresholding");
-    let threshold = match (case.setting("clip_denoised"), dynamic["ratio"].as_f64()) {
-        (_, Some(ratio)) => Threshold::Dynamic { ratio, max: dynamic["max"].as_f64().expect("max") },
-        (Some(bound), _) => Threshold::Clip(bound),
-        _ => Threshold::None,
-    };
-    let length = state.len() / samples;
-    let parts = state.chunks(length).zip(clean.chunks(length)).enumerate();
-    parts
-        .flat_map(|(b, (x, clean))| {
-            let mut walk = Walk::new(solver, ends.to_vec()).expect("a valid step").with_threshold(threshold);
-            let mut x = x.to_vec();
-            let mut noise = |_: usize| noise_of(case, k)[b * length..(b + 1) * length].to_vec();
-            walk.query(&mut x, &mut noise);
-            walk.answer(&mut x, clean, &mut noise);
-            x
-        })
-        .collect()
+    draws.check();
+    let last = level(previous[previous.len() - 1]);
+    check_exact_ode(case, &model, level(timesteps[0]), last, &state);
 }
 
 fn check_pndm(case: &Case) {
+    assert!(family(case) == Family::Preserving, "a state that preserves variance");
+    no_sigmas(case);
+    assert!(!steps_to_next_entry(case), "PNDM steps by a stride");
     let table = case.alphas_cumprod_table().expect("a schedule");
+    case.check_entries("alphas_cumprod", &table);
     let timesteps = timestep_grid(case, false).rounded();
     let stride = timestep_grid(case, false).train_steps as i64 / timesteps.len() as i64;
-    let end = match case.config("final_alpha_cumprod") {
-        Some("alphas_cumprod[0]") => table[0],
-        _ => 1.0,
-    };
+    let end = final_alpha_cumprod(case, &table);
     let level = move |t: i64| Level::variance_preserving(if t < 0 { end } else { table[t as usize] });
     let (mut state, _) = initial(case);
-    let (model, target) = (Model { case }, case.target());
-    let mut run = Pndm::new(&timesteps, stride, case.flag("runge_kutta_start"), target, level);
+    let (model, target) = (Model::new(case), case.target());
+    let first = level(timesteps[0]);
+    let runge_kutta = case.flag("config/runge_kutta_start");
+    let mut run = Pndm::new(&timesteps, stride, runge_kutta, target, level);
     let (mut trajectory, mut asked) = (Vec::new(), Vec::new());
     while !run.is_finished() {
         let (t, level) = run.query();
         asked.push(t as f64);
-        let clean = model.clean(&state, level, t as f64);
-        let output = target.output(&state, &clean, level);
+        let output = model.output(&state, level, t as f64);
         run.answer(&mut state, &output);
         trajectory.push(abs_sum(&state));
     }
+    Draws::new(case, 1.0).check();
     assert_eq!(asked, case.list("timesteps"), "timesteps");
     close(&trajectory, &case.list("trajectory"), "trajectory");
     check_final(case, &state);
+    check_exact_ode(case, &model, first, Level::variance_preserving(end), &state);
 }
 
 /// EDM's sampler for molecules: T steps and a last draw, perhaps without centre of mass.
 fn check_molecule(case: &Case) {
+    assert!(family(case) == Family::Preserving, "a state that preserves variance");
+    no_sigmas(case);
     let table = case.alphas_cumprod_table().expect("a schedule");
     case.check_entries("alphas_cumprod", &table);
     let gamma: Vec<f64> = table.iter().map(|&a| -Level::variance_preserving(a).log_snr()).collect();
     case.check_entries("gamma", &gamma);
     let mut levels: Vec<Level> = table.iter().rev().map(|&a| Level::variance_preserving(a)).collect();
     levels.push(Level::CLEAN);
+    assert_eq!(case.count("config/inference_steps"), levels.len() - 1, "steps");
+    let timesteps = case.list("timesteps");
+    let down: Vec<f64> = (0..table.len()).rev().map(|t| t as f64).collect();
+    assert_eq!(timesteps, down, "timesteps");
     let solver = Solver::Ancestral { variance: Variance::Posterior, final_noise: true };
-    let centred = case.config("centre_of_mass").is_some_and(|w| w.contains("subtracted"));
-    let shape = numbers(&case.json["initial"]["shape"]);
-    let (samples, width) = (shape[0] as usize, shape[2] as usize);
+    let centred = match case.word("config/centre_of_mass") {
+        "none" => false,
+        "the mean over axis 1 is subtracted from the initial sample, from each noise array and from each z" => {
+            true
+        }
+        other => panic!("unknown centre of mass {other}"),
+    };
+    let (mut state, length) = initial(case);
+    let width = case.list("initial/shape")[2] as usize;
     let project = |x: &mut [f64]| {
         if centred {
-            x.chunks_mut(x.len() / samples).for_each(|s| project_columns(s, width));
+            x.chunks_mut(length).for_each(|s| project_columns(s, width));
         }
     };
-    let (mut state, _) = initial(case);
     project(&mut state);
-    let model = Model { case };
+    let (model, draws) = (Model::new(case), Draws::new(case, 1.0));
     let mut walk = Walk::new(solver, levels).expect("valid");
-    let timesteps = case.list("timesteps");
     let mut trajectory = Vec::new();
     while !walk.is_finished() {
         let mut noise = |k: usize| {
-            let mut noise = noise_of(case, k);
+            let mut noise = draws.all(k);
             project(&mut noise);
             noise
         };
@@ -282,9 +305,9 @@ fn check_molecule(case: &Case) {
         }
         trajectory.push(abs_sum(&state));
     }
-    let want = case.list("trajectory");
-    close(&trajectory[..want.len()], &want, "trajectory");
+    close(&trajectory, &case.list("trajectory"), "trajectory");
     check_final(case, &state);
+    draws.check();
 }
 
 /// Subtracts the mean over the rows of each sample, column by column; points in space through the core.
@@ -300,7 +323,7 @@ fn project_columns(x: &mut [f64], width: usize) {
 }
 
 fn churn(case: &Case) -> Churn {
-    let number = |key: &str, default: f64| case.setting(key).unwrap_or(default);
+    let number = |key: &str, default: f64| case.maybe_number(&format!("config/{key}")).unwrap_or(default);
     Churn {
         amount: number("s_churn", 0.0),
         from: number("s_tmin", 0.0),
@@ -309,118 +332,180 @@ fn churn(case: &Case) -> Churn {
     }
 }
 
-fn solver_of(case: &Case) -> Solver {
-    let order = case.setting("order").unwrap_or(2.0) as usize;
-    let n = case.setting("inference_steps").expect("n") as usize;
-    match case.config("sampler").expect("a sampler") {
-        "euler" => Solver::Euler { churn: churn(case) },
-        "heun" => Solver::Heun { churn: churn(case) },
-        "euler ancestral" => Solver::EulerAncestral { eta: case.setting("eta").unwrap_or(1.0) },
-        "linear multistep" => Solver::LinearMultistep { order },
-        "dpmsolver++ 2S ancestral" => Solver::DpmPlusPlus2S { eta: case.setting("eta").unwrap_or(1.0) },
-        s if s.starts_with("dpm-solver 2") => Solver::DpmSolver2 { churn: churn(case) },
-        s if s.starts_with("x0 = x - sigma*v") => Solver::Renoise,
-        "unipc" => {
-            let b = if case.config("b_function") == Some("bh1") { UniPcB::Bh1 } else { UniPcB::Bh2 };
-            Solver::UniPc { order, b }
+/// The order of each step as the case lists it must be the one that its settings give.
+fn check_orders(case: &Case, order: usize, end: EndOrder) {
+    let n = case.count("config/inference_steps");
+    let zero = !ends_at_sigma_min(case);
+    let orders: Vec<f64> = (0..n)
+        .map(|k| {
+            let left = n - k;
+            let bound = match end {
+                EndOrder::Lower => left,
+                EndOrder::LastFirst if left == 1 => 1,
+                _ => order,
+            };
+            let bound = if zero && left == 1 { 1 } else { bound };
+            order.min(k + 1).min(bound) as f64
+        })
+        .collect();
+    if let Some(listed) = case.maybe_list("config/order_of_each_step") {
+        assert_eq!(orders, listed, "order_of_each_step");
+    }
+}
+
+/// The solver, and by how much its noise is scaled.
+fn solver_of(case: &Case) -> (Solver, f64) {
+    let eta = || case.maybe_number("config/eta");
+    let scale = || case.maybe_number("config/s_noise").unwrap_or(1.0);
+    match case.word("config/sampler") {
+        "euler" => (Solver::Euler { churn: churn(case) }, 1.0),
+        "heun" => (Solver::Heun { churn: churn(case) }, 1.0),
+        "dpm-solver 2 (single step, midpoint in log sigma)" => {
+            (Solver::DpmSolver2 { churn: churn(case) }, 1.0)
         }
-        s @ ("dpmsolver++" | "sde-dpmsolver++") => Solver::DpmPlusPlus(DpmPlusPlus {
-            order,
-            second: match case.config("second_order_form") {
+        "euler ancestral" => (Solver::EulerAncestral { eta: eta().unwrap_or(1.0) }, scale()),
+        "dpmsolver++ 2S ancestral" => (Solver::DpmPlusPlus2S { eta: eta().unwrap_or(1.0) }, scale()),
+        "linear multistep" => (Solver::LinearMultistep { order: case.count("config/order") }, 1.0),
+        "x0 = x - sigma*v; next = (1 - sigma_next)*x0 + sigma_next*noise" => (Solver::Renoise, 1.0),
+        "unipc" => {
+            let order = case.count("config/order");
+            let b = match case.word("config/b_function") {
+                "bh1" => UniPcB::Bh1,
+                "bh2" => UniPcB::Bh2,
+                other => panic!("unknown B function {other}"),
+            };
+            let corrector = case.word("config/corrector");
+            assert_eq!(corrector, "at every step but the first; never after the last", "corrector");
+            check_orders(case, order, EndOrder::Lower);
+            (Solver::UniPc { order, b }, 1.0)
+        }
+        sampler @ ("dpmsolver++" | "sde-dpmsolver++") => {
+            let order = case.count("config/order");
+            let second = match case.maybe_word("config/second_order_form") {
                 Some("heun") => SecondOrder::Heun,
-                _ => SecondOrder::Midpoint,
-            },
-            third: ThirdOrder::Published,
-            eta: if s == "dpmsolver++" { 0.0 } else { case.setting("eta").unwrap_or(1.0) },
-            end: if case.flag("lower_order_at_end") && n < 15 {
+                Some("midpoint") => SecondOrder::Midpoint,
+                None if order == 1 => SecondOrder::Midpoint,
+                other => panic!("unknown second order form {other:?}"),
+            };
+            if let Some(form) = case.maybe_word("config/solver_type") {
+                assert_eq!(Some(form), case.maybe_word("config/second_order_form"), "two forms");
+            }
+            let lower = case.flag("config/lower_order_at_end");
+            let last_first = case.flag("config/first_order_at_last_step");
+            // Below 15 steps alone, as the producer does it.
+            let end = if lower && case.count("config/inference_steps") < 15 {
                 EndOrder::Lower
-            } else if case.flag("first_order_at_last_step") {
+            } else if last_first {
                 EndOrder::LastFirst
             } else {
                 EndOrder::Full
-            },
-        }),
+            };
+            check_orders(case, order, end);
+            let stochastic = sampler == "sde-dpmsolver++";
+            let eta = eta().unwrap_or(if stochastic { 1.0 } else { 0.0 });
+            assert!(stochastic || eta == 0.0, "eta {eta} of an ODE");
+            let third = ThirdOrder::Published;
+            let scale = if stochastic { scale() } else { 1.0 };
+            (Solver::DpmPlusPlus(DpmPlusPlus { order, second, third, eta, end }), scale)
+        }
         other => panic!("unknown sampler {other}"),
     }
 }
 
-/// Noise levels (the end included) and, where the words fix them, timesteps of a case.
-fn sigma_grid(case: &Case) -> (Vec<f64>, Option<Vec<f64>>) {
-    let sampler = case.config("sampler").unwrap_or_default();
-    let words = case.config("sigma_grid").expect("a grid");
-    let n = case.setting("inference_steps").expect("n") as usize;
-    if words.starts_with("flow, shift") {
-        // The multistep samplers' own flow grids: DPM-Solver++ leaves out pure noise, UniPC keeps away from it.
-        let shift: f64 = words["flow, shift ".len()..].parse().expect("a shift");
-        let t = case.setting("train_timesteps").expect("T");
+/// Noise levels with the end, the timesteps that the network is told, and how far the producer's may be from those.
+struct SigmaGrid {
+    sigmas: Vec<f64>,
+    timesteps: Option<Vec<f64>>,
+    slack: f64,
+}
+
+fn sigma_grid(case: &Case) -> SigmaGrid {
+    let sampler = case.word("config/sampler");
+    let multistep = ["dpmsolver++", "sde-dpmsolver++", "unipc"].contains(&sampler);
+    let n = case.count("config/inference_steps");
+    let spread = spread(case);
+    if let Spread::MultistepFlow(shift) = spread {
+        // The multistep samplers' own flow grids: DPM-Solver++ leaves out pure noise, UniPC keeps away from it. Their
+        // spacing of timesteps says nothing about them.
+        if case.has("config/timestep_spacing") {
+            timestep_grid(case, true);
+        }
+        assert!(case.alphas_cumprod_table().is_none(), "a flow has no schedule");
+        assert!(!ends_at_sigma_min(case), "a flow that ends at zero");
+        assert!(multistep, "a flow grid of a multistep sampler");
+        let t = case.number("config/train_timesteps");
+        let alphas = linspace(1.0, 1.0 / t, n + 1);
         let mut sigmas: Vec<f64> = if sampler == "unipc" {
-            linspace(1.0, 1.0 / t, n + 1)[..n].iter().map(|s| shift_flow_sigma(*s, shift)).collect()
+            alphas[..n].iter().map(|s| shift_flow_sigma(*s, shift)).collect()
         } else {
-            let alphas = linspace(1.0, 1.0 / t, n + 1);
             alphas[1..].iter().rev().map(|a| shift_flow_sigma(1.0 - a, shift)).collect()
         };
         if sampler == "unipc" {
             sigmas[0] = sigmas[0].min(1.0 - 1e-6);
         }
+        let timesteps = sigmas.iter().map(|s| s * t).collect();
         sigmas.push(0.0);
-        return (sigmas, None);
+        return SigmaGrid { sigmas, timesteps: Some(timesteps), slack: 1.0 };
     }
     let Some(mut table) = case.alphas_cumprod_table() else {
         let sigmas = sigmas_of_words(case);
-        let timesteps = match case.config("model_t") {
-            Some("1000 * sigma") => Some(sigmas.iter().map(|s| 1000.0 * s).collect()),
-            Some("0.25 * ln(sigma)") => Some(sigmas.iter().map(|s| 0.25 * s.ln()).collect()),
-            _ => None,
-        };
-        return (sigmas, timesteps);
+        let factor = |words: &str, form: &str| -> Option<f64> { words.strip_suffix(form)?.parse().ok() };
+        let timesteps = case.maybe_word("config/model_t").map(|words| {
+            if let Some(factor) = factor(words, " * sigma") {
+                let train = case.maybe_number("config/train_timesteps");
+                assert!(train.is_none_or(|t| t == factor), "another number of training steps");
+                sigmas.iter().map(|s| factor * s).collect()
+            } else if let Some(factor) = factor(words, " * ln(sigma)") {
+                sigmas.iter().map(|s| factor * s.ln()).collect()
+            } else {
+                panic!("unknown timesteps {words}")
+            }
+        });
+        return SigmaGrid { sigmas, timesteps, slack: 0.0 };
     };
-    if case.flag("zero_terminal_snr") {
+    if case.flag("config/zero_terminal_snr") {
         *table.last_mut().expect("entries") = 2f64.powi(-24);
     }
+    case.check_entries("alphas_cumprod", &table);
     let train: Vec<f64> = table.iter().map(|a| ((1.0 - a) / a).sqrt()).collect();
-    let multistep = sampler.contains("dpmsolver") || sampler == "unipc";
     let mut grid = timestep_grid(case, multistep);
-    if let Some(clip) = case.setting("lambda_min_clipped") {
+    if let Some(clip) = case.maybe_number("config/lambda_min_clipped") {
+        assert!(multistep, "a clip of a multistep sampler");
         grid.train_steps = train.iter().filter(|s| -s.ln() >= clip).count();
     }
-    let exact: Vec<f64> = if multistep || case.config("timestep_spacing") != Some("linspace") {
-        grid.rounded().into_iter().map(|t| t as f64).collect()
+    let exact: Vec<f64> = if multistep || case.word("config/timestep_spacing") != "linspace" {
+        as_floats(&grid.rounded())
     } else {
         grid.exact()
     };
     let at = |t: &f64| interpolate(&train, *t);
-    let along = |ends: (f64, f64), spread: fn(usize, f64, f64) -> Vec<f64>| {
-        let sigmas = spread(n, ends.1, ends.0);
-        let logs: Vec<f64> = train.iter().map(|s| s.ln()).collect();
-        let timesteps = sigmas.iter().map(|s| place(&logs, s.ln())).collect::<Vec<_>>();
-        let round = |t: f64| if multistep { t.round_ties_even() } else { t };
-        (sigmas, timesteps.into_iter().map(round).collect::<Vec<f64>>())
-    };
     let ends = if multistep {
         (train[train.len() - 1], train[0])
     } else {
         (at(&exact[0]), at(&exact[exact.len() - 1]))
     };
-    let (mut sigmas, timesteps) = if words.starts_with("karras") {
-        along(ends, |n, min, max| karras_sigmas(n, min, max, 7.0))
-    } else if words.starts_with("exponential") || words.starts_with("uniform in log sigma") {
-        along(ends, exponential_sigmas)
-    } else {
-        (exact.iter().map(at).collect(), exact.clone())
-    };
     // A class that keeps timesteps as integers tells the model those.
-    let last = match case.config("final_sigma") {
-        Some("sigma_min") => {
-            if multistep {
-                train[0]
-            } else {
-                sigmas[sigmas.len() - 1].min(train[0])
-            }
-        }
-        _ => 0.0,
+    let along = |sigmas: Vec<f64>| {
+        let logs: Vec<f64> = train.iter().map(|s| s.ln()).collect();
+        let round = |t: f64| if multistep { t.round_ties_even() } else { t };
+        let timesteps = sigmas.iter().map(|s| round(place(&logs, s.ln()))).collect::<Vec<_>>();
+        (sigmas, timesteps)
+    };
+    let (mut sigmas, timesteps) = match spread {
+        Spread::Interpolated => (exact.iter().map(at).collect(), exact.clone()),
+        Spread::Karras(rho) => along(karras_sigmas(n, ends.1, ends.0, rho)),
+        Spread::Exponential | Spread::Lambda => along(exponential_sigmas(n, ends.1, ends.0)),
+        other => panic!("{other:?} of a schedule through steps"),
+    };
+    let last = match ends_at_sigma_min(case) {
+        true if multistep => train[0],
+        true => sigmas[sigmas.len() - 1].min(train[0]),
+        false => 0.0,
     };
     sigmas.push(last);
-    (sigmas, Some(timesteps))
+    // Exponential timesteps are truncated by the producer, which rounding turns by one.
+    let slack = if spread == Spread::Exponential { 1.0 } else { 0.0 };
+    SigmaGrid { sigmas, timesteps: Some(timesteps), slack }
 }
 
 /// The table at a fractional index.
@@ -438,110 +523,63 @@ fn place(table: &[f64], value: f64) -> f64 {
     k as f64 + w.clamp(0.0, 1.0)
 }
 
+/// The list without the second of each pair; the end stands once.
+fn once(listed: &[f64]) -> Vec<f64> {
+    let pairs = listed[..listed.len() - 1].iter().enumerate().filter(|(k, _)| k % 2 == 0);
+    pairs.map(|(_, s)| *s).chain(listed.last().copied()).collect()
+}
+
 fn check_by_sigma(case: &Case) {
-    let heun = case.config("sampler") == Some("heun");
     let family = family(case);
-    let (sigmas, timesteps) = sigma_grid(case);
+    let grid = sigma_grid(case);
     // The diffusers Heun cases list each inner entry twice.
     let listed = case.list("sigmas");
-    let twice = heun && listed.len() > sigmas.len();
-    let wanted: Vec<f64> = match twice {
-        true => listed
-            .iter()
-            .enumerate()
-            .filter(|(k, _)| k % 2 == 0)
-            .map(|(_, s)| *s)
-            .chain([listed[listed.len() - 1]])
-            .collect(),
-        false => listed.clone(),
-    };
-    close(&sigmas, &wanted[..sigmas.len().min(wanted.len())], "sigmas");
-    let given: Option<Vec<f64>> = case.json["timesteps"].is_array().then(|| case.list("timesteps"));
-    let truncated = case.config("library_quirk").is_some_and(|w| w.contains("truncates"))
-        || case.config("sigma_grid").is_some_and(|w| w.starts_with("exponential"));
-    if let (Some(own), Some(given), false) = (&timesteps, &given, truncated) {
-        let given: Vec<f64> = match twice {
-            true => given.iter().enumerate().filter(|(k, _)| k % 2 == 0).map(|(_, t)| *t).collect(),
-            false => given.clone(),
-        };
-        close(&own[..given.len()], &given, "timesteps");
+    let twice = case.word("config/sampler") == "heun" && listed.len() > grid.sigmas.len();
+    let wanted = if twice { once(&listed) } else { listed };
+    close(&grid.sigmas, &wanted, "sigmas");
+    let given = case.maybe_list("timesteps");
+    if let (Some(own), Some(given)) = (&grid.timesteps, &given) {
+        let given: Vec<f64> = if twice { given.iter().step_by(2).copied().collect() } else { given.clone() };
+        assert_eq!(given.len(), grid.sigmas.len() - 1, "as many timesteps as steps");
+        if grid.slack == 0.0 {
+            close(&own[..given.len()], &given, "timesteps");
+        }
+        for (own, given) in own.iter().zip(&given) {
+            assert!((own - given).abs() <= grid.slack.max(1e-6), "timestep {own}, want {given}");
+        }
     }
-    let levels = sigmas.iter().map(|&s| level_of_sigma(family, s)).collect();
-    let mut walk = Walk::new(solver_of(case), levels).expect("valid");
-    let (mut state, _) = initial(case);
-    let model = Model { case };
+    let levels: Vec<Level> = grid.sigmas.iter().map(|&s| level_of_sigma(family, s)).collect();
+    let (solver, scale) = solver_of(case);
+    let threshold = threshold(case);
+    let (mut state, length) = initial(case);
+    let (model, draws) = (Model::new(case), Draws::new(case, scale));
+    // A bound is one of each sample, so each has a walk of its own.
+    let walk = Walk::new(solver, levels.clone()).expect("valid").with_threshold(threshold);
+    let mut walks = vec![walk; state.len() / length];
     let (mut evaluations, mut trajectory) = (0, Vec::new());
-    while !walk.is_finished() {
-        let mut noise = |k: usize| noise_of(case, k);
-        let query = walk.query(&mut state, &mut noise);
-        let timestep = given.as_ref().map_or(f64::NAN, |t| t[if twice { evaluations } else { query.step }]);
-        let clean = model.clean(&state, query.level, timestep);
-        walk.answer(&mut state, &clean, &mut noise);
+    while !walks[0].is_finished() {
+        let before = walks[0].step();
+        for (b, walk) in walks.iter_mut().enumerate() {
+            let part = b * length..(b + 1) * length;
+            let mut noise = |k: usize| draws.all(k)[part.clone()].to_vec();
+            let mut x = state[part.clone()].to_vec();
+            let query = walk.query(&mut x, &mut noise);
+            let entry = if twice { evaluations } else { query.step };
+            let timestep = given.as_ref().map_or(f64::NAN, |t| t[entry]);
+            let clean = model.clean(&x, query.level, timestep);
+            walk.answer(&mut x, &clean, &mut noise);
+            state[part].copy_from_slice(&x);
+        }
         evaluations += 1;
-        if walk.is_finished() || walk_is_between(&walk, query.step) {
+        if walks[0].step() > before {
             trajectory.push(abs_sum(&state));
         }
     }
     close(&trajectory, &case.list("trajectory"), "trajectory");
     check_final(case, &state);
-    if let Some(count) = case.setting("model_evaluations") {
-        assert_eq!(evaluations, count as usize, "evaluations");
-    }
-}
-
-/// Whether the step that was just worked on is done.
-fn walk_is_between(walk: &Walk<f64>, step: usize) -> bool {
-    walk.step() > step
-}
-
-pub fn check_oracle(case: &Case) {
-    let number = |key: &str| case.setting(key).unwrap_or_else(|| panic!("config has {key}"));
-    let (std, start) = (number("std"), number("start"));
-    let sigmas = |n| karras_sigmas(n, number("sigma_min"), number("sigma_max"), 7.0);
-    let points = number("points") as usize;
-    close(&sigmas(points), &case.list("sigmas"), "sigmas");
-    let run = |solver: Solver, n: usize| {
-        let levels = sigmas(n).into_iter().map(Level::variance_exploding).collect();
-        let mut walk = Walk::new(solver, levels).expect("valid");
-        let mut state = vec![start];
-        let mut none = |_: usize| -> Vec<f64> { panic!("no noise") };
-        while !walk.is_finished() {
-            let s = walk.query(&mut state, &mut none).level.sigma;
-            let clean = vec![state[0] * std * std / (std * std + s * s)];
-            walk.answer(&mut state, &clean, &mut none);
-        }
-        state[0]
-    };
-    let ratio = |s: f64| (std * std + s * s).sqrt();
-    let exact = start * ratio(number("sigma_min")) / ratio(number("sigma_max"));
-    close(&[exact], &[case.number("exact")], "exact");
-    for (name, method) in case.json["methods"].as_object().expect("methods") {
-        let dpm = |order, second, third| {
-            Solver::DpmPlusPlus(DpmPlusPlus { second, third, ..DpmPlusPlus::multistep(order) })
-        };
-        let solver = match name.as_str() {
-            "euler" => Solver::Euler { churn: Churn::NONE },
-            "heun" => Solver::Heun { churn: Churn::NONE },
-            n if n.contains("2M (midpoint)") => dpm(2, SecondOrder::Midpoint, ThirdOrder::Taylor),
-            n if n.contains("2M (heun") => dpm(2, SecondOrder::Heun, ThirdOrder::Taylor),
-            n if n.contains("Taylor") => dpm(3, SecondOrder::Heun, ThirdOrder::Taylor),
-            n if n.contains("published") => dpm(3, SecondOrder::Heun, ThirdOrder::Published),
-            other => panic!("unknown method {other}"),
-        };
-        close(&[run(solver, points)], &[method["value"].as_f64().expect("a value")], name);
-        let errors: Vec<f64> =
-            [65, 129, 257, 513].iter().map(|&n| (run(solver, n) - exact).abs() / exact.abs()).collect();
-        let want: Vec<f64> = [65, 129, 257, 513]
-            .iter()
-            .map(|n| method["relative_error_at"][n.to_string()].as_f64().expect("an error"))
-            .collect();
-        for (got, want) in errors.iter().zip(&want) {
-            assert!((got - want).abs() < 1e-6 * want.abs() + 1e-10, "{name}: error {got:e}, want {want:e}");
-        }
-        let orders = numbers(&method["observed_orders"]);
-        for (k, want) in orders.iter().enumerate() {
-            let got = (errors[k] / errors[k + 1]).log2();
-            assert!((got - want).abs() < 2e-3, "{name}: observed order {got}, want {want}");
-        }
+    draws.check();
+    check_exact_ode(case, &model, levels[0], levels[levels.len() - 1], &state);
+    if let Some(count) = case.maybe_number("config/model_evaluations") {
+        assert_eq!(evaluations as f64, count, "evaluations");
     }
 }
