@@ -36,7 +36,10 @@ fn what_cannot_be_met_or_changes_nothing_is_refused_before_the_work() {
     for (wrong, message) in [
         (&["--contains", "F>=1"][..], "does not know the element F; it knows H, C, N, O"),
         (&["--contains", "N>=2,N<=1"], "at least 2 and at most 1"),
-        (&["--formula", "CH4", "--contains", "N"], "the formula CH4 has 0 atoms of N"),
+        (
+            &["--formula", "CH4", "--contains", "N"],
+            "the formula CH4 has 0 atoms of N, but at least 1 are wanted",
+        ),
         (&["--reference", "in.sdf"], "nothing asks for novel ones"),
         (&["--reference", "in.sdf", "--filter", "valid"], "nothing asks for novel ones"),
         (&["--max-draws", "5"], "nothing is filtered"),

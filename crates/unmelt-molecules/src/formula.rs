@@ -106,8 +106,15 @@ impl FromStr for ElementLimit {
 }
 
 impl fmt::Display for Formula {
+    /// In Hill order: carbon, hydrogen, then by symbol; all by symbol where there is no carbon.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        self.counts().try_for_each(|(e, n)| if n == 1 { write!(f, "{e}") } else { write!(f, "{e}{n}") })
+        let mut counts: Vec<_> = self.counts().collect();
+        let organic = self.counts.contains_key(&Element::C);
+        counts.sort_by_key(|(e, _)| {
+            let first = organic && (*e == Element::C || *e == Element::H);
+            (!first, e.symbol())
+        });
+        counts.into_iter().try_for_each(|(e, n)| if n == 1 { write!(f, "{e}") } else { write!(f, "{e}{n}") })
     }
 }
 
@@ -118,7 +125,8 @@ mod tests {
     #[test]
     fn formulas_are_read() {
         let f: Formula = "C7H10O2".parse().expect("formula");
-        assert_eq!((f.atoms(), f.counts().count()), (19, 3));
+        assert_eq!((f.atoms(), f.counts().count(), f.to_string().as_str()), (19, 3, "C7H10O2"));
+        assert_eq!("OH2Cl".parse::<Formula>().expect("formula").to_string(), "ClH2O");
         let f: Formula = "CH3CH2Cl".parse().expect("formula");
         assert_eq!(f.counts().collect::<Vec<_>>()[0], (Element::H, 5));
         for bad in ["", "c6", "C6 H6", "Xx2", "6C", "C-1", "H0", "C999999999999999999999"] {
