@@ -1,5 +1,7 @@
 //! Reading files and folders by their endings.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use bzip2::read::MultiBzDecoder;
