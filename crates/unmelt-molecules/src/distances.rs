@@ -24,6 +24,10 @@ const SAME_PLACE: f64 = 0.3;
 pub fn bonded(molecule: &Molecule) -> Result<Molecule, String> {
     let atoms: Vec<Atom> = molecule.atoms().copied().collect();
     let near = Neighbourhoods::new(&atoms, None);
+    let too_close = || "its atoms lie too close together for bonds to be told from distances".to_string();
+    if near.is_crowded() {
+        return Err(too_close());
+    }
     let mut pairs = Vec::new();
     for j in 0..atoms.len() {
         let before = pairs.len();
@@ -33,12 +37,12 @@ pub fn bonded(molecule: &Molecule) -> Result<Molecule, String> {
         pairs.extend(near.near(j).filter(fits).map(|i| (i, j)));
         pairs[before..].sort_unstable();
         if pairs.len() > MOST_BONDS * atoms.len() {
-            return Err("its atoms lie too close together for bonds to be told from distances".into());
+            return Err(too_close());
         }
     }
     let plain = perceive_bonds(molecule);
     if plain.len() > MOST_BONDS * atoms.len() {
-        return Err("its atoms lie too close together for bonds to be told from distances".into());
+        return Err(too_close());
     }
     let with = |bonds: Vec<Bond>| molecule.with_bonds(bonds).map_err(|e| e.to_string());
     let by_tables = with(plain)?;

@@ -87,6 +87,11 @@ impl Neighbourhoods {
         Self { place, boxes, cell }
     }
 
+    /// Whether a box holds more atoms than matter has.
+    pub fn is_crowded(&self) -> bool {
+        self.boxes.values().any(|list| list.len() > MOST)
+    }
+
     /// The atoms in the boxes around an atom, itself included.
     pub fn near(&self, atom: usize) -> impl Iterator<Item = usize> + '_ {
         let axis = move |k: usize| {

@@ -12,7 +12,7 @@ use unmelt_diffusion::files::write_whole;
 use unmelt_diffusion::train::{Measures, TrainConfig, Trainer, Watcher};
 
 use crate::card_check::check_schedule;
-use crate::format::{Fault, read_molecules};
+use crate::format::{Fault, Preparation, read_prepared};
 use crate::graph_model::POSITION_SCALE;
 use crate::models::TRAINING_KEYS_FILE;
 use crate::network::GraphDenoiserConfig;
@@ -122,7 +122,7 @@ impl TrainingRun {
     pub fn run(&self, device: &Device, watcher: &mut dyn Watcher) -> Result<TrainingSummary> {
         self.config.check()?;
         std::fs::create_dir_all(&self.output).map_err(crate::Error::file("create", &self.output))?;
-        let mut reading = read_molecules(&self.data)?;
+        let mut reading = read_prepared(&self.data, Preparation::Training)?;
         let (config, seed) = (&self.config, self.config.training.seed);
         // Classes and sizes are those of all molecules, so that every one of them can be encoded.
         let vocabulary = Vocabulary::of(&reading.molecules, POSITION_SCALE)?;

@@ -11,7 +11,7 @@ use super::text::{decode, lines};
 use super::{Fault, Reading, parquet, read_qm9_xyz, sdf, xyz};
 use crate::perception::{bonded, total_charge};
 use crate::solid::{coincident, with_hydrogens, without_geometry};
-use crate::{Error, Molecule, Result, is_valid};
+use crate::{Error, Molecule, Result, bond_class, is_valid};
 
 /// The endings that can be read, for messages.
 const ENDINGS: &str = ".sdf, .mol, .xyz, .extxyz, .parquet, .tar.bz2, .tar.gz, also .sdf.gz and .xyz.gz";
@@ -21,6 +21,9 @@ const ENDINGS: &str = ".sdf, .mol, .xyz, .extxyz, .parquet, .tar.bz2, .tar.gz, a
 pub enum Preparation {
     /// As they are; attachment points are faults.
     AsIs,
+    /// To be learned from: records without a geometry are faults, and those with bonds that are neither single, double nor
+    /// triple and have no Kekulé form.
+    Training,
     /// To be measured: records without a geometry are faults; hydrogens are added where a record has none.
     Evaluation,
     /// To be begun from: as for an evaluation, with bonds from distances where a record has none.
@@ -81,6 +84,9 @@ impl Preparation {
         if molecule.is_empty() {
             return Err("it has no atoms".into());
         }
+        if self == Self::Training {
+            return trainable(molecule);
+        }
         if let Some(fault) = without_geometry(&molecule) {
             return Err(format!("it {fault}"));
         }
@@ -110,6 +116,26 @@ impl Preparation {
         }
         done.bonds += usize::from(bare);
         Ok(whole)
+    }
+}
+
+/// A molecule with a geometry whose bonds are single, double and triple.
+fn trainable(molecule: Molecule) -> std::result::Result<Molecule, String> {
+    if let Some(fault) = without_geometry(&molecule) {
+        return Err(format!("it {fault}"));
+    }
+    let whole = match molecule.has_aromatic_bonds() {
+        true => molecule.kekulized().map_err(|e| e.to_string())?,
+        false => molecule,
+    };
+    let unknown = whole.bonds().find(|b| bond_class(b.order).is_err());
+    match unknown {
+        Some(bond) => Err(format!(
+            "the bond between its atoms {} and {} is dative, of order zero or a hydrogen bond, which no model knows",
+            bond.begin + 1,
+            bond.end + 1
+        )),
+        None => Ok(whole),
     }
 }
 
