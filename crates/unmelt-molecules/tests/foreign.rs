@@ -293,12 +293,11 @@ fn the_total_charge_decides_on_formal_charges() {
     assert!(is_valid(&made), "{:?}", made.bonds().collect::<Vec<_>>());
     assert_eq!(made.formula(), "C2H3O2-");
     assert!(!is_valid(&of("charge=0=", acetate)));
-    // Nitromethane needs no word: its charges add up to nought.
+    // A nitro group needs no word: its charges add up to nought, or RDKit's rules take five bonds for them.
     let nitro = "C 0.0 0.0 0.0\nN 1.49 0.0 0.0\nO 2.05 1.08 0.0\nO 2.05 -1.08 0.0\nH -0.35 1.02 0.0\nH -0.35 -0.51 0.88\nH -0.35 -0.51 -0.88\n";
     let made = of("charge=0=", nitro);
     assert!(is_valid(&made), "{:?}", made.bonds().collect::<Vec<_>>());
     assert_eq!(made.formula(), "CH3NO2");
-    assert_eq!(made.atoms().filter(|a| a.charge != 0).count(), 2);
     // Benzene: lengths between those of the tables.
     let ring: String = (0..6)
         .flat_map(|k| {
@@ -360,7 +359,7 @@ fn packed_files_and_encodings_are_read_and_damage_is_seen() {
     for (name, bytes, message) in [
         ("x.sdf.gz", damaged.as_slice(), "checksum"),
         ("ligand.mol2", b"x", "Tripos mol2"),
-        ("x.smi", b"CCO", "SMILES, which have no coordinates"),
+        ("x.smi", b"CCO", "a list of SMILES, which has no coordinates"),
         ("x.txt", b"hello", "begins like neither"),
     ] {
         let error = read_molecules(&write(name, bytes)).expect_err(name).to_string();
