@@ -251,7 +251,8 @@ fn wants_double_bond(molecule: &Molecule, k: usize) -> bool {
 /// The valence of an atom by its aromatic bonds, each one and a half: the largest allowed one that is at most one and a half less.
 fn aromatic_valence(allowed: &Allowed, sum: f64) -> i32 {
     let fitting = allowed.least().and_then(|least| {
-        let nearest = allowed.list_of_electrons().iter().filter(|v| **v >= 0 && f64::from(**v) <= sum).last();
+        let nearest =
+            allowed.list_of_electrons().iter().filter(|v| **v >= 0 && f64::from(**v) <= sum).next_back();
         let nearest = nearest.copied().unwrap_or(least);
         (sum > f64::from(least) && sum - f64::from(nearest) <= 1.5).then_some(nearest)
     });

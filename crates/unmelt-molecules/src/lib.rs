@@ -50,6 +50,7 @@ mod smiles;
 mod solid;
 mod split;
 mod tasks;
+mod trainable;
 mod training;
 mod valence;
 mod validation;

@@ -49,6 +49,68 @@ fn different_molecules_have_different_keys() {
     assert_eq!(canonical_key(&named("kekule-a")), canonical_key(&named("kekule-b")));
 }
 
+/// Keys of molecules that the model `qm9` was trained on are found with it, whatever finds them.
+#[test]
+fn keys_stay_what_they_were() {
+    let known = unmelt_molecules::models::training_keys("qm9").expect("a model").expect("keys");
+    let names = ["C", "N", "O", "CCO", "CC(C)(C)C", "c1ccccc1", "C1CC1", "C#N", "CC#CC", "[O-]C(=O)C[NH3+]"];
+    for name in names.into_iter().chain(["c1cc[nH]c1", "c1ccoc1", "Cc1ccncc1", "C1CC2CCC1C2", "O=C=O"]) {
+        assert!(known.contains(&canonical_key(&named(name))), "{name}");
+    }
+    assert_eq!(canonical_key(&named("C12C3C4C1C5C2C3C45")).len(), 32);
+    assert_eq!(canonical_key(&named("c1ccc2ccccc2c1")), "cb42a4301edaa6eb0dea97387edfff35");
+    assert!(!known.contains(&canonical_key(&named("CS(C)=O"))));
+}
+
+/// Each ring with aromatic bonds in place of its own, so that nothing of the form is left.
+#[test]
+fn aromatic_files_have_the_keys_of_their_kekule_forms() {
+    let mut count = 0;
+    for name in ["c1ccccc1", "c1ccc2ccccc2c1", "c1cc[nH]c1", "c1ccoc1", "Cc1ccncc1", "CC(=O)Oc1ccccc1C(=O)O"]
+    {
+        let plain = named(name);
+        let in_ring =
+            |k: usize| plain.neighbours(k).filter(|(j, _)| plain.neighbours(*j).count() > 1).count() > 1;
+        let is_carbonyl = |k: usize| plain.neighbours(k).any(|(j, o)| o.code() == 2 && !in_ring(j));
+        let bonds = plain.bonds().map(|b| {
+            let aromatic = [b.begin, b.end].iter().all(|&k| in_ring(k) && !is_carbonyl(k));
+            let ether = plain.atom(b.begin).element == unmelt_molecules::Element::O && name.contains("Oc");
+            Bond {
+                order: if aromatic && !ether { unmelt_molecules::BondOrder::Aromatic } else { b.order },
+                ..b
+            }
+        });
+        let aromatic = plain.with_bonds(bonds.collect::<Vec<_>>()).expect("valid");
+        if !aromatic.has_aromatic_bonds() {
+            continue;
+        }
+        count += 1;
+        assert_eq!(canonical_key(&aromatic), canonical_key(&plain), "{name}");
+        assert_eq!(canonical_smiles(&aromatic), canonical_smiles(&plain), "{name}");
+        assert!(is_valid(&aromatic), "{name}");
+    }
+    assert_eq!(count, 6);
+}
+
+#[test]
+fn radicals_charges_and_open_valences_are_said() {
+    let methane = named("C");
+    let methyl = methane.subset(&[true, true, true, true, false]).expect("valid");
+    let mut atoms: Vec<_> = methyl.atoms().copied().collect();
+    atoms[0].radicals = 1;
+    let radical = Molecule::new(atoms, methyl.bonds().collect::<Vec<_>>()).expect("valid");
+    let e = evaluate(&[methyl, radical, named("[O-]C(=O)C[NH3+]"), methane], None).expect("molecules");
+    assert_eq!((e.open, e.with_radicals, e.radicals, e.with_charges, e.ions), (1, 1, 1, 1, 0));
+    assert_eq!(e.valid.value, 0.75);
+}
+
+#[test]
+fn records_without_bonds_are_judged_by_distances_among_others() {
+    let bare = named("CCO").with_bonds([]).expect("valid");
+    let e = evaluate(&[bare, named("O")], None).expect("molecules");
+    assert_eq!((e.bonds_from, e.bonds_from_distances, e.valid.value), (BondSource::Both, 1, 1.0));
+}
+
 #[test]
 fn all_of_rdkits_molecules_are_valid_and_damage_is_seen() {
     for molecule in molecules() {

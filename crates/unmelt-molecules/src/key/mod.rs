@@ -173,3 +173,6 @@ impl Skeleton {
         format!("refined {:?}", cells.iter().map(view).collect::<Vec<_>>())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use super::partition::{Graph, Partition, Trace, Untraced, mix};
 const UNTRACED: usize = 256;
 
 /// Steps of the walk before it is given up.
-const BUDGET: u64 = 60_000_000;
+const BUDGET: u64 = 40_000_000;
 
 /// Orders that are kept to find symmetries by.
 const KEPT: usize = 32;
@@ -34,6 +34,11 @@ pub(super) enum Labelling {
 /// The canonical order of a connected graph, of which something is known at each atom.
 pub(super) fn label<T: Ord>(known: &[T], graph: &Graph) -> Labelling {
     let modes: &[bool] = if known.len() <= UNTRACED { &[false, true] } else { &[true] };
+    label_in(known, graph, modes, BUDGET)
+}
+
+/// The same by untraced or traced walks of a number of steps each; the first that ends is taken.
+pub(super) fn label_in<T: Ord>(known: &[T], graph: &Graph, modes: &[bool], budget: u64) -> Labelling {
     let mut partition = Partition::of(known);
     partition.refine(graph, (0..known.len() as u32).collect(), &mut Untraced);
     let root = partition.mark();
@@ -41,7 +46,7 @@ pub(super) fn label<T: Ord>(known: &[T], graph: &Graph) -> Labelling {
     for &traced in modes {
         partition.undo(root);
         partition.work = 0;
-        let mut search = Search::new(graph, &twins, partition, traced);
+        let mut search = Search::new(graph, &twins, partition, (traced, budget));
         let finished = search.run();
         partition = search.partition;
         if let (true, Some((_, order))) = (finished, search.best) {
@@ -90,10 +95,17 @@ struct Search<'a> {
     twins: &'a [u32],
     partition: Partition,
     traced: bool,
+    budget: u64,
     levels: Vec<Level>,
     /// The level at which an atom is set apart.
     depth: Vec<u32>,
     symmetries: Vec<Moves>,
+    /// For each atom the symmetries that move it, and where to.
+    moved: Vec<Vec<(u32, u32)>>,
+    /// What all symmetries make equal.
+    orbits: Orbits,
+    /// The level down to which only first atoms were set apart.
+    first_way: usize,
     /// Orders by the hash of their description, with the atoms that were set apart.
     kept: HashMap<u64, (Vec<u32>, Vec<u32>)>,
     /// The smallest description and its order.
@@ -120,29 +132,49 @@ struct Level {
     heard: usize,
 }
 
-/// The atoms of a cell, in sets that symmetries make equal.
+/// The atoms of a cell, to be tried one after the other.
 struct Siblings {
-    /// Ascending.
+    /// Ascending where they have orbits of their own.
     atoms: Vec<u32>,
-    parent: Vec<u32>,
-    /// Whether an atom of the set was tried, at its root.
-    tried: Vec<bool>,
     next: usize,
+    /// By places among the atoms; none where all symmetries that are known hold, and those of the whole walk count.
+    orbits: Option<Orbits>,
 }
 
 impl Siblings {
-    fn new(mut atoms: Vec<u32>, twins: &[u32], tried: u32) -> Self {
-        atoms.sort_unstable();
-        let n = atoms.len();
-        let mut new = Self { atoms, parent: (0..n as u32).collect(), tried: vec![false; n], next: 0 };
-        for k in 0..n {
-            new.join(new.atoms[k], twins[new.atoms[k] as usize]);
+    fn join(&mut self, a: u32, b: u32) {
+        let (Ok(a), Ok(b)) = (self.atoms.binary_search(&a), self.atoms.binary_search(&b)) else { return };
+        if let Some(orbits) = &mut self.orbits {
+            orbits.join(a as u32, b as u32);
         }
-        if let Ok(k) = new.atoms.binary_search(&tried) {
-            let root = new.root(k as u32);
-            new.tried[root as usize] = true;
+    }
+
+    /// The next atom of an orbit of which none was tried; it is tried now.
+    fn advance(&mut self, all: &mut Orbits) -> Option<u32> {
+        while let Some(&atom) = self.atoms.get(self.next) {
+            let is_new = match &mut self.orbits {
+                Some(own) => own.attempt(self.next as u32),
+                None => all.attempt(atom),
+            };
+            self.next += 1;
+            if is_new {
+                return Some(atom);
+            }
         }
-        new
+        None
+    }
+}
+
+/// Sets of what symmetries make equal.
+struct Orbits {
+    parent: Vec<u32>,
+    /// Whether one of the set was tried, at its root.
+    tried: Vec<bool>,
+}
+
+impl Orbits {
+    fn new(n: usize) -> Self {
+        Self { parent: (0..n as u32).collect(), tried: vec![false; n] }
     }
 
     fn root(&mut self, mut k: u32) -> u32 {
@@ -155,25 +187,17 @@ impl Siblings {
     }
 
     fn join(&mut self, a: u32, b: u32) {
-        let (Ok(a), Ok(b)) = (self.atoms.binary_search(&a), self.atoms.binary_search(&b)) else { return };
-        let (a, b) = (self.root(a as u32), self.root(b as u32));
+        let (a, b) = (self.root(a), self.root(b));
         if a != b {
             self.parent[b as usize] = a;
             self.tried[a as usize] |= self.tried[b as usize];
         }
     }
 
-    /// The next atom of a set of which none was tried; it is tried now.
-    fn advance(&mut self) -> Option<u32> {
-        while self.next < self.atoms.len() {
-            let k = self.next;
-            self.next += 1;
-            let root = self.root(k as u32) as usize;
-            if !std::mem::replace(&mut self.tried[root], true) {
-                return Some(self.atoms[k]);
-            }
-        }
-        None
+    /// Whether none of the set was tried before; one is now.
+    fn attempt(&mut self, k: u32) -> bool {
+        let root = self.root(k) as usize;
+        !std::mem::replace(&mut self.tried[root], true)
     }
 }
 
@@ -220,16 +244,22 @@ impl Follow {
 }
 
 impl<'a> Search<'a> {
-    fn new(graph: &'a Graph, twins: &'a [u32], partition: Partition, traced: bool) -> Self {
+    fn new(graph: &'a Graph, twins: &'a [u32], partition: Partition, (traced, budget): (bool, u64)) -> Self {
         let n = graph.len();
+        let mut orbits = Orbits::new(n);
+        (0..n).for_each(|k| orbits.join(twins[k], k as u32));
         Self {
             graph,
             twins,
             partition,
             traced,
+            budget,
             levels: Vec::new(),
             depth: vec![u32::MAX; n],
             symmetries: Vec::new(),
+            moved: vec![Vec::new(); n],
+            orbits,
+            first_way: usize::MAX,
             kept: HashMap::new(),
             best: None,
             best_trace: Vec::new(),
@@ -241,17 +271,23 @@ impl<'a> Search<'a> {
     /// Walks all ways; `false` where that takes too long.
     fn run(&mut self) -> bool {
         let mut from = 0;
+        // In a tree all atoms of one colour are equal, so that any way is as good as the others.
+        let ends: usize = self.graph.iter().map(Vec::len).sum();
+        if ends < 2 * self.graph.len() {
+            self.descend(from);
+            return !self.is_spent();
+        }
         loop {
             self.descend(from);
             match self.advance() {
                 Some(place) => from = place,
-                None => return self.work + self.partition.work <= BUDGET,
+                None => return !self.is_spent(),
             }
         }
     }
 
     fn is_spent(&self) -> bool {
-        self.work + self.partition.work > BUDGET
+        self.work + self.partition.work > self.budget
     }
 
     /// Breaks ties by their first atoms until there is none, and looks at the order that this gives.
@@ -262,10 +298,10 @@ impl<'a> Search<'a> {
             }
             from = tie;
             let cell = self.partition.cell_at(tie);
-            self.work += cell.len() as u64;
             let first = cell[0];
             let twin = self.twins[first as usize];
             if cell.iter().all(|k| self.twins[*k as usize] == twin) {
+                self.work += cell.len() as u64;
                 self.partition.individualise_all(tie);
                 continue;
             }
@@ -341,7 +377,7 @@ impl<'a> Search<'a> {
                 self.symmetry(before.iter().map(|b| b.1), now.iter().map(|n| n.1), is_like)
             });
             match symmetry {
-                Some(moves) => self.symmetries.push(moves),
+                Some(moves) => self.keep_symmetry(moves),
                 None => return Some(tie),
             }
         }
@@ -352,19 +388,60 @@ impl<'a> Search<'a> {
         let level = &mut self.levels[depth];
         self.partition.undo(level.mark);
         self.depth[level.chosen as usize] = u32::MAX;
-        let siblings = level.siblings.get_or_insert_with(|| {
-            let cell = self.partition.cell_at(level.tie).to_vec();
-            self.work += cell.len() as u64;
-            Siblings::new(cell, self.twins, level.chosen)
-        });
-        for moves in &self.symmetries[level.heard..] {
-            self.work += moves.len() as u64;
-            if moves.iter().all(|(a, _)| self.depth[*a as usize] as usize >= depth) {
-                moves.iter().for_each(|(a, b)| siblings.join(*a, *b));
+        // Symmetries count that leave all atoms in place that were set apart before.
+        let stays = |moves: &Moves| moves.iter().all(|(a, _)| self.depth[*a as usize] as usize >= depth);
+        if level.siblings.is_none() && depth < self.first_way {
+            // All symmetries were found below this level, and leave those atoms in place.
+            self.first_way = depth;
+            self.orbits.tried.fill(false);
+            self.orbits.attempt(level.chosen);
+            let atoms = self.partition.cell_at(level.tie).to_vec();
+            self.work += atoms.len() as u64;
+            level.siblings = Some(Siblings { atoms, next: 0, orbits: None });
+        } else if level.siblings.is_none() {
+            let mut atoms = self.partition.cell_at(level.tie).to_vec();
+            atoms.sort_unstable();
+            self.work += atoms.len() as u64;
+            let mut siblings = Siblings { orbits: Some(Orbits::new(atoms.len())), atoms, next: 0 };
+            let mut verdicts: HashMap<u32, bool> = HashMap::new();
+            for k in 0..siblings.atoms.len() {
+                let atom = siblings.atoms[k];
+                siblings.join(atom, self.twins[atom as usize]);
+                for &(symmetry, to) in &self.moved[atom as usize] {
+                    self.work += 1;
+                    let stays = verdicts.entry(symmetry).or_insert_with(|| {
+                        self.work += self.symmetries[symmetry as usize].len() as u64;
+                        stays(&self.symmetries[symmetry as usize])
+                    });
+                    if *stays {
+                        siblings.join(atom, to);
+                    }
+                }
+            }
+            if let (Ok(k), Some(orbits)) = (siblings.atoms.binary_search(&level.chosen), &mut siblings.orbits)
+            {
+                orbits.attempt(k as u32);
+            }
+            level.siblings = Some(siblings);
+        } else if let Some(siblings) = level.siblings.as_mut().filter(|s| s.orbits.is_some()) {
+            for moves in &self.symmetries[level.heard..] {
+                self.work += moves.len() as u64;
+                if stays(moves) {
+                    moves.iter().for_each(|(a, b)| siblings.join(*a, *b));
+                }
             }
         }
         level.heard = self.symmetries.len();
-        siblings.advance()
+        level.siblings.as_mut().and_then(|s| s.advance(&mut self.orbits))
+    }
+
+    fn keep_symmetry(&mut self, moves: Moves) {
+        let number = self.symmetries.len() as u32;
+        for (a, b) in &moves {
+            self.moved[*a as usize].push((number, *b));
+            self.orbits.join(*a, *b);
+        }
+        self.symmetries.push(moves);
     }
 
     /// Looks at an order of all atoms.
@@ -376,7 +453,7 @@ impl<'a> Search<'a> {
         let order = self.partition.atoms().to_vec();
         if let Some((known_path, known)) = self.kept.get(&hash).cloned() {
             if let Some(moves) = self.symmetry(known.into_iter(), order.iter().copied(), true) {
-                self.symmetries.push(moves);
+                self.keep_symmetry(moves);
                 // All ways below where the two part are equal.
                 let same = path.iter().zip(&known_path).take_while(|(a, b)| a == b).count();
                 for level in self.levels.drain((same + 1).min(path.len())..) {
