@@ -258,3 +258,75 @@ fn aromatic_valence(allowed: &Allowed, sum: f64) -> i32 {
     });
     fitting.unwrap_or((sum + 0.1).round() as i32)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Atom;
+
+    /// A ring of atoms with aromatic bonds: symbol, charge, hydrogens, unpaired electrons. The double bonds are said by the place
+    /// of their first atom, the bond from the last atom to the first by the last.
+    fn doubles(atoms: &[(&str, i8, usize, u8)]) -> Option<Vec<usize>> {
+        let n = atoms.len();
+        let mut all = Vec::new();
+        for (symbol, charge, _, radicals) in atoms {
+            let element = Element::from_symbol(symbol).expect("known");
+            all.push(Atom { radicals: *radicals, ..Atom::new(element, *charge, nalgebra::Point3::origin()) });
+        }
+        let mut bonds: Vec<Bond> =
+            (0..n).map(|k| Bond { begin: k, end: (k + 1) % n, order: BondOrder::Aromatic }).collect();
+        for (k, (_, _, hydrogens, _)) in atoms.iter().enumerate() {
+            for _ in 0..*hydrogens {
+                bonds.push(Bond { begin: k, end: all.len(), order: BondOrder::Single });
+                all.push(Atom::new(Element::H, 0, nalgebra::Point3::origin()));
+            }
+        }
+        let form = Molecule::new(all, bonds).expect("valid").kekulized().ok()?;
+        Some(form.bonds().enumerate().filter(|(_, b)| b.order == BondOrder::Double).map(|(k, _)| k).collect())
+    }
+
+    #[test]
+    fn forms_are_those_of_rdkit() {
+        let c = ("C", 0, 1, 0);
+        let cases: [(&str, &[(&str, i8, usize, u8)], &[usize]); 14] = [
+            ("benzene", &[c; 6], &[0, 2, 4]),
+            ("benzene without hydrogens", &[("C", 0, 0, 0); 6], &[0, 2, 4]),
+            ("pyridine", &[c, c, c, ("N", 0, 0, 0), c, c], &[0, 2, 4]),
+            ("pyridinium", &[c, c, c, ("N", 1, 1, 0), c, c], &[0, 2, 4]),
+            ("pyrrole", &[c, c, c, ("N", 0, 1, 0), c], &[1, 4]),
+            ("furan", &[c, c, c, ("O", 0, 0, 0), c], &[1, 4]),
+            ("thiophene", &[c, c, c, ("S", 0, 0, 0), c], &[1, 4]),
+            ("pyrylium", &[c, c, c, ("O", 1, 0, 0), c, c], &[0, 2, 4]),
+            ("imidazolium", &[c, c, ("N", 0, 1, 0), c, ("N", 1, 1, 0)], &[0, 3]),
+            ("cyclopentadienyl anion", &[("C", -1, 1, 0), c, c, c, c], &[1, 3]),
+            ("tropylium", &[("C", 1, 1, 0), c, c, c, c, c, c], &[1, 3, 5]),
+            ("phenyl radical", &[("C", 0, 0, 1), c, c, c, c, c], &[0, 2, 4]),
+            ("phenyl anion", &[("C", -1, 0, 0), c, c, c, c, c], &[0, 2, 4]),
+            ("borabenzene with hydrogen", &[("B", -1, 1, 0), c, c, c, c, c], &[0, 2, 4]),
+        ];
+        for (name, ring, wanted) in cases {
+            assert_eq!(doubles(ring).as_deref(), Some(wanted), "{name}");
+        }
+        assert_eq!(doubles(&[c, c, c, ("N", 0, 0, 0), c]), None, "pyrrole without its hydrogen");
+    }
+
+    #[test]
+    fn sheets_of_graphite_end() {
+        // Bricks of hexagons, 100 by 100, on a torus.
+        let at = |x: usize, y: usize| (y % 100) * 100 + x % 100;
+        let mut bonds = Vec::new();
+        for y in 0..100 {
+            for x in 0..100 {
+                bonds.push((at(x, y), at(x + 1, y)));
+                if (x + y) % 2 == 0 {
+                    bonds.push((at(x, y), at(x, y + 1)));
+                }
+            }
+        }
+        let atoms = (0..10_000).map(|_| Atom::new(Element::C, 0, nalgebra::Point3::origin()));
+        let bonds = bonds.into_iter().map(|(begin, end)| Bond { begin, end, order: BondOrder::Aromatic });
+        let form = Molecule::new(atoms, bonds).expect("valid").kekulized().expect("a form");
+        assert_eq!(form.bonds().filter(|b| b.order == BondOrder::Double).count(), 5_000);
+        assert!(crate::is_valid(&form));
+    }
+}

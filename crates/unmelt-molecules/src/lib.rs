@@ -50,7 +50,6 @@ mod smiles;
 mod solid;
 mod split;
 mod tasks;
-mod trainable;
 mod training;
 mod valence;
 mod validation;

@@ -16,7 +16,6 @@ use crate::format::{Fault, Preparation, read_prepared};
 use crate::graph_model::POSITION_SCALE;
 use crate::models::TRAINING_KEYS_FILE;
 use crate::network::GraphDenoiserConfig;
-use crate::trainable::only_trainable;
 use crate::{
     BOND_CLASSES, FeatureSchedules, GraphLoss, GraphModel, GraphObjective, KeySet, NetworkSize, Property,
     PropertySource, Result, TrainingSet, ValidationConfig, Vocabulary, validation,
@@ -124,7 +123,6 @@ impl TrainingRun {
         self.config.check()?;
         std::fs::create_dir_all(&self.output).map_err(crate::Error::file("create", &self.output))?;
         let mut reading = read_prepared(&self.data, Preparation::Training)?;
-        only_trainable(&mut reading);
         let (config, seed) = (&self.config, self.config.training.seed);
         // Classes and sizes are those of all molecules, so that every one of them can be encoded.
         let vocabulary = Vocabulary::of(&reading.molecules, POSITION_SCALE)?;

@@ -206,7 +206,7 @@ mod tests {
             let place = nalgebra::Point3::new(1.5 * k.div_ceil(2) as f64, 1.5 * (k / 2) as f64, 0.0);
             crate::Atom::new(Element::from_symbol(s).expect("known"), 0, place)
         });
-        let n = atoms.len();
+        let n = symbols.split(' ').count();
         let bonds = (1..n).map(|k| crate::Bond { begin: k - 1, end: k, order: crate::BondOrder::Single });
         Molecule::new(atoms.collect::<Vec<_>>(), bonds).expect("valid")
     }

@@ -19,7 +19,7 @@ const ENDINGS: &str = ".sdf, .mol, .xyz, .extxyz, .parquet, .tar.bz2, .tar.gz, a
 /// What molecules are read for: how they are made ready, and which records are faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preparation {
-    /// As they are; attachment points are faults.
+    /// As they are, aromatic bonds in their Kekulé form; attachment points are faults.
     AsIs,
     /// To be learned from: records without a geometry are faults, and those with bonds that are neither single, double nor
     /// triple and have no Kekulé form.
@@ -75,7 +75,7 @@ impl Preparation {
     /// Makes a molecule ready, or says why it cannot be.
     fn prepare(self, molecule: Molecule, done: &mut Done) -> std::result::Result<Molecule, String> {
         if self == Self::AsIs {
-            return sdf::refuse_attachments(molecule);
+            return kekulized(sdf::refuse_attachments(molecule)?);
         }
         let molecule = match self {
             Self::Fragments => molecule,
@@ -104,10 +104,7 @@ impl Preparation {
             done.bonds += usize::from(bare);
             return Ok(with_bonds);
         }
-        let with_bonds = match with_bonds.has_aromatic_bonds() {
-            true => with_bonds.kekulized().map_err(|e| e.to_string())?,
-            false => with_bonds,
-        };
+        let with_bonds = kekulized(with_bonds)?;
         let (whole, added) = with_hydrogens(&with_bonds).map_err(|e| e.to_string())?;
         done.hydrogens += usize::from(added > 0);
         // An evaluation finds the bonds of the others itself, and says so.
@@ -124,10 +121,7 @@ fn trainable(molecule: Molecule) -> std::result::Result<Molecule, String> {
     if let Some(fault) = without_geometry(&molecule) {
         return Err(format!("it {fault}"));
     }
-    let whole = match molecule.has_aromatic_bonds() {
-        true => molecule.kekulized().map_err(|e| e.to_string())?,
-        false => molecule,
-    };
+    let whole = kekulized(molecule)?;
     let unknown = whole.bonds().find(|b| bond_class(b.order).is_err());
     match unknown {
         Some(bond) => Err(format!(
@@ -136,6 +130,14 @@ fn trainable(molecule: Molecule) -> std::result::Result<Molecule, String> {
             bond.end + 1
         )),
         None => Ok(whole),
+    }
+}
+
+/// A molecule with single and double bonds for its aromatic ones.
+fn kekulized(molecule: Molecule) -> std::result::Result<Molecule, String> {
+    match molecule.has_aromatic_bonds() {
+        true => molecule.kekulized().map_err(|e| e.to_string()),
+        false => Ok(molecule),
     }
 }
 
