@@ -181,14 +181,25 @@ fn many_open_rings_have_numbers_in_brackets() {
 
 #[test]
 fn cages_and_aromatic_rings_are_written_in_kekule_form() {
-    // C60 by its bonds around a ring of all atoms (LCF notation), aromatic throughout.
-    let ahead: [i64; 24] = [
-        12, -17, -12, 17, -15, 15, 17, 12, -17, -12, 15, -15, -12, 17, 12, -17, 15, -15, -17, -12, 17, 12,
-        -15, 15,
-    ];
-    let other = |k: usize| (k as i64 + ahead[k % 24]).rem_euclid(60) as usize;
-    let pairs: std::collections::BTreeSet<(usize, usize)> =
-        (0..60).flat_map(|k| [(k, (k + 1) % 60), (k, other(k))]).map(|(i, j)| (i.min(j), i.max(j))).collect();
+    // C60: an atom for each edge of an icosahedron and each of its directions, aromatic throughout.
+    let edges: Vec<(usize, usize)> = (0..5)
+        .flat_map(|k| {
+            let (up, down, next) = (1 + k, 6 + k, (k + 1) % 5);
+            [(0, up), (up, 1 + next), (up, down), (1 + next, down), (down, 6 + next), (down, 11)]
+        })
+        .flat_map(|(i, j)| [(i, j), (j, i)])
+        .collect();
+    let place = |edge: (usize, usize)| edges.iter().position(|e| *e == edge).expect("an edge");
+    let pairs: std::collections::BTreeSet<(usize, usize)> = edges
+        .iter()
+        .flat_map(|&(u, v)| {
+            let beside = edges.iter().filter(move |e| e.0 == u && e.1 != v).map(|e| e.1);
+            let beside = beside.filter(move |w| edges.contains(&(v, *w))).map(move |w| (u, w));
+            beside.chain([(v, u)]).map(move |other| (place((u, v)), place(other))).collect::<Vec<_>>()
+        })
+        .map(|(i, j)| (i.min(j), i.max(j)))
+        .collect();
+    assert_eq!((edges.len(), pairs.len()), (60, 90));
     let cage = carbons(60, pairs.iter().map(|&(i, j)| (i, j, BondOrder::Aromatic)));
     let text = check_aromatic(&cage);
     assert_eq!(text.matches('=').count(), 30);
