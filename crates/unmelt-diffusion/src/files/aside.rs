@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 
 /// What temporary names have behind the number of the process, before an ending that a writer wants.
-const SUFFIX: &str = ".tmp";
+pub(super) const SUFFIX: &str = ".tmp";
 
 /// A file that takes its name only when it is complete; dropped before that, it leaves nothing behind.
 ///
@@ -110,7 +110,7 @@ impl Write for AsideFile {
 }
 
 /// The folder that a path is in.
-fn folder_of(path: &Path) -> &Path {
+pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(p) if !p.as_os_str().is_empty() => p,
         _ => Path::new("."),
@@ -118,15 +118,15 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 /// What the temporary files of a name begin with; the number of the process follows.
-fn prefix(path: &Path) -> OsString {
+pub(super) fn prefix(path: &Path) -> OsString {
     let mut prefix = OsString::from(".unmelt-");
     prefix.push(path.file_name().unwrap_or_default());
     prefix.push("-");
     prefix
 }
 
-/// Removes the temporary files that killed processes left for a name.
-fn remove_left_over(folder: &Path, prefix: &OsString) {
+/// Removes the temporary files and folders that killed processes left for a name.
+pub(super) fn remove_left_over(folder: &Path, prefix: &OsString) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     let prefix = prefix.to_string_lossy();
     for entry in entries.flatten() {
@@ -138,7 +138,8 @@ fn remove_left_over(folder: &Path, prefix: &OsString) {
             .and_then(|rest| rest.split_once('-'))
             .and_then(|(process, _)| process.parse::<u32>().ok());
         if process.is_some_and(|process| !is_alive(process)) {
-            let _ = std::fs::remove_file(entry.path());
+            let path = entry.path();
+            let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
         }
     }
 }

@@ -4,6 +4,7 @@
 //! input is read through readers that end at a bound, and decoders of other projects run [`contained`].
 
 mod aside;
+mod aside_folder;
 mod contained;
 pub mod limits;
 mod packed;
@@ -13,6 +14,7 @@ use std::io::Read;
 use std::path::Path;
 
 pub use aside::{AsideFile, write_whole};
+pub use aside_folder::AsideFolder;
 pub use contained::{contained, contained_with_stack};
 pub use packed::{Bounded, GzipReader, bounded, gunzip, is_gzip, unpacked_bound};
 pub use text::plain;

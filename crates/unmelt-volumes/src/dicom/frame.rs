@@ -1,26 +1,29 @@
-//! One frame: where it lies and how its samples become values.
+//! One frame: where it lies, how its samples become values, and what it belongs together with.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
-use dicom_object::{DefaultDicomObject, InMemDicomObject};
-use dicom_pixeldata::{DecodedPixelData, PhotometricInterpretation, PixelDecoder, PixelRepresentation};
 use nalgebra::Vector3;
 
-use super::tags::{array, item, name_unknown, number, text};
-use crate::{Error, Result};
+use super::dataset::{Dataset, name};
+use super::file::Opened;
+use super::image::{Image, fault};
+use super::mosaic;
+use super::tags::{array, count, number, text};
+use crate::Result;
 
-/// Siemens' NumberOfImagesInMosaic.
-const MOSAIC_IMAGES: Tag = Tag(0x0019, 0x100A);
+/// No patient is farther than this from the scanner's origin, in mm.
+const FARTHEST: f64 = 1e6;
 
 /// A slice that can be read: geometry in LPS mm.
 #[derive(Clone, Debug)]
 pub(super) struct Frame {
-    pub path: PathBuf,
+    pub image: Arc<Image>,
     /// Number of the frame within its file.
     pub index: u32,
-    /// Number of the tile within a mosaic.
+    /// Corner of the tile within a mosaic.
     pub tile: Option<(usize, usize)>,
     /// Centre of the first voxel.
     pub position: Vector3<f64>,
@@ -30,129 +33,222 @@ pub(super) struct Frame {
     pub spacing: [f64; 2],
     /// Columns and rows.
     pub size: [usize; 2],
+    /// SliceThickness, or why it is no number.
+    pub thickness: std::result::Result<Option<f64>, String>,
+    /// SpacingBetweenSlices, or why it is no number.
+    pub between: std::result::Result<Option<f64>, String>,
     pub slope: f64,
     pub intercept: f64,
-    pub number: i64,
+    /// What was wrong with the slope and was taken for 1.
+    pub no_slope: bool,
     /// SOP class and instance.
-    pub instance: [String; 2],
+    pub instance: Arc<[String; 2]>,
+    pub kind: Arc<Kind>,
+    /// Echo time in ms; 0 where none is told.
+    pub echo: f64,
+    pub moment: Arc<Moment>,
 }
 
-pub(super) fn fault(path: &Path, text: impl Into<String>) -> Error {
-    Error::format("DICOM file", path, text)
+/// What frames of one series have in common.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Kind {
+    pub study: String,
+    pub uid: String,
+    pub number: String,
+    pub modality: String,
+    /// ImageType or FrameType, with ComplexImageComponent: magnitude and phase are told apart here.
+    pub image: String,
+    pub echo: String,
 }
+
+/// What tells volumes apart that were taken at the same place one after another.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Moment {
+    /// Numbers and texts that may tell them apart, the surest first.
+    pub marks: [String; MARKS],
+    /// InstanceNumber; what is no number comes last.
+    pub number: f64,
+}
+
+/// How many marks a moment has.
+pub(super) const MARKS: usize = 6;
 
 /// The frames of a file, from its header.
-pub(super) fn frames(object: &DefaultDicomObject, path: &Path) -> Result<Vec<Frame>> {
+pub(super) fn frames(opened: &Opened, path: &Path) -> Result<Vec<Frame>> {
     let fail = |text: String| fault(path, text);
-    let get = |tag| number(object, tag).map_err(fail);
-    let (Some(rows), Some(columns)) = (get(tags::ROWS)?, get(tags::COLUMNS)?) else {
-        return Err(fault(path, "it has no pixel data"));
-    };
-    if get(tags::SAMPLES_PER_PIXEL)?.unwrap_or(1.0) != 1.0 {
-        return Err(fault(path, "its pixels are colours; scalar images are what can be read"));
-    }
-    let instance = [
-        text(object, tags::SOP_CLASS_UID)
-            .unwrap_or_else(|| clean(object.meta().media_storage_sop_class_uid())),
-        text(object, tags::SOP_INSTANCE_UID)
-            .unwrap_or_else(|| clean(object.meta().media_storage_sop_instance_uid())),
-    ];
-    let count = get(tags::NUMBER_OF_FRAMES)?.unwrap_or(1.0).max(1.0) as usize;
-    let shared = item(object, tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE, 0);
-    let mut all = Vec::new();
-    for index in 0..count.min(100_000) {
-        let own = item(object, tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, index);
-        let groups = Groups { own, shared, root: object };
-        let missing =
-            |what: &str| fault(path, format!("it has no {what}, so its place in the patient is unknown"));
-        let position = groups
-            .array::<3>(tags::PLANE_POSITION_SEQUENCE, tags::IMAGE_POSITION_PATIENT)
-            .map_err(fail)?
-            .ok_or_else(|| missing("ImagePositionPatient"))?;
-        let [a, b, c, d, e, f] = groups
-            .array::<6>(tags::PLANE_ORIENTATION_SEQUENCE, tags::IMAGE_ORIENTATION_PATIENT)
-            .map_err(fail)?
-            .ok_or_else(|| missing("ImageOrientationPatient"))?;
-        let [between_rows, between_columns] = groups
-            .array::<2>(tags::PIXEL_MEASURES_SEQUENCE, tags::PIXEL_SPACING)
-            .map_err(fail)?
-            .ok_or_else(|| missing("PixelSpacing"))?;
-        let axes = [Vector3::new(a, b, c), Vector3::new(d, e, f)];
-        if axes.iter().any(|v| (v.norm() - 1.0).abs() > 1e-2) || axes[0].dot(&axes[1]).abs() > 1e-2 {
-            return Err(fault(path, "its ImageOrientationPatient is no pair of perpendicular directions"));
-        }
-        if !(between_rows > 0.0 && between_columns > 0.0) {
-            return Err(fault(path, "its PixelSpacing is not above 0"));
-        }
-        let transform = |tag| groups.value(tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE, tag).map_err(fail);
-        all.push(Frame {
-            path: path.into(),
-            index: index as u32,
-            tile: None,
-            position: Vector3::from(position),
-            axes: axes.map(|v| v.normalize()),
-            spacing: [between_columns, between_rows],
-            size: [columns as usize, rows as usize],
-            slope: transform(tags::RESCALE_SLOPE)?.unwrap_or(1.0),
-            intercept: transform(tags::RESCALE_INTERCEPT)?.unwrap_or(0.0),
-            number: get(tags::INSTANCE_NUMBER)?.unwrap_or(0.0) as i64 + index as i64,
-            instance: instance.clone(),
+    let root = &opened.set;
+    let image = Arc::new(Image::of(opened, path)?);
+    let own_items = root.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE);
+    if image.frames > 1 && own_items < image.frames {
+        return Err(match own_items {
+            0 => fail(format!(
+                "its {} frames have no places of their own, so they make no volume",
+                image.frames
+            )),
+            n => fail(format!("it has {} frames and places for {n} of them", image.frames)),
         });
     }
-    match mosaic_images(object) {
-        Some(images) if all.len() == 1 => {
-            tiles(all.remove(0), images, get(tags::SPACING_BETWEEN_SLICES)?, path)
-        }
-        _ => Ok(all),
+    let uid = |tag, meta: usize| text(root, tag).unwrap_or_else(|| opened.meta[meta].clone());
+    let instance = Arc::new([uid(tags::SOP_CLASS_UID, 0), uid(tags::SOP_INSTANCE_UID, 1)]);
+    let shared = root.item(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE, 0);
+    let mut all = Vec::with_capacity(image.frames);
+    for index in 0..image.frames {
+        let own = root.item(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, index);
+        let groups = Groups { own, shared, root };
+        let place = place(&groups, path)?;
+        let (slope, no_slope) = slope(&groups).map_err(fail)?;
+        let measures = |tag| groups.value(tags::PIXEL_MEASURES_SEQUENCE, tag);
+        all.push(Frame {
+            image: image.clone(),
+            index: index as u32,
+            tile: None,
+            position: place.position,
+            axes: place.axes,
+            spacing: place.spacing,
+            size: image.size,
+            thickness: measures(tags::SLICE_THICKNESS),
+            between: measures(tags::SPACING_BETWEEN_SLICES).map(|v| v.map(f64::abs)),
+            slope,
+            intercept: groups
+                .value(tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE, tags::RESCALE_INTERCEPT)
+                .map_err(fail)?
+                .unwrap_or(0.0),
+            no_slope,
+            instance: instance.clone(),
+            kind: Arc::new(kind(&groups)),
+            echo: echo(&groups),
+            moment: Arc::new(moment(&groups, index)),
+        });
+    }
+    let is_mosaic = text(root, tags::IMAGE_TYPE).is_some_and(|t| t.split('\\').any(|v| v.trim() == "MOSAIC"));
+    if is_mosaic && own_items == 0 {
+        return mosaic::tiles(all.remove(0), root, path);
+    }
+    Ok(all)
+}
+
+/// Where a frame lies.
+struct Place {
+    position: Vector3<f64>,
+    axes: [Vector3<f64>; 2],
+    spacing: [f64; 2],
+}
+
+fn place(groups: &Groups, path: &Path) -> Result<Place> {
+    let fail = |text: String| fault(path, text);
+    let missing =
+        |what: &str| fault(path, format!("it has no {what}, so its place in the patient is unknown"));
+    let position = groups
+        .array::<3>(tags::PLANE_POSITION_SEQUENCE, tags::IMAGE_POSITION_PATIENT)
+        .map_err(fail)?
+        .ok_or_else(|| missing("ImagePositionPatient"))?;
+    let [a, b, c, d, e, f] = groups
+        .array::<6>(tags::PLANE_ORIENTATION_SEQUENCE, tags::IMAGE_ORIENTATION_PATIENT)
+        .map_err(fail)?
+        .ok_or_else(|| missing("ImageOrientationPatient"))?;
+    let [between_rows, between_columns] = groups
+        .array::<2>(tags::PIXEL_MEASURES_SEQUENCE, tags::PIXEL_SPACING)
+        .map_err(fail)?
+        .ok_or_else(|| missing("PixelSpacing"))?;
+    let axes = [Vector3::new(a, b, c), Vector3::new(d, e, f)];
+    let unit = |v: &Vector3<f64>| (v.norm() - 1.0).abs() <= 1e-2;
+    if !axes.iter().all(unit) || axes[0].dot(&axes[1]).abs() > 1e-2 {
+        return Err(fault(path, "its ImageOrientationPatient is no pair of perpendicular directions"));
+    }
+    if !(between_rows > 0.0 && between_columns > 0.0 && between_rows.max(between_columns) < FARTHEST) {
+        return Err(fail(format!(
+            "its PixelSpacing is {between_rows} and {between_columns} mm, which cannot be"
+        )));
+    }
+    if position.iter().any(|v| v.abs() > FARTHEST) {
+        let [x, y, z] = position;
+        return Err(fail(format!(
+            "its ImagePositionPatient is {x:e}, {y:e}, {z:e} mm, which no patient reaches; correct it or leave the file out"
+        )));
+    }
+    Ok(Place {
+        position: Vector3::from(position),
+        axes: axes.map(|v| v.normalize()),
+        spacing: [between_columns, between_rows],
+    })
+}
+
+/// The slope of the rescale, and whether what stood there was empty or 0 and is taken for 1.
+fn slope(groups: &Groups) -> std::result::Result<(f64, bool), String> {
+    let sequence = tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE;
+    match groups.value(sequence, tags::RESCALE_SLOPE)? {
+        Some(slope) if slope != 0.0 => Ok((slope, false)),
+        Some(_) => Ok((1.0, true)),
+        None => Ok((1.0, groups.places(sequence).any(|place| place.get(tags::RESCALE_SLOPE).is_some()))),
     }
 }
 
-fn clean(uid: &str) -> String {
-    uid.trim_matches(['\0', ' ']).to_string()
+fn echo(groups: &Groups) -> f64 {
+    let root = || number(groups.root, tags::ECHO_TIME).ok().flatten();
+    groups
+        .value(tags::MR_ECHO_SEQUENCE, tags::EFFECTIVE_ECHO_TIME)
+        .ok()
+        .flatten()
+        .or_else(root)
+        .unwrap_or(0.0)
 }
 
-/// Images of a Siemens mosaic; none if the file is not one.
-fn mosaic_images(object: &DefaultDicomObject) -> Option<usize> {
-    if !text(object, tags::IMAGE_TYPE)?.contains("MOSAIC") {
-        return None;
+fn kind(groups: &Groups) -> Kind {
+    let get = |tag| text(groups.root, tag).unwrap_or_default();
+    let inner = |sequence, tag| groups.text(sequence, tag);
+    let mut image = [
+        tags::MR_IMAGE_FRAME_TYPE_SEQUENCE,
+        tags::CT_IMAGE_FRAME_TYPE_SEQUENCE,
+        tags::PET_FRAME_TYPE_SEQUENCE,
+    ]
+    .into_iter()
+    .find_map(|sequence| inner(sequence, tags::FRAME_TYPE))
+    .unwrap_or_else(|| get(tags::IMAGE_TYPE));
+    let component = inner(tags::MR_IMAGE_FRAME_TYPE_SEQUENCE, tags::COMPLEX_IMAGE_COMPONENT)
+        .or_else(|| text(groups.root, tags::COMPLEX_IMAGE_COMPONENT));
+    if let Some(component) = component {
+        image = format!("{image}\\{component}");
     }
-    let element = object.get(MOSAIC_IMAGES)?;
-    let images = match element.to_int::<usize>() {
-        Ok(n) => n,
-        // Without a VR it is two bytes.
-        Err(_) => usize::from(u16::from_le_bytes(element.to_bytes().ok()?.get(..2)?.try_into().ok()?)),
-    };
-    (images > 1).then_some(images)
+    Kind {
+        study: get(tags::STUDY_INSTANCE_UID),
+        uid: get(tags::SERIES_INSTANCE_UID),
+        number: get(tags::SERIES_NUMBER),
+        modality: get(tags::MODALITY),
+        image,
+        echo: get(tags::ECHO_NUMBERS),
+    }
 }
 
-/// The slices of a mosaic: tiles of the image, whose position is that of the whole image's corner.
-fn tiles(frame: Frame, images: usize, spacing: Option<f64>, path: &Path) -> Result<Vec<Frame>> {
-    let across = (images as f64).sqrt().ceil() as usize;
-    let size = frame.size.map(|n| n / across);
-    let step = spacing.ok_or_else(|| fault(path, "its mosaic has no SpacingBetweenSlices"))?;
-    let normal = frame.axes[0].cross(&frame.axes[1]);
-    let shift = |a: usize| frame.axes[a] * (frame.spacing[a] * (frame.size[a] - size[a]) as f64 / 2.0);
-    let origin = frame.position + shift(0) + shift(1);
-    let tile = |k: usize| Frame {
-        tile: Some((k % across * size[0], k / across * size[1])),
-        position: origin + normal * (step * k as f64),
-        size,
-        ..frame.clone()
-    };
-    Ok((0..images).map(tile).collect())
+fn moment(groups: &Groups, index: usize) -> Moment {
+    let root = |tag| text(groups.root, tag).unwrap_or_default();
+    let content = tags::FRAME_CONTENT_SEQUENCE;
+    let inner = |sequence, tag| groups.text(sequence, tag).unwrap_or_else(|| root(tag));
+    let time = |date, time| format!("{} {}", root(date), root(time));
+    let number = number(groups.root, tags::INSTANCE_NUMBER).ok().flatten().unwrap_or(f64::INFINITY);
+    Moment {
+        marks: [
+            groups.number_text(content, tags::TEMPORAL_POSITION_INDEX),
+            root(tags::TEMPORAL_POSITION_IDENTIFIER),
+            groups.number_text(tags::MR_DIFFUSION_SEQUENCE, tags::DIFFUSION_B_VALUE),
+            root(tags::ACQUISITION_NUMBER),
+            inner(content, tags::FRAME_ACQUISITION_DATE_TIME),
+            time(tags::ACQUISITION_DATE, tags::ACQUISITION_TIME),
+        ],
+        number: number + index as f64,
+    }
 }
 
 /// A frame's own functional groups, those of all frames, and the tags of a classic image.
 struct Groups<'a> {
-    own: Option<&'a InMemDicomObject>,
-    shared: Option<&'a InMemDicomObject>,
-    root: &'a InMemDicomObject,
+    own: Option<&'a Dataset>,
+    shared: Option<&'a Dataset>,
+    root: &'a Dataset,
 }
 
 impl Groups<'_> {
-    fn places(&self, sequence: Tag) -> impl Iterator<Item = &InMemDicomObject> {
+    fn places(&self, sequence: Tag) -> impl Iterator<Item = &Dataset> {
         let inner = [self.own, self.shared].into_iter().flatten();
-        inner.filter_map(move |g| item(g, sequence, 0)).chain([self.root])
+        inner.filter_map(move |g| g.item(sequence, 0)).chain([self.root])
     }
 
     fn array<const N: usize>(
@@ -176,85 +272,67 @@ impl Groups<'_> {
         }
         Ok(None)
     }
-}
 
-/// Decoded samples of a file, as numbers before the rescale.
-pub(super) struct Samples {
-    values: Vec<f32>,
-    size: [usize; 2],
-    /// Whether dark and bright were exchanged, since the file has them so.
-    pub inverted: bool,
-}
-
-impl Samples {
-    pub fn read(path: &Path) -> Result<Self> {
-        let mut object = dicom_object::open_file(path).map_err(|e| fault(path, sentence(&e)))?;
-        name_unknown(&mut object);
-        let decoded = object.decode_pixel_data().map_err(|e| {
-            let syntax = object.meta().transfer_syntax().trim_end_matches('\0').to_string();
-            let hint = if syntax.starts_with("1.2.840.10008.1.2.4.8") && !cfg!(feature = "jpeg-ls") {
-                "; build with --features jpeg-ls to read JPEG-LS".to_string()
-            } else {
-                String::new()
-            };
-            fault(path, format!("its pixel data cannot be decoded ({}){hint}", sentence(&e)))
-        })?;
-        Self::of(&decoded, path)
+    fn text(&self, sequence: Tag, tag: Tag) -> Option<String> {
+        let inner = [self.own, self.shared].into_iter().flatten();
+        inner.filter_map(move |g| g.item(sequence, 0)).find_map(|g| text(g, tag))
     }
 
-    fn of(decoded: &DecodedPixelData, path: &Path) -> Result<Self> {
-        let (stored, high) = (u32::from(decoded.bits_stored()), u32::from(decoded.high_bit()));
-        let allocated = decoded.bits_allocated();
-        let data = decoded.data();
-        let words: Vec<u32> = match allocated {
-            8 => data.iter().map(|b| u32::from(*b)).collect(),
-            16 => data.chunks_exact(2).map(|b| u32::from(u16::from_ne_bytes([b[0], b[1]]))).collect(),
-            32 => data.chunks_exact(4).map(|b| u32::from_ne_bytes([b[0], b[1], b[2], b[3]])).collect(),
-            other => return Err(fault(path, format!("its samples take {other} bits, not 8, 16 or 32"))),
-        };
-        if stored == 0 || stored > 32 || high + 1 < stored || high > 31 {
-            return Err(fault(
-                path,
-                format!("its BitsStored {stored} and HighBit {high} do not go together"),
-            ));
+    /// A number as text that sorts as the number does.
+    fn number_text(&self, sequence: Tag, tag: Tag) -> String {
+        self.value(sequence, tag).ok().flatten().map(|v| format!("{v:020.6}")).unwrap_or_default()
+    }
+}
+
+/// What a file holds that is no scalar image of a patient, by its name; none where it may be one.
+pub(super) fn other_kind(opened: &Opened) -> Option<String> {
+    let set = &opened.set;
+    let class = text(set, tags::SOP_CLASS_UID).unwrap_or_else(|| opened.meta[0].clone());
+    let modality = text(set, tags::MODALITY).unwrap_or_default();
+    let named = match (class.as_str(), modality.as_str()) {
+        ("1.2.840.10008.1.3.10", _) => "a DICOMDIR, the directory of a disc; name the folder that it lies in",
+        ("1.2.840.10008.5.1.4.1.1.66.4" | "1.2.840.10008.5.1.4.1.1.66.7", _) | (_, "SEG") => {
+            "a segmentation (SEG), and scans are what can be read"
         }
-        let signed = decoded.pixel_representation() == PixelRepresentation::Signed;
-        let inverted = *decoded.photometric_interpretation() == PhotometricInterpretation::Monochrome1;
-        let number = |word: u32| {
-            let word = word >> (high + 1 - stored);
-            let left = 32 - stored;
-            let value = if signed {
-                f64::from((word << left) as i32 >> left)
-            } else {
-                f64::from(word << left >> left)
-            };
-            let top = if signed { -1.0 } else { (2.0f64).powi(stored as i32) - 1.0 };
-            (if inverted { top - value } else { value }) as f32
-        };
-        let size = [decoded.columns() as usize, decoded.rows() as usize];
-        Ok(Self { values: words.into_iter().map(number).collect(), size, inverted })
-    }
-
-    /// The values of a frame, rescaled.
-    pub fn frame(&self, frame: &Frame) -> Result<Vec<f32>> {
-        let [columns, rows] = self.size;
-        let start = frame.index as usize * columns * rows;
-        let image = self
-            .values
-            .get(start..start + columns * rows)
-            .ok_or_else(|| fault(&frame.path, "its pixel data are shorter than its header says"))?;
-        let rescale = |v: &f32| (f64::from(*v) * frame.slope + frame.intercept) as f32;
-        let Some((x, y)) = frame.tile else { return Ok(image.iter().map(rescale).collect()) };
-        let row = |r: usize| image[(y + r) * columns + x..][..frame.size[0]].iter();
-        Ok((0..frame.size[1]).flat_map(row).map(rescale).collect())
-    }
+        ("1.2.840.10008.5.1.4.1.1.481.2", _) | (_, "RTDOSE") => {
+            "an RT dose (RTDOSE), and scans are what can be read"
+        }
+        ("1.2.840.10008.5.1.4.1.1.20", _) | (_, "NM") => {
+            "a nuclear medicine image (NM, SPECT), whose slices have no places of their own"
+        }
+        (_, "RTSTRUCT" | "RTPLAN" | "RTRECORD" | "RTIMAGE" | "REG" | "SR" | "PR" | "KO" | "DOC" | "ECG") => {
+            return Some(format!("it is of modality {modality}, and scans are what can be read"));
+        }
+        _ => {
+            let photometric = text(set, tags::PHOTOMETRIC_INTERPRETATION).unwrap_or_default();
+            let samples = count(set, tags::SAMPLES_PER_PIXEL).ok().flatten().unwrap_or(1);
+            let grey = matches!(photometric.as_str(), "" | "MONOCHROME1" | "MONOCHROME2");
+            if grey && samples == 1 {
+                return None;
+            }
+            let shown: String = photometric.chars().take(32).collect();
+            let shown = unmelt_diffusion::files::plain(&shown);
+            return Some(format!("its pixels are colours ({shown}); scalar images are what can be read"));
+        }
+    };
+    Some(format!("it is {named}"))
 }
 
-/// The innermost cause of an error: what a person can use.
-pub(super) fn sentence(error: &dyn std::error::Error) -> String {
-    let mut inner = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    inner.to_string().trim_end_matches('.').to_string()
+/// Whether a file has an image, or was meant to have one by its SOP class: reports and plans have none.
+pub(super) fn has_image(opened: &Opened) -> bool {
+    let class = text(&opened.set, tags::SOP_CLASS_UID).unwrap_or_else(|| opened.meta[0].clone());
+    let of_images = class.strip_prefix("1.2.840.10008.5.1.4.1.1.").is_some_and(|rest| {
+        let first = rest.split('.').next().unwrap_or_default();
+        rest != "4.2"
+            && matches!(
+                first,
+                "1" | "2" | "3" | "4" | "5" | "6" | "7" | "12" | "20" | "30" | "77" | "128" | "130"
+            )
+    });
+    opened.pixels.is_some() || opened.set.get(tags::ROWS).is_some() || of_images
+}
+
+/// "RescaleSlope (0028,1053)", for warnings.
+pub(super) fn slope_name() -> String {
+    name(tags::RESCALE_SLOPE)
 }

@@ -2,17 +2,32 @@
 //!
 //! Identifying tags are neither printed nor logged: messages name files, series UIDs and geometry.
 
+mod charset;
+mod codestream;
+mod dataset;
+mod file;
 mod frame;
 mod geometry;
+mod image;
+mod mosaic;
+mod parse;
+mod pixels;
 mod read;
+mod resample;
+mod series;
+mod source;
+mod stored;
 mod tags;
+mod uid;
 mod write;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use dicom_object::InMemDicomObject;
+use nalgebra::Vector3;
 
 use crate::Orientation;
+use dataset::Dataset;
+use source::SourceSlice;
 
 pub use read::read;
 pub use write::write;
@@ -27,26 +42,35 @@ pub struct DicomSeries {
     /// How rows, columns and slices relate to RAS.
     pub orientation: Orientation,
     /// Whitelisted tags of the patient, the study and the acquisition.
-    base: InMemDicomObject,
-    /// SOP class and instance of the source of each slice.
-    instances: Vec<[String; 2]>,
+    base: Dataset,
+    /// Where the slices came from, in ascending order along the normal.
+    sources: Vec<SourceSlice>,
+    /// Normal of the slices, LPS.
+    normal: Vector3<f64>,
+    /// SliceThickness: over how many mm a slice was averaged.
+    thickness: Option<f64>,
+    /// How many mm the slices lie apart in the volume that was read.
+    distance: f64,
+    /// Centre and width of the first window of the grey scale.
+    window: Option<[f64; 2]>,
+    /// One of its files.
+    file: Option<PathBuf>,
 }
 
 impl DicomSeries {
     /// Number of slices that were read.
     pub fn frames(&self) -> usize {
-        self.instances.len()
+        self.sources.len()
+    }
+
+    /// SliceThickness in mm: over how much a slice was averaged, which may be less or more than slices lie apart.
+    pub fn thickness(&self) -> Option<f64> {
+        self.thickness
     }
 }
 
-/// Whether a file looks like DICOM: the prefix behind the preamble, or a name that says so.
+/// Whether a file looks like DICOM: its beginning, with or without a preamble, or a name that says so.
 pub fn is_dicom(path: &Path) -> bool {
-    use std::io::Read;
-    let mut start = [0; 132];
-    let read = std::fs::File::open(path).and_then(|mut f| f.read_exact(&mut start));
-    if read.is_ok() && start[128..] == *b"DICM" {
-        return true;
-    }
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    ["dcm", "dicom", "ima"].contains(&extension.as_str())
+    ["dcm", "dicom", "ima"].contains(&extension.as_str()) || read::has_beginning(path)
 }

@@ -1,20 +1,24 @@
 //! Values of tags, wherever they stand.
 
-use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
-use dicom_core::header::HasLength;
-use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
-use dicom_dictionary_std::{StandardDataDictionary, tags};
-use dicom_object::InMemDicomObject;
+use dicom_core::{Tag, VR};
+use dicom_dictionary_std::tags;
+
+use super::dataset::{Dataset, name};
 
 /// Tags of patient, study, frame of reference and acquisition that a derived series takes over. Nothing else is.
 pub(super) const WHITELIST: &[Tag] = &[
     tags::SPECIFIC_CHARACTER_SET,
+    tags::TIMEZONE_OFFSET_FROM_UTC,
     tags::PATIENT_NAME,
     tags::PATIENT_ID,
     tags::PATIENT_BIRTH_DATE,
     tags::PATIENT_SEX,
     tags::PATIENT_AGE,
     tags::PATIENT_WEIGHT,
+    tags::PATIENT_IDENTITY_REMOVED,
+    tags::DEIDENTIFICATION_METHOD,
+    tags::DEIDENTIFICATION_METHOD_CODE_SEQUENCE,
+    tags::LONGITUDINAL_TEMPORAL_INFORMATION_MODIFIED,
     tags::STUDY_INSTANCE_UID,
     tags::STUDY_DATE,
     tags::STUDY_TIME,
@@ -52,66 +56,73 @@ pub(super) const WHITELIST: &[Tag] = &[
     tags::BURNED_IN_ANNOTATION,
 ];
 
-/// Gives elements of unknown representation the one that the dictionary knows, as a file may hold known tags as UN.
-pub(super) fn name_unknown(object: &mut InMemDicomObject) {
-    let unknown: Vec<Tag> = object.iter().filter(|e| e.vr() == VR::UN).map(|e| e.header().tag).collect();
-    for tag in unknown {
-        let Some(vr) = StandardDataDictionary.by_tag(tag).map(|entry| entry.vr().relaxed()) else { continue };
-        let Some(bytes) = object.get(tag).and_then(|e| e.to_bytes().ok()).map(|b| b.to_vec()) else {
-            continue;
-        };
-        let value = match vr {
-            VR::US => {
-                PrimitiveValue::U16(bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect())
-            }
-            VR::UI | VR::CS | VR::DS | VR::IS | VR::LO | VR::SH | VR::DA | VR::TM | VR::PN | VR::AS => {
-                let text = String::from_utf8_lossy(&bytes);
-                PrimitiveValue::Strs(
-                    text.trim_end_matches(['\0', ' ']).split('\\').map(str::to_string).collect(),
-                )
-            }
-            _ => continue,
-        };
-        object.put(DataElement::new(tag, vr, value));
+/// A trimmed text; none if the tag is missing or empty. For UIDs, codes and numbers: other letters than ASCII are not
+/// told apart.
+pub(super) fn text(set: &Dataset, tag: Tag) -> Option<String> {
+    let text = String::from_utf8_lossy(set.bytes(tag)?);
+    let text = text.trim_matches(['\0', ' ']);
+    (!text.is_empty()).then(|| text.to_string())
+}
+
+/// Numbers of a tag; an error if there is text where numbers belong. None if the tag is missing or empty.
+pub(super) fn numbers(set: &Dataset, tag: Tag) -> Result<Option<Vec<f64>>, String> {
+    let Some(element) = set.get(tag) else { return Ok(None) };
+    let Some(bytes) = set.bytes(tag) else { return Err(format!("its {} is a sequence", name(tag))) };
+    let numbers: Vec<f64> = match element.vr {
+        VR::US => words(bytes, |b| f64::from(u16::from_le_bytes(b))),
+        VR::SS => words(bytes, |b| f64::from(i16::from_le_bytes(b))),
+        VR::UL => words(bytes, |b| f64::from(u32::from_le_bytes(b))),
+        VR::SL => words(bytes, |b| f64::from(i32::from_le_bytes(b))),
+        VR::FL => words(bytes, |b| f64::from(f32::from_le_bytes(b))),
+        VR::FD => words(bytes, f64::from_le_bytes),
+        _ => {
+            let Some(text) = text(set, tag) else { return Ok(None) };
+            let parsed = text.split('\\').map(|part| part.trim_matches(['\0', ' ']).parse::<f64>());
+            parsed.collect::<Result<_, _>>().map_err(|_| no_number(tag, &text))?
+        }
+    };
+    if numbers.is_empty() {
+        return Ok(None);
     }
-}
-
-/// A trimmed text; none if the tag is missing or empty.
-pub(super) fn text(object: &InMemDicomObject, tag: Tag) -> Option<String> {
-    let value = object.get(tag)?.to_str().ok()?;
-    let value = value.trim_matches(['\0', ' ']);
-    (!value.is_empty()).then(|| value.to_string())
-}
-
-/// Numbers of a tag; an error if there is text where numbers belong.
-pub(super) fn numbers(object: &InMemDicomObject, tag: Tag) -> Result<Option<Vec<f64>>, String> {
-    let Some(element) = object.get(tag).filter(|e| !e.is_empty()) else { return Ok(None) };
-    let numbers =
-        element.to_multi_float64().map_err(|_| format!("{tag} holds no number where one belongs"))?;
     match numbers.iter().all(|v| v.is_finite()) {
         true => Ok(Some(numbers)),
-        false => Err(format!("{tag} holds a number that is not finite")),
+        false => Err(format!("its {} holds a number that is not finite", name(tag))),
     }
+}
+
+fn no_number(tag: Tag, text: &str) -> String {
+    let shown: String = text.chars().take(64).collect();
+    let shown = unmelt_diffusion::files::plain(&shown);
+    let hint = if text.contains(',') { " (decimals stand behind a point in DICOM)" } else { "" };
+    format!("its {} is \"{shown}\", where a number belongs{hint}; correct the tag", name(tag))
+}
+
+fn words<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f64) -> Vec<f64> {
+    bytes.chunks_exact(N).filter_map(|b| b.try_into().ok()).map(number).collect()
 }
 
 /// One number of a tag.
-pub(super) fn number(object: &InMemDicomObject, tag: Tag) -> Result<Option<f64>, String> {
-    Ok(numbers(object, tag)?.and_then(|n| n.first().copied()))
+pub(super) fn number(set: &Dataset, tag: Tag) -> Result<Option<f64>, String> {
+    Ok(numbers(set, tag)?.and_then(|n| n.first().copied()))
+}
+
+/// A count: a whole number that is not negative.
+pub(super) fn count(set: &Dataset, tag: Tag) -> Result<Option<u64>, String> {
+    match number(set, tag)? {
+        None => Ok(None),
+        Some(n) if n >= 0.0 && n.fract() == 0.0 && n <= 1e15 => Ok(Some(n as u64)),
+        Some(n) => Err(format!("its {} is {n}, which is no count", name(tag))),
+    }
 }
 
 /// An exact count of numbers of a tag.
-pub(super) fn array<const N: usize>(object: &InMemDicomObject, tag: Tag) -> Result<Option<[f64; N]>, String> {
-    match numbers(object, tag)? {
+pub(super) fn array<const N: usize>(set: &Dataset, tag: Tag) -> Result<Option<[f64; N]>, String> {
+    match numbers(set, tag)? {
         None => Ok(None),
         Some(list) => list
             .as_slice()
             .try_into()
             .map(Some)
-            .map_err(|_| format!("{tag} holds {} numbers, not {N}", list.len())),
+            .map_err(|_| format!("its {} holds {} numbers, not {N}", name(tag), list.len())),
     }
-}
-
-/// Item `index` of a sequence.
-pub(super) fn item(object: &InMemDicomObject, tag: Tag, index: usize) -> Option<&InMemDicomObject> {
-    object.get(tag)?.items()?.get(index)
 }

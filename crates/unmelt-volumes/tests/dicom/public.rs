@@ -1,4 +1,4 @@
-//! DICOM in and out, on public series where they lie in `shared/` beside the checkout (or in `UNMELT_DATA`).
+//! Public series, where they lie in `shared/` beside the checkout (or in `UNMELT_DATA`).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,9 +8,15 @@ use unmelt_volumes::{Choice, Derivation, Source, Volume, dicom, nifti};
 
 fn data() -> Option<PathBuf> {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/volumes");
-    let folder = std::env::var_os("UNMELT_DATA").map_or_else(|| PathBuf::from(beside), PathBuf::from);
-    let folder = folder.join("dicom");
-    folder.is_dir().then_some(folder)
+    // Working copies may lie a folder deeper.
+    let deeper = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../shared/data/volumes");
+    let set = std::env::var_os("UNMELT_DATA").map(PathBuf::from);
+    let folders = set.into_iter().chain([beside, deeper].map(PathBuf::from)).map(|f| f.join("dicom"));
+    let found = folders.into_iter().find(|f| f.is_dir());
+    if found.is_none() {
+        println!("skipped 1 test: the public series are not here");
+    }
+    found
 }
 
 fn read(path: &Path) -> Volume {
@@ -86,7 +92,7 @@ fn a_derived_series_is_whole_and_honest() {
         assert!(text(tags::SERIES_DESCRIPTION).contains("machine-enhanced"));
         assert!(text(tags::DERIVATION_DESCRIPTION).contains("brain-mri"));
         assert!(!text(tags::STUDY_INSTANCE_UID).is_empty());
-        for stale in [tags::WINDOW_CENTER, tags::SMALLEST_IMAGE_PIXEL_VALUE, tags::INSTITUTION_NAME] {
+        for stale in [tags::SMALLEST_IMAGE_PIXEL_VALUE, tags::INSTITUTION_NAME] {
             assert!(first.get(stale).is_none(), "{stale}");
         }
         let source = first.element(tags::SOURCE_IMAGE_SEQUENCE).expect("there").items().expect("items");
@@ -140,5 +146,5 @@ fn bad_files_get_a_sentence() {
     assert!(error.contains("is not a usable DICOM file") && !error.contains('\n'), "{error}");
     let Some(data) = data() else { return };
     let error = Volume::read(&data.join("enhanced_and_odd/emri_small.dcm"), &Choice::default());
-    assert!(error.expect_err("no place").to_string().contains("no ImagePositionPatient"));
+    assert!(error.expect_err("no place").to_string().contains("no places of their own"));
 }

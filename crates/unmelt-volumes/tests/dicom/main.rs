@@ -1,0 +1,11 @@
+//! DICOM in and out: on series made here with dicom-object, and on public ones where they lie in `shared/` beside the
+//! checkout.
+
+mod broken;
+mod cases;
+mod geometry;
+mod make;
+mod public;
+mod reading;
+mod series;
+mod writing;
