@@ -147,7 +147,7 @@ def read(path: Path_, *, index: int | None = None, series: str | None = None) ->
     Args:
         path: File or folder.
         index: Which volume along the fourth dimension of a NIfTI file, from 0.
-        series: SeriesInstanceUID within a DICOM folder.
+        series: Which series of a DICOM folder: its number in the list of several, as text, or its SeriesInstanceUID.
 
     Raises:
         FileNotFoundError: There is no such file.

@@ -43,7 +43,7 @@ pub struct Reading {
 pub struct Choice {
     /// Index along the fourth dimension of a NIfTI file, from 0.
     pub index: Option<usize>,
-    /// SeriesInstanceUID within a DICOM folder.
+    /// Which series of a DICOM folder: its number in the list of several, from 1, or its SeriesInstanceUID.
     pub series: Option<String>,
 }
 

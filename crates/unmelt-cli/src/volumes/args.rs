@@ -83,7 +83,7 @@ pub struct Input {
     /// Which volume of a 4D NIfTI file, from 0
     #[arg(long)]
     pub index: Option<usize>,
-    /// Which series of a DICOM folder: its SeriesInstanceUID
+    /// Which series of a DICOM folder: its number in the list that is given where there are several, or its SeriesInstanceUID
     #[arg(long)]
     pub series: Option<String>,
 }

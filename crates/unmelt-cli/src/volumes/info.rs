@@ -33,7 +33,10 @@ fn kind(volume: &Volume) -> String {
         Source::Nifti(s) => {
             format!("NIfTI, sform code {}, qform code {}", s.header.sform_code, s.header.qform_code)
         }
-        Source::Dicom(s) => format!("DICOM {}, {} frames, series {}", s.modality, s.frames(), s.uid),
+        Source::Dicom(s) => {
+            let uid = unmelt_diffusion::files::plain(&s.uid);
+            format!("DICOM {}, {} frames, series {uid}", s.modality, s.frames())
+        }
         Source::Memory(_) => "an array in memory".into(),
     }
 }

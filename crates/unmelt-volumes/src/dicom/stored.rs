@@ -15,14 +15,15 @@ pub(super) struct Stored {
 
 impl Stored {
     /// For these values: whole numbers as they are where they are whole or fine enough, as Hounsfield units and most
-    /// signals are; otherwise in steps of a 32,000th of the largest. `window` is what the source had, if it still holds.
-    pub fn of(voxels: &[f32], window: Option<[f64; 2]>) -> Self {
+    /// signals are; otherwise in steps of a 32,000th of the largest. `window` is what the source had, if it still holds;
+    /// `exact` lets no fraction be rounded to a whole number.
+    pub fn of(voxels: &[f32], window: Option<[f64; 2]>, exact: bool) -> Self {
         let (low, high) = voxels.iter().fold((0.0f32, 0.0f32), |(l, h), v| (l.min(*v), h.max(*v)));
         let whole = voxels.iter().all(|v| v.fract() == 0.0);
         let fits = |from: f32, to: f32| low >= from && high <= to;
         let signed = !(low >= 0.0 && high > 32_767.0 && fits(0.0, 65_535.0));
         let (from, to) = if signed { (-32_768.0, 32_767.0) } else { (0.0, 65_535.0) };
-        let as_they_are = fits(from, to) && (whole || high - low >= 500.0);
+        let as_they_are = fits(from, to) && (whole || !exact && high - low >= 500.0);
         let (slope, signed) = match as_they_are {
             true => (1.0, signed),
             false => {
@@ -65,7 +66,7 @@ mod tests {
             vec![0.0, 100_000.0, 250_000.0],
             vec![-70_000.0, 70_000.0],
         ] {
-            let stored = Stored::of(&voxels, None);
+            let stored = Stored::of(&voxels, None, true);
             for v in &voxels {
                 let word = stored.word(*v);
                 let number = if stored.signed { f64::from(word as i16) } else { f64::from(word) };
@@ -73,7 +74,7 @@ mod tests {
                 assert!(error <= 0.5 * stored.slope && (stored.slope != 1.0 || error == 0.0), "{v} {error}");
             }
         }
-        let stored = Stored::of(&[0.0, 0.0], None);
+        let stored = Stored::of(&[0.0, 0.0], None, true);
         assert_eq!((stored.slope, stored.signed), (1.0, true));
         assert!(stored.window[1] > 0.0);
     }

@@ -17,6 +17,24 @@ use super::tags::text;
 use super::uid::{IMPLEMENTATION, is_valid, made};
 use crate::{Derivation, Error, Grid, Result, Source, Volume};
 
+/// Body parts of which there is one.
+const UNPAIRED: [&str; 14] = [
+    "HEAD",
+    "BRAIN",
+    "SKULL",
+    "NECK",
+    "CHEST",
+    "HEART",
+    "ABDOMEN",
+    "LIVER",
+    "PELVIS",
+    "CSPINE",
+    "TSPINE",
+    "LSPINE",
+    "SPINE",
+    "WHOLEBODY",
+];
+
 /// Writes a volume that came from a DICOM series as a derived one, a file for each slice, into a new or empty folder.
 pub fn write(volume: &Volume, derivation: &Derivation, folder: &Path) -> Result<()> {
     let Source::Dicom(series) = &volume.source else {
@@ -68,7 +86,7 @@ impl<'a> Derived<'a> {
             _ => uids::SECONDARY_CAPTURE_IMAGE_STORAGE,
         };
         let window = series.window.filter(|_| series.modality == "CT");
-        let stored = Stored::of(&voxels, window);
+        let stored = Stored::of(&voxels, window, derivation.task == "convert");
         let heights = series.sources.iter().map(|s| s.position.dot(&series.normal)).collect();
         Self { series, derivation, grid, voxels, class, stored, root, heights }
     }
@@ -108,6 +126,7 @@ impl<'a> Derived<'a> {
         self.image(&mut o, slice);
         match self.class {
             uids::MR_IMAGE_STORAGE => {
+                o.text_if_missing(tags::PATIENT_POSITION, VR::CS, "");
                 o.text_if_missing(tags::SCANNING_SEQUENCE, VR::CS, "RM");
                 o.text_if_missing(tags::SEQUENCE_VARIANT, VR::CS, "NONE");
                 for (tag, vr) in [
@@ -121,10 +140,14 @@ impl<'a> Derived<'a> {
                 }
             }
             uids::CT_IMAGE_STORAGE => {
+                o.text_if_missing(tags::PATIENT_POSITION, VR::CS, "");
                 o.text_if_missing(tags::KVP, VR::DS, "");
                 o.text(tags::RESCALE_TYPE, VR::LO, "HU");
             }
-            _ => o.text(tags::CONVERSION_TYPE, VR::CS, "WSD"),
+            _ => {
+                o.text(tags::CONVERSION_TYPE, VR::CS, "WSD");
+                o.text_if_missing(tags::PATIENT_ORIENTATION, VR::CS, "");
+            }
         }
         o.set
     }
@@ -141,11 +164,15 @@ impl<'a> Derived<'a> {
             (tags::ACCESSION_NUMBER, VR::SH),
             (tags::REFERRING_PHYSICIAN_NAME, VR::PN),
             (tags::POSITION_REFERENCE_INDICATOR, VR::LO),
-            (tags::LATERALITY, VR::CS),
             (tags::MANUFACTURER, VR::LO),
             (tags::ACQUISITION_NUMBER, VR::IS),
         ] {
             o.text_if_missing(tag, vr, "");
+        }
+        // Of a body part that may be paired it is asked which side.
+        let part = text(&o.set, tags::BODY_PART_EXAMINED).unwrap_or_default();
+        if !UNPAIRED.contains(&part.as_str()) {
+            o.text_if_missing(tags::LATERALITY, VR::CS, "");
         }
         let modality = if self.series.modality.is_empty() { "OT" } else { &self.series.modality };
         o.text(tags::MODALITY, VR::CS, modality);
@@ -304,7 +331,8 @@ pub(super) fn ds(v: f64) -> String {
     for digits in (0..=10).rev() {
         let text = format!("{v:.digits$}");
         if text.len() <= 16 && (v == 0.0 || v.abs() > 1e-4) {
-            return text;
+            let short = if digits > 0 { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+            return short.to_string();
         }
     }
     format!("{v:.8e}")

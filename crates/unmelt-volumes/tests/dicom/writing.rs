@@ -147,6 +147,13 @@ fn whole_numbers_of_mr_have_no_rescale() {
     let back = read(&folder.path().join("out")).volume;
     let error = back.voxels.iter().zip(&fractions.voxels).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(error < 1e-5, "{error}");
+    // A conversion rounds nothing to whole numbers, however large the values.
+    let folder = tempfile::tempdir().expect("a folder");
+    let halves = volume.with_voxels(volume.voxels.iter().map(|v| 10.0 * v + 0.5).collect());
+    derived(&halves, "convert", folder.path());
+    let back = read(&folder.path().join("out")).volume;
+    let error = back.voxels.iter().zip(&halves.voxels).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(error < 0.05, "{error}");
     // Unsigned numbers beyond those of two signed bytes, and the lowest signed one.
     for (words, signed) in [([65_535u16, 0, 7], 0u16), ([0x8000, 3, 0x7FFF], 1)] {
         let folder = series(&[0.0, 2.0], |_, slice| {
