@@ -95,13 +95,15 @@ fn same_plane(first: &Frame, other: &Frame, path: &Path) -> std::result::Result<
     let names = || (file(first, path), file(other, path));
     if first.size != other.size {
         let ((a, b), [x, y], [u, v]) = (names(), first.size, other.size);
-        return Err(format!("its slices are not all of one size: {a} has {x} × {y} pixels, {b} {u} × {v}"));
+        return Err(format!(
+            "its slices are not all of one size: {a} has {x} × {y} pixels, {b} {u} × {v}; leave out what does not belong to it"
+        ));
     }
     let close = |a: f64, b: f64| (a - b).abs() <= 2e-4 * a.max(b);
     if !(0..2).all(|k| close(first.spacing[k], other.spacing[k])) {
         let ((a, b), [x, y], [u, v]) = (names(), first.spacing, other.spacing);
         return Err(format!(
-            "its slices are not all of one PixelSpacing: columns and rows of {a} lie {x} and {y} mm apart, those of {b} {u} and {v} mm"
+            "its slices are not all of one PixelSpacing: columns and rows of {a} lie {x} and {y} mm apart, those of {b} {u} and {v} mm; leave out what does not belong to it"
         ));
     }
     Ok(())

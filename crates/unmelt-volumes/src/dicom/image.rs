@@ -63,7 +63,7 @@ impl Image {
         };
         if rows == 0 || columns == 0 {
             return Err(fail(format!(
-                "its image has {rows} rows and {columns} columns, so there is nothing to read"
+                "its image has {rows} rows and {columns} columns, so there is nothing to read; leave it out"
             )));
         }
         let Some(place) = opened.pixels else {
@@ -86,7 +86,7 @@ impl Image {
             }
             Some(length) if length.min(there) < needed => {
                 return Err(fail(format!(
-                    "its pixel data are cut off: {} of {needed} bytes are there ({frames} frames of {columns} × {rows})",
+                    "its pixel data are cut off: {} of {needed} bytes are there (frames: {frames}, of {columns} × {rows}); copy the file again from where it came",
                     length.min(there)
                 )));
             }

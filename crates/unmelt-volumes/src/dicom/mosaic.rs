@@ -30,7 +30,7 @@ pub(super) fn tiles(frame: Frame, set: &Dataset, path: &Path) -> Result<Vec<Fram
         }
         (Some(a), Some(b)) if a != b => {
             return Err(fail(format!(
-                "it is a Siemens mosaic of {a} slices by one private element and of {b} by another"
+                "it is a Siemens mosaic of {a} slices by one private element and of {b} by another; export it as single slices"
             )));
         }
         (a, b) => a.or(b).unwrap_or(0),
@@ -40,7 +40,7 @@ pub(super) fn tiles(frame: Frame, set: &Dataset, path: &Path) -> Result<Vec<Fram
         fault(
             path,
             format!(
-                "it is a Siemens mosaic of {images} slices, which an image of {columns} × {rows} cannot hold"
+                "it is a Siemens mosaic of {images} slices, which an image of {columns} × {rows} cannot hold; export it as single slices"
             ),
         )
     };
@@ -94,7 +94,11 @@ pub(super) fn fault_behind(
         let (x, y) = (k % across * size[0], k / across * size[1]);
         (0..size[1]).any(|r| samples[(y + r) * columns + x..][..size[0]].iter().any(|v| *v != 0.0))
     });
-    filled.then(|| format!("its mosaic says that it has {tiles} slices, and its image holds more"))
+    filled.then(|| {
+        format!(
+            "its mosaic says that it has {tiles} slices, and its image holds more; export it as single slices"
+        )
+    })
 }
 
 /// A whole number of two or four bytes.

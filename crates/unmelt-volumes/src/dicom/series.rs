@@ -256,7 +256,13 @@ fn by_time(mut group: Group) -> Vec<Group> {
         return vec![group];
     }
     if let Some((a, b)) = beside(&group.frames, &places) {
-        let text = format!("it lies beside {} at one height, so that they make no volume", b.display());
+        let text = match a == b {
+            true => "frames of it lie beside each other at one height, so that they make no volume".into(),
+            false => format!(
+                "it lies beside {} at one height, so that they make no volume; leave one of them out",
+                b.display()
+            ),
+        };
         group.faults.push(fault(&a, text));
         return vec![group];
     }
