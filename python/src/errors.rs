@@ -94,7 +94,7 @@ impl IntoPython for unmelt_volumes::Error {
         use unmelt_volumes::Error as E;
         match self {
             E::Core(core) => core.into_python(),
-            E::Format { .. } => FormatError::new_err(pythonic(&self.to_string())),
+            E::Format { .. } | E::Damaged { .. } => FormatError::new_err(pythonic(&self.to_string())),
             _ => PyValueError::new_err(pythonic(&self.to_string())),
         }
     }

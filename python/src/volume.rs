@@ -262,11 +262,17 @@ fn matrix(affine: &Bound<'_, PyAny>) -> PyResult<Matrix4<f64>> {
 /// A mask of an array in the order of a volume's axes, or of a volume on its grid, in RAS order.
 pub fn mask(volume: &Volume, mask: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<bool>> {
     if let Ok(mask) = mask.cast::<Volume>() {
-        let mask = &mask.get().inner;
-        return match mask.grid.same_as(&volume.inner.grid) {
-            true => Ok(mask.voxels.iter().map(|v| *v != 0.0).collect()),
-            false => Err(bad_argument(name, "lies on another grid than the volume; resample it")),
-        };
+        let (py, mask) = (mask.py(), &mask.get().inner);
+        if !mask.grid.near(&volume.inner.grid, unmelt_volumes::mask::TOLERANCE) {
+            return Err(bad_argument(name, "lies on another grid than the volume; resample it"));
+        }
+        let (marks, warnings) =
+            unmelt_volumes::mask::marked(mask).map_err(|e| bad_argument(name, format!("is no mask: {e}")))?;
+        for warning in warnings {
+            let text = std::ffi::CString::new(format!("the {name} {warning}"))?;
+            PyErr::warn(py, &py.get_type::<pyo3::exceptions::PyUserWarning>(), &text, 2)?;
+        }
+        return Ok(marks);
     }
     let array = real::<f32>(mask, name, Some(3))?;
     let shape = volume.stored_shape();
@@ -289,7 +295,9 @@ pub fn read_volume(
     index: Option<usize>,
     series: Option<String>,
 ) -> PyResult<(Volume, Vec<String>)> {
-    let reading = py.detach(|| unmelt_volumes::Volume::read(&path, &Choice { index, series })).or_raise()?;
+    let reading = py
+        .detach(|| unmelt_volumes::Volume::read(&path, &Choice { index, series, ..Choice::default() }))
+        .or_raise()?;
     Ok((Volume::new(reading.volume, "convert", ""), reading.warnings))
 }
 

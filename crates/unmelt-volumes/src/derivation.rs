@@ -8,3 +8,10 @@ pub struct Derivation {
     /// The model that did it; empty for a conversion.
     pub model: String,
 }
+
+impl Derivation {
+    /// The same in a few words, for the description in a header: "unmelt 0.1.0: denoise". It names no file, no model and no person.
+    pub fn mark(&self) -> String {
+        format!("unmelt {}: {}", env!("CARGO_PKG_VERSION"), self.task)
+    }
+}

@@ -19,6 +19,22 @@ pub enum Error {
         /// What is wrong with it.
         fault: String,
     },
+    /// A packed file whose data do not fit its checksum, or that is cut off.
+    #[error("{path} is damaged: {fault}; get it anew", path = path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// Several volumes in a file where one is wanted.
+    #[error("{path} holds {count} volumes; choose one by its index, from 0", path = path.display())]
+    SeveralVolumes {
+        /// Which file.
+        path: PathBuf,
+        /// How many.
+        count: usize,
+    },
     /// Several DICOM series where one is wanted.
     #[error("{path} holds {} series; choose one with --series:{}", series.len(), list(series), path = path.display())]
     SeveralSeries {

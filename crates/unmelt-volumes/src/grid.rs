@@ -33,7 +33,7 @@ impl Grid {
 
     /// Number of voxels.
     pub fn voxels(&self) -> usize {
-        self.shape.iter().product()
+        self.shape.iter().fold(1, |n, d| n.saturating_mul(*d))
     }
 
     /// Distance between neighbours along each axis, in mm.
@@ -48,7 +48,12 @@ impl Grid {
 
     /// Whether both have the same shape, and voxels in the same places to a hundredth of a voxel.
     pub fn same_as(&self, other: &Self) -> bool {
-        let tolerance = 0.01 * self.spacing().into_iter().fold(f64::INFINITY, f64::min);
+        self.near(other, 0.01)
+    }
+
+    /// Whether both have the same shape, and voxels in the same places to a part of a voxel.
+    pub fn near(&self, other: &Self, part: f64) -> bool {
+        let tolerance = part * self.spacing().into_iter().fold(f64::INFINITY, f64::min);
         let corners = (0..8).map(|k| std::array::from_fn(|a| (k >> a & 1) as f64 * self.shape[a] as f64));
         self.shape == other.shape
             && corners.into_iter().all(|c| (self.world(c) - other.world(c)).norm() <= tolerance)
@@ -190,6 +195,26 @@ impl Orientation {
         out
     }
 
+    /// Where the voxels of a stored array of this shape lie in RAS order: its rows along the first stored axis, one after another.
+    pub fn stored_rows(&self, stored: [usize; 3]) -> impl Iterator<Item = impl Iterator<Item = usize>> {
+        let ras = self.axes.map(|a| stored[a] as isize);
+        let steps = [1, ras[0], ras[0] * ras[1]];
+        let (mut start, mut strides) = (0, [0; 3]);
+        for world in 0..3 {
+            strides[self.axes[world]] = if self.flips[world] { -steps[world] } else { steps[world] };
+            if self.flips[world] {
+                start += (ras[world] - 1) * steps[world];
+            }
+        }
+        let [nx, ny, nz] = stored.map(|n| n as isize);
+        (0..nz).flat_map(move |k| {
+            (0..ny).map(move |j| {
+                let row = start + k * strides[2] + j * strides[1];
+                (0..nx).map(move |i| (row + i * strides[0]) as usize)
+            })
+        })
+    }
+
     fn walk(&self, stored: [usize; 3], start: usize, strides: [isize; 3], mut visit: impl FnMut(usize)) {
         let [nx, ny, nz] = self.axes.map(|a| stored[a] as isize);
         for k in 0..nz {
@@ -218,6 +243,8 @@ mod tests {
             prop_assert_eq!(Orientation::of(&stored.affine), Some(orientation));
             let data: Vec<usize> = (0..60).collect();
             let there = orientation.gather(&data, stored.shape);
+            let rows = orientation.stored_rows(stored.shape).flatten().map(|at| there[at]);
+            prop_assert_eq!(rows.collect::<Vec<_>>(), data.clone());
             prop_assert_eq!(orientation.scatter(&there, stored.shape), data);
         }
     }

@@ -2,48 +2,13 @@
 
 use std::path::Path;
 
-use npyz::NpyFile;
 use rustfft::num_complex::Complex32;
 use unmelt_diffusion::measurement::Measurement;
 
 use crate::measurement::{Fourier, opposite};
 use crate::{Error, Result};
 
-/// Complex numbers with the shape of their file.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ComplexArray {
-    /// Sizes, the last runs fastest.
-    pub shape: Vec<usize>,
-    /// The numbers in that order.
-    pub values: Vec<Complex32>,
-}
-
-/// Reads complex64 or complex128 numbers of a `.npy` file in C order.
-pub fn read_npy(path: &Path) -> Result<ComplexArray> {
-    let fault = |text: String| Error::format(".npy file of complex numbers", path, text);
-    let length = std::fs::metadata(path).map_err(Error::file("read", path))?.len();
-    let file = std::fs::File::open(path).map_err(Error::file("read", path))?;
-    let npy = NpyFile::new(std::io::BufReader::new(file)).map_err(|e| fault(e.to_string()))?;
-    let shape: Vec<usize> = npy.shape().iter().map(|n| *n as usize).collect();
-    if npy.order() != npyz::Order::C {
-        return Err(fault("its array is in Fortran order; save it with numpy.ascontiguousarray".into()));
-    }
-    let count = shape.iter().try_fold(1usize, |n, d| n.checked_mul(*d));
-    if count.is_none_or(|n| n as u64 > length / 8) {
-        return Err(fault("it is truncated: its header promises more numbers than the file holds".into()));
-    }
-    let kind = npy.dtype().descr();
-    let values: Vec<Complex32> = if kind.contains("c16") {
-        let wide = npy.into_vec::<rustfft::num_complex::Complex64>().map_err(|e| fault(e.to_string()))?;
-        wide.into_iter().map(|v| Complex32::new(v.re as f32, v.im as f32)).collect()
-    } else {
-        npy.into_vec().map_err(|_| fault(format!("its numbers are {kind}, not complex")))?
-    };
-    if values.iter().any(|v| !(v.re.is_finite() && v.im.is_finite())) {
-        return Err(fault("it holds numbers that are not finite".into()));
-    }
-    Ok(ComplexArray { shape, values })
-}
+pub use crate::npy::{ComplexArray, read_npy};
 
 /// k-space of slices seen by coils, `[coil, slice, y, x]`, the zero frequency in the middle as scanners store it.
 #[derive(Clone, Debug, PartialEq)]

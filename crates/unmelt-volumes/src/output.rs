@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
-use crate::nifti::Element;
-use crate::{Derivation, Error, Result, Source, Volume, dicom, nifti};
+use crate::nifti::{self, Element, foreign};
+use crate::{Derivation, Error, Result, Source, Volume, dicom};
+
+/// Ends of names that are no names of folders.
+const FILES: [&str; 8] = [".hdr", ".img", ".dcm", ".gz", ".npy", ".csv", ".json", ".nii"];
 
 /// Whether a name is that of a NIfTI file that can be written.
 pub fn is_nifti(path: &Path) -> bool {
@@ -23,8 +26,9 @@ pub fn check(path: &Path, dicom_came_in: bool) -> Result<()> {
             }
         };
     }
-    if path.is_file() || path.extension().is_some_and(|e| e == "hdr" || e == "img" || e == "dcm" || e == "gz")
-    {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let is_file_name = FILES.iter().any(|end| name.ends_with(end)) || foreign::by_name(path).is_some();
+    if path.is_file() || is_file_name {
         return Err(Error::Output { path: path.into(), fault: "is no name to write to" });
     }
     if !dicom_came_in {
@@ -35,13 +39,28 @@ pub fn check(path: &Path, dicom_came_in: bool) -> Result<()> {
 }
 
 impl Volume {
-    /// Writes the volume as NIfTI (CT as int16) or as a derived DICOM series, by the name.
+    /// Writes the volume as NIfTI or as a derived DICOM series, by the name. What was done stands in front of the description of a
+    /// NIfTI header; a file that only changed its name or its packing keeps its own.
+    ///
+    /// CT is written as int16 if that holds it: whole Hounsfield units are what an estimate is good for. What was only converted
+    /// keeps its fractions, as 32-bit floats.
     pub fn write(&self, path: &Path, derivation: &Derivation) -> Result<()> {
         check(path, matches!(self.source, Source::Dicom(_)))?;
         if !is_nifti(path) {
             return dicom::write(self, derivation, path);
         }
-        let element = if self.is_ct() { Element::Int16 } else { Element::Float32 };
-        nifti::write(self, element, path)
+        let converted = derivation.task == "convert";
+        let fits = |v: &f32| v.abs() <= f32::from(i16::MAX) && (!converted || v.fract() == 0.0);
+        let whole = self.is_ct() && self.voxels.iter().all(fits);
+        let described = matches!(&self.source, Source::Nifti(s) if s.header.descrip[0] != 0);
+        let mark = if converted && described { String::new() } else { derivation.mark() };
+        nifti::write_marked(self, if whole { Element::Int16 } else { Element::Float32 }, &mark, path)
+    }
+
+    /// Writes a map that belongs to a volume in the same place: a standard deviation, an end of an interval. It is NIfTI with
+    /// 32-bit floats, whatever the volume is, and `what` it is stands in the header's description in plain ASCII.
+    pub fn write_map(&self, path: &Path, derivation: &Derivation, what: &str) -> Result<()> {
+        check(path, false)?;
+        nifti::write_marked(self, Element::Float32, &format!("{}, {what}", derivation.mark()), path)
     }
 }

@@ -45,6 +45,8 @@ pub struct Choice {
     pub index: Option<usize>,
     /// Which series of a DICOM folder: its number in the list of several, from 1, or its SeriesInstanceUID.
     pub series: Option<String>,
+    /// Whether a packed file is read whose data do not fit its checksum: with a warning in place of an error.
+    pub force: bool,
 }
 
 impl Volume {
@@ -72,6 +74,14 @@ impl Volume {
         }
     }
 
+    /// Takes the free text of its source away, in which names of persons may stand: of a NIfTI file its description, the names in its
+    /// header and its extensions. A derived DICOM series has no such text.
+    pub fn strip(&mut self) {
+        if let Source::Nifti(source) = &mut self.source {
+            Arc::make_mut(source).clear_text();
+        }
+    }
+
     /// Whether the values are Hounsfield units: the source says CT.
     pub fn is_ct(&self) -> bool {
         matches!(&self.source, Source::Dicom(series) if series.modality == "CT")
@@ -83,7 +93,7 @@ impl Volume {
         let is_dicom = metadata.is_dir() || crate::dicom::is_dicom(path);
         match (is_dicom, choice.index, choice.series.as_deref()) {
             (true, None, series) => crate::dicom::read(path, series),
-            (false, index, None) => crate::nifti::read(path, index),
+            (false, _, None) => crate::nifti::read_with(path, choice),
             (true, Some(_), _) => {
                 Err(not_there(path, "is DICOM, and an index chooses among the volumes of a 4D NIfTI file"))
             }

@@ -86,6 +86,9 @@ pub struct Input {
     /// Which series of a DICOM folder: its number in the list that is given where there are several, or its SeriesInstanceUID
     #[arg(long)]
     pub series: Option<String>,
+    /// Read a packed NIfTI file although its data do not fit its checksum
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -114,6 +117,9 @@ pub struct Enhance {
     /// File to write (.nii or .nii.gz), or a folder for a derived DICOM series, where a DICOM series came in
     #[arg(long)]
     pub output: PathBuf,
+    /// Leave out all free text of a NIfTI header (description, names, extensions), in which names of persons may stand
+    #[arg(long)]
+    pub strip: bool,
     /// denoise: standard deviation of the noise in the scan's units, or auto
     #[arg(long, default_value = "auto")]
     pub sigma: String,
@@ -185,6 +191,9 @@ pub struct Convert {
     pub input: Input,
     /// File to write (.nii or .nii.gz), or a folder for DICOM, where a DICOM series came in
     pub output: PathBuf,
+    /// Leave out all free text of a NIfTI header (description, names, extensions), in which names of persons may stand
+    #[arg(long)]
+    pub strip: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -8,7 +8,10 @@ use crate::failure::Failure;
 
 /// Converts.
 pub fn run(args: &Convert) -> Result<(), Failure> {
-    let volume = files::read(&args.input)?;
+    let mut volume = files::read(&args.input)?;
+    if args.strip {
+        volume.strip();
+    }
     output::check(&args.output, matches!(volume.source, Source::Dicom(_)))?;
     volume.write(&args.output, &Derivation { task: "convert".into(), model: String::new() })?;
     println!("Wrote {}.", args.output.display());

@@ -17,10 +17,13 @@ use crate::progress::Bar;
 pub fn run(args: &Enhance) -> Result<(), Failure> {
     let from_npy = args.input.input.extension().is_some_and(|e| e == "npy");
     let npy = if from_npy { Some(read_kspace(args)?) } else { None };
-    let volume = match &npy {
+    let mut volume = match &npy {
         Some((volume, _, _)) => volume.clone(),
         None => files::read(&args.input)?,
     };
+    if args.strip {
+        volume.strip();
+    }
     let dicom = matches!(volume.source, unmelt_volumes::Source::Dicom(_));
     check_outputs(args, dicom)?;
     let task = match &npy {
@@ -92,12 +95,12 @@ fn check_outputs(args: &Enhance, dicom: bool) -> Result<(), Failure> {
 fn write(args: &Enhance, enhanced: &Enhanced, derivation: &Derivation) -> Result<(), Failure> {
     let volume = &enhanced.volume;
     if let (Some(path), Some(deviation)) = (&args.std, &enhanced.deviation) {
-        volume.with_voxels(deviation.clone()).write(path, derivation)?;
+        volume.with_voxels(deviation.clone()).write_map(path, derivation, "standard deviation")?;
     }
     if let (Some(half), [low, high]) = (&enhanced.half_interval, &args.interval[..]) {
-        for (path, sign) in [(low, -1.0), (high, 1.0)] {
+        for (path, sign, what) in [(low, -1.0, "lower end"), (high, 1.0, "upper end")] {
             let end = volume.voxels.iter().zip(half).map(|(v, h)| v + sign * h).collect();
-            volume.with_voxels(end).write(path, derivation)?;
+            volume.with_voxels(end).write_map(path, derivation, &format!("{what} of the 90 % interval"))?;
         }
     }
     Ok(volume.write(&args.output, derivation)?)
@@ -131,8 +134,12 @@ fn task(args: &Enhance, volume: &Volume) -> Result<Task, Failure> {
             },
         },
         TaskName::Inpaint => {
-            let mask = files::read_on_grid_of((volume, &args.input.input), mask_path(args)?)?;
-            Task::Inpaint { missing: mask.voxels.iter().map(|v| *v != 0.0).collect() }
+            let path = mask_path(args)?;
+            let missing = files::read_mask_on_grid_of((volume, &args.input.input), path)?;
+            if let Some(doubt) = unmelt_volumes::mask::doubt(&missing) {
+                eprintln!("warning: the mask {} {doubt}", path.display());
+            }
+            Task::Inpaint { missing }
         }
         TaskName::Outpaint => {
             let (low, high) = extension(&args.extend, &volume.grid)?;
@@ -140,7 +147,7 @@ fn task(args: &Enhance, volume: &Volume) -> Result<Task, Failure> {
         }
         TaskName::Kspace => {
             let path = mask_path(args)?;
-            let marked = files::read_only(path)?;
+            let (marked, marks) = files::read_mask(path)?;
             let [nx, ny, _] = volume.grid.shape;
             if marked.grid.shape[..2] != [nx, ny] {
                 let [mx, my, _] = marked.grid.shape;
@@ -150,8 +157,8 @@ fn task(args: &Enhance, volume: &Volume) -> Result<Task, Failure> {
                 );
                 return Err(Failure::usage(text));
             }
-            let sampled: Vec<bool> = marked.voxels[..nx * ny].iter().map(|v| *v != 0.0).collect();
-            let (measurement, data) = kspace::of_zero_filled(&volume.voxels, volume.grid.shape, &sampled)
+            let sampled = &marks[..nx * ny];
+            let (measurement, data) = kspace::of_zero_filled(&volume.voxels, volume.grid.shape, sampled)
                 .map_err(about_files(args))?;
             Task::KSpace { measurement, data }
         }

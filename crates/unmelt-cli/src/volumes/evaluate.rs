@@ -24,7 +24,7 @@ pub fn run(args: &Evaluate) -> Result<(), Failure> {
     let truth = files::read_only(&args.truth)?;
     let on_its_grid = |path: &Path| files::read_on_grid_of((&truth, &args.truth), path);
     let marked: Vec<bool> = match &args.mask {
-        Some(path) => on_its_grid(path)?.voxels.iter().map(|v| *v != 0.0).collect(),
+        Some(path) => files::read_mask_on_grid_of((&truth, &args.truth), path)?,
         None => intensity::foreground(&truth.voxels),
     };
     let ends = match &args.interval[..] {

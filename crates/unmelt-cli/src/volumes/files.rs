@@ -2,20 +2,26 @@
 
 use std::path::Path;
 
-use unmelt_volumes::{Choice, Volume};
+use unmelt_volumes::{Choice, Error, Volume, mask};
 
 use super::args::Input;
 use crate::failure::Failure;
 
 /// Reads a volume, and says what had to be corrected.
 pub fn read(input: &Input) -> Result<Volume, Failure> {
-    let choice = Choice { index: input.index, series: input.series.clone() };
-    read_with(&input.input, &choice)
+    let choice = Choice { index: input.index, series: input.series.clone(), force: input.force };
+    read_with(&input.input, &choice).map_err(|error| match error {
+        Error::Damaged { .. } => {
+            Failure::from(error).hint("--force reads it all the same, if its data can be unpacked")
+        }
+        Error::SeveralVolumes { .. } => Failure::from(error).hint("--index 0 takes the first"),
+        other => other.into(),
+    })
 }
 
 /// Reads a volume of which there is but one.
 pub fn read_only(path: &Path) -> Result<Volume, Failure> {
-    read_with(path, &Choice::default())
+    Ok(read_with(path, &Choice::default())?)
 }
 
 /// Reads a volume that has to lie on the grid of another.
@@ -24,17 +30,46 @@ pub fn read_on_grid_of(other: (&Volume, &Path), path: &Path) -> Result<Volume, F
     if volume.grid.same_as(&like.grid) {
         return Ok(volume);
     }
-    Err(Failure::usage(format!(
+    Err(other_grid((&volume, path), (like, like_path)))
+}
+
+/// Reads a mask that has to lie on the grid of a volume: true where it marks a voxel.
+pub fn read_mask_on_grid_of(other: (&Volume, &Path), path: &Path) -> Result<Vec<bool>, Failure> {
+    let (volume, (like, like_path)) = (read_only(path)?, other);
+    if !volume.grid.near(&like.grid, mask::TOLERANCE) {
+        return Err(other_grid((&volume, path), (like, like_path)));
+    }
+    marked(&volume, path)
+}
+
+/// Reads a mask: its volume, and true where it marks a voxel.
+pub fn read_mask(path: &Path) -> Result<(Volume, Vec<bool>), Failure> {
+    let volume = read_only(path)?;
+    let marks = marked(&volume, path)?;
+    Ok((volume, marks))
+}
+
+fn marked(volume: &Volume, path: &Path) -> Result<Vec<bool>, Failure> {
+    let (marks, warnings) =
+        mask::marked(volume).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))?;
+    for warning in warnings {
+        eprintln!("warning: the mask {} {warning}", path.display());
+    }
+    Ok(marks)
+}
+
+fn other_grid((volume, path): (&Volume, &Path), (like, like_path): (&Volume, &Path)) -> Failure {
+    Failure::usage(format!(
         "{} ({}) lies on another grid than {} ({})",
         path.display(),
         volume.grid,
         like_path.display(),
         like.grid
     ))
-    .hint("resample it onto that grid"))
+    .hint("resample it onto that grid")
 }
 
-fn read_with(path: &Path, choice: &Choice) -> Result<Volume, Failure> {
+fn read_with(path: &Path, choice: &Choice) -> Result<Volume, Error> {
     let reading = Volume::read(path, choice)?;
     for warning in &reading.warnings {
         eprintln!("warning: {warning}");

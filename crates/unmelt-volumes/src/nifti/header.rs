@@ -1,53 +1,351 @@
-//! The header: both versions, the affine, and what can be wrong with them.
+//! The header of both versions (nifti1.h and nifti2.h of the NIfTI committee), in the widths of version 2.
 
-use std::io::Cursor;
 use std::path::Path;
 
-use ::nifti::{Endianness, NiftiHeader};
-use nalgebra::{Matrix3, Matrix4, Quaternion, UnitQuaternion, Vector3};
-
-use crate::{Error, Grid, Result};
+use crate::{Error, Result};
 
 /// Bytes of a header of version 1.
 pub(super) const SIZE_1: usize = 348;
 /// Bytes of a header of version 2.
 pub(super) const SIZE_2: usize = 540;
+/// What stands behind the magic of version 2; a transfer as text changes it.
+const LINE_ENDS: [u8; 4] = *b"\r\n\x1a\n";
 
 pub(super) fn fault(path: &Path, fault: impl Into<String>) -> Error {
     Error::format("NIfTI file", path, fault)
 }
 
-/// The header at the start of `bytes`, and how many bytes it takes.
-pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<(NiftiHeader, usize)> {
-    let size = bytes.first_chunk::<4>().ok_or_else(|| fault(path, "it is shorter than a header"))?;
-    let sizes = [i32::from_le_bytes(*size), i32::from_be_bytes(*size)];
-    if sizes.contains(&(SIZE_2 as i32)) {
-        let header = bytes.first_chunk::<SIZE_2>().ok_or_else(|| fault(path, "its header is cut off"))?;
-        let endianness = if sizes[0] == SIZE_2 as i32 { Endianness::Little } else { Endianness::Big };
-        return Ok((version_2(header, endianness, path)?, SIZE_2));
-    }
-    if !sizes.contains(&(SIZE_1 as i32)) {
-        return Err(fault(path, "it does not begin with a NIfTI header"));
-    }
-    let bytes = bytes.get(..SIZE_1).ok_or_else(|| fault(path, "its header is cut off"))?;
-    let magic = &bytes[344..348];
-    if magic != b"n+1\0" && magic != b"ni1\0" {
-        return Err(fault(path, "its header has no NIfTI magic, as an ANALYZE file has none"));
-    }
-    let header = NiftiHeader::from_reader(Cursor::new(bytes)).map_err(|e| fault(path, e.to_string()))?;
-    Ok((header, SIZE_1))
+/// A version of the format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// Sizes up to 32,767, places as 32-bit floats.
+    One,
+    /// Sizes and places in 64 bits.
+    Two,
 }
 
-/// Reads numbers of a header of version 2 at their offsets.
+impl Version {
+    /// Bytes of its header.
+    pub(super) fn size(self) -> usize {
+        match self {
+            Self::One => SIZE_1,
+            Self::Two => SIZE_2,
+        }
+    }
+}
+
+/// The fields of a header, lengths in the file's own unit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Header {
+    /// Which version the file is of.
+    pub version: Version,
+    /// Whether its numbers are big-endian.
+    pub big_endian: bool,
+    /// Whether its voxels lie in a file of their own (`.hdr` with `.img`).
+    pub pair: bool,
+    /// Number of dimensions, and the size of each.
+    pub dim: [i64; 8],
+    /// Type of the voxels, by NIfTI's number.
+    pub datatype: i16,
+    /// Bits of a voxel.
+    pub bitpix: i16,
+    /// Handedness of the qform (1 or −1), and the spacing along each dimension.
+    pub pixdim: [f64; 8],
+    /// Byte at which the voxels begin.
+    pub vox_offset: f64,
+    /// Factor that makes stored numbers values; 0 for none.
+    pub scl_slope: f64,
+    /// What is added after that.
+    pub scl_inter: f64,
+    /// Value shown as white.
+    pub cal_max: f64,
+    /// Value shown as black.
+    pub cal_min: f64,
+    /// Units of space (the lowest three bits) and of time.
+    pub xyzt_units: i32,
+    /// Which dimensions are frequency, phase and slice.
+    pub dim_info: u8,
+    /// First slice of the acquisition.
+    pub slice_start: i64,
+    /// Last slice of it.
+    pub slice_end: i64,
+    /// Order of the slices.
+    pub slice_code: i32,
+    /// Time of one slice.
+    pub slice_duration: f64,
+    /// Time of the first volume.
+    pub toffset: f64,
+    /// What the values mean, by NIfTI's number.
+    pub intent_code: i32,
+    /// Parameters of that.
+    pub intent: [f64; 3],
+    /// Name of that.
+    pub intent_name: [u8; 16],
+    /// Any text.
+    pub descrip: [u8; 80],
+    /// Name of another file.
+    pub aux_file: [u8; 24],
+    /// Text of version 1 that nothing reads.
+    pub data_type: [u8; 10],
+    /// Text of version 1 that nothing reads.
+    pub db_name: [u8; 18],
+    /// To which space the qform leads; 0 for none.
+    pub qform_code: i32,
+    /// To which space the sform leads; 0 for none.
+    pub sform_code: i32,
+    /// The last three parts of the qform's unit quaternion.
+    pub quatern: [f64; 3],
+    /// The qform's place of the first voxel.
+    pub offset: [f64; 3],
+    /// The first three rows of the sform.
+    pub srow: [[f64; 4]; 3],
+}
+
+impl Header {
+    /// The header of a volume without one: millimetres, scanner coordinates.
+    pub fn fresh() -> Self {
+        Self {
+            version: Version::One,
+            big_endian: false,
+            pair: false,
+            dim: [3, 1, 1, 1, 1, 1, 1, 1],
+            datatype: 16,
+            bitpix: 32,
+            pixdim: [1.0; 8],
+            vox_offset: 352.0,
+            scl_slope: 1.0,
+            scl_inter: 0.0,
+            cal_max: 0.0,
+            cal_min: 0.0,
+            xyzt_units: 2,
+            dim_info: 0,
+            slice_start: 0,
+            slice_end: 0,
+            slice_code: 0,
+            slice_duration: 0.0,
+            toffset: 0.0,
+            intent_code: 0,
+            intent: [0.0; 3],
+            intent_name: [0; 16],
+            descrip: [0; 80],
+            aux_file: [0; 24],
+            data_type: [0; 10],
+            db_name: [0; 18],
+            qform_code: 1,
+            sform_code: 1,
+            quatern: [0.0; 3],
+            offset: [0.0; 3],
+            srow: [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]],
+        }
+    }
+
+    /// Takes all free text away.
+    pub fn clear_text(&mut self) {
+        (self.descrip, self.aux_file, self.intent_name) = ([0; 80], [0; 24], [0; 16]);
+        (self.data_type, self.db_name) = ([0; 10], [0; 18]);
+    }
+
+    /// Millimetres of the file's unit of length; none where the header names no unit that there is.
+    pub(super) fn unit(&self) -> Option<f64> {
+        match self.xyzt_units & 7 {
+            0 | 2 => Some(1.0),
+            1 => Some(1000.0),
+            3 => Some(0.001),
+            _ => None,
+        }
+    }
+
+    /// The version that `start`, the first four bytes of a file, begins, and whether it is big-endian.
+    pub(super) fn version_of(start: [u8; 4]) -> Option<(Version, bool)> {
+        [Version::One, Version::Two].into_iter().find_map(|version| {
+            let size = version.size() as i32;
+            (size.to_le_bytes() == start || size.to_be_bytes() == start)
+                .then(|| (version, size.to_be_bytes() == start))
+        })
+    }
+
+    /// The header in `bytes`, which are as many as its version has.
+    pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Self> {
+        let version = bytes.first_chunk().and_then(|start| Self::version_of(*start));
+        let (version, big_endian) =
+            version.ok_or_else(|| fault(path, "it does not begin with a NIfTI header"))?;
+        let bytes = bytes.get(..version.size()).ok_or_else(|| fault(path, "it ends within its header"))?;
+        let fields = Fields { bytes, big_endian };
+        match version {
+            Version::One => Self::version_1(&fields, path),
+            Version::Two => Self::version_2(&fields, path),
+        }
+    }
+
+    fn version_1(f: &Fields, path: &Path) -> Result<Self> {
+        let magic: [u8; 4] = f.bytes(344);
+        if magic != *b"n+1\0" && magic != *b"ni1\0" {
+            return Err(fault(path, "its header has no NIfTI magic, as an ANALYZE file has none"));
+        }
+        Ok(Self {
+            version: Version::One,
+            big_endian: f.big_endian,
+            pair: magic == *b"ni1\0",
+            dim: std::array::from_fn(|k| f.i16(40 + 2 * k).into()),
+            datatype: f.i16(70),
+            bitpix: f.i16(72),
+            pixdim: f.f32s(76),
+            vox_offset: f.f32(108),
+            scl_slope: f.f32(112),
+            scl_inter: f.f32(116),
+            cal_max: f.f32(124),
+            cal_min: f.f32(128),
+            xyzt_units: f.bytes::<1>(123)[0].into(),
+            dim_info: f.bytes::<1>(39)[0],
+            slice_start: f.i16(74).into(),
+            slice_end: f.i16(120).into(),
+            slice_code: f.bytes::<1>(122)[0].into(),
+            slice_duration: f.f32(132),
+            toffset: f.f32(136),
+            intent_code: f.i16(68).into(),
+            intent: f.f32s(56),
+            intent_name: f.bytes(328),
+            descrip: f.bytes(148),
+            aux_file: f.bytes(228),
+            data_type: f.bytes(4),
+            db_name: f.bytes(14),
+            qform_code: f.i16(252).into(),
+            sform_code: f.i16(254).into(),
+            quatern: f.f32s(256),
+            offset: f.f32s(268),
+            srow: [f.f32s(280), f.f32s(296), f.f32s(312)],
+        })
+    }
+
+    fn version_2(f: &Fields, path: &Path) -> Result<Self> {
+        let magic: [u8; 4] = f.bytes(4);
+        if magic != *b"n+2\0" && magic != *b"ni2\0" {
+            return Err(fault(path, "its header has no NIfTI magic"));
+        }
+        let ends: [u8; 4] = f.bytes(8);
+        if ends != LINE_ENDS && ends != [0; 4] {
+            return Err(fault(path, "it was changed by a transfer as text; transfer it as binary data"));
+        }
+        Ok(Self {
+            version: Version::Two,
+            big_endian: f.big_endian,
+            pair: magic == *b"ni2\0",
+            dim: std::array::from_fn(|k| f.i64(16 + 8 * k)),
+            datatype: f.i16(12),
+            bitpix: f.i16(14),
+            pixdim: f.f64s(104),
+            vox_offset: f.i64(168) as f64,
+            scl_slope: f.f64(176),
+            scl_inter: f.f64(184),
+            cal_max: f.f64(192),
+            cal_min: f.f64(200),
+            xyzt_units: f.i32(500),
+            dim_info: f.bytes::<1>(524)[0],
+            slice_start: f.i64(224),
+            slice_end: f.i64(232),
+            slice_code: f.i32(496),
+            slice_duration: f.f64(208),
+            toffset: f.f64(216),
+            intent_code: f.i32(504),
+            intent: f.f64s(80),
+            intent_name: f.bytes(508),
+            descrip: f.bytes(240),
+            aux_file: f.bytes(320),
+            data_type: [0; 10],
+            db_name: [0; 18],
+            qform_code: f.i32(344),
+            sform_code: f.i32(348),
+            quatern: f.f64s(352),
+            offset: f.f64s(376),
+            srow: [f.f64s(400), f.f64s(432), f.f64s(464)],
+        })
+    }
+
+    /// The bytes of the header, little-endian.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        match self.version {
+            Version::One => self.to_version_1(),
+            Version::Two => self.to_version_2(),
+        }
+    }
+
+    fn to_version_1(&self) -> Vec<u8> {
+        // Numbers of version 2 that are beyond those of version 1 end at its bounds.
+        let short = |v: i64| v.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+        let mut out = Out(vec![0; SIZE_1]);
+        out.put(0, &(SIZE_1 as i32).to_le_bytes());
+        out.put(4, &self.data_type);
+        out.put(14, &self.db_name);
+        out.put(38, b"r");
+        out.put(39, &[self.dim_info]);
+        self.dim.iter().enumerate().for_each(|(k, d)| out.put(40 + 2 * k, &short(*d).to_le_bytes()));
+        out.f32s(56, &self.intent);
+        out.put(68, &short(self.intent_code.into()).to_le_bytes());
+        out.put(70, &self.datatype.to_le_bytes());
+        out.put(72, &self.bitpix.to_le_bytes());
+        out.put(74, &short(self.slice_start).to_le_bytes());
+        out.f32s(76, &self.pixdim);
+        out.f32s(108, &[self.vox_offset, self.scl_slope, self.scl_inter]);
+        out.put(120, &short(self.slice_end).to_le_bytes());
+        out.put(122, &[self.slice_code as u8, self.xyzt_units as u8]);
+        out.f32s(124, &[self.cal_max, self.cal_min, self.slice_duration, self.toffset]);
+        out.put(148, &self.descrip);
+        out.put(228, &self.aux_file);
+        out.put(252, &short(self.qform_code.into()).to_le_bytes());
+        out.put(254, &short(self.sform_code.into()).to_le_bytes());
+        out.f32s(256, &self.quatern);
+        out.f32s(268, &self.offset);
+        self.srow.iter().enumerate().for_each(|(k, row)| out.f32s(280 + 16 * k, row));
+        out.put(328, &self.intent_name);
+        out.put(344, if self.pair { b"ni1\0" } else { b"n+1\0" });
+        out.0
+    }
+
+    fn to_version_2(&self) -> Vec<u8> {
+        let mut out = Out(vec![0; SIZE_2]);
+        out.put(0, &(SIZE_2 as i32).to_le_bytes());
+        out.put(4, if self.pair { b"ni2\0" } else { b"n+2\0" });
+        out.put(8, &LINE_ENDS);
+        out.put(12, &self.datatype.to_le_bytes());
+        out.put(14, &self.bitpix.to_le_bytes());
+        self.dim.iter().enumerate().for_each(|(k, d)| out.put(16 + 8 * k, &d.to_le_bytes()));
+        out.f64s(80, &self.intent);
+        out.f64s(104, &self.pixdim);
+        out.put(168, &(self.vox_offset as i64).to_le_bytes());
+        out.f64s(176, &[self.scl_slope, self.scl_inter, self.cal_max, self.cal_min]);
+        out.f64s(208, &[self.slice_duration, self.toffset]);
+        out.put(224, &self.slice_start.to_le_bytes());
+        out.put(232, &self.slice_end.to_le_bytes());
+        out.put(240, &self.descrip);
+        out.put(320, &self.aux_file);
+        out.put(344, &self.qform_code.to_le_bytes());
+        out.put(348, &self.sform_code.to_le_bytes());
+        out.f64s(352, &self.quatern);
+        out.f64s(376, &self.offset);
+        self.srow.iter().enumerate().for_each(|(k, row)| out.f64s(400 + 32 * k, row));
+        out.put(496, &self.slice_code.to_le_bytes());
+        out.put(500, &self.xyzt_units.to_le_bytes());
+        out.put(504, &self.intent_code.to_le_bytes());
+        out.put(508, &self.intent_name);
+        out.put(524, &[self.dim_info]);
+        out.0
+    }
+}
+
+/// Reads numbers of a header at their offsets.
 struct Fields<'a> {
-    bytes: &'a [u8; SIZE_2],
-    endianness: Endianness,
+    bytes: &'a [u8],
+    big_endian: bool,
 }
 
 impl Fields<'_> {
+    fn bytes<const N: usize>(&self, at: usize) -> [u8; N] {
+        self.bytes[at..at + N].try_into().expect("within the header")
+    }
+
     fn word<const N: usize>(&self, at: usize) -> [u8; N] {
-        let mut word: [u8; N] = self.bytes[at..at + N].try_into().expect("within the header");
-        if self.endianness == Endianness::Big {
+        let mut word = self.bytes(at);
+        if self.big_endian {
             word.reverse();
         }
         word
@@ -65,167 +363,65 @@ impl Fields<'_> {
         i64::from_le_bytes(self.word(at))
     }
 
+    fn f32(&self, at: usize) -> f64 {
+        f32::from_le_bytes(self.word(at)).into()
+    }
+
     fn f64(&self, at: usize) -> f64 {
         f64::from_le_bytes(self.word(at))
     }
 
-    fn f32s<const N: usize>(&self, at: usize) -> [f32; N] {
-        std::array::from_fn(|k| self.f64(at + 8 * k) as f32)
+    fn f32s<const N: usize>(&self, at: usize) -> [f64; N] {
+        std::array::from_fn(|k| self.f32(at + 4 * k))
+    }
+
+    fn f64s<const N: usize>(&self, at: usize) -> [f64; N] {
+        std::array::from_fn(|k| self.f64(at + 8 * k))
     }
 }
 
-/// A header of version 2 (nifti2.h of the NIfTI committee) as one of version 1.
-fn version_2(bytes: &[u8; SIZE_2], endianness: Endianness, path: &Path) -> Result<NiftiHeader> {
-    let f = Fields { bytes, endianness };
-    if !(bytes[4..].starts_with(b"n+2\0") || bytes[4..].starts_with(b"ni2\0")) {
-        return Err(fault(path, "its header has no NIfTI magic"));
-    }
-    let mut dim = [0u16; 8];
-    for (k, d) in dim.iter_mut().enumerate() {
-        let value = f.i64(16 + 8 * k);
-        *d = u16::try_from(value)
-            .map_err(|_| fault(path, format!("its dimension {k} is {value}, more than can be held")))?;
-    }
-    let narrow = |value: i32| value.clamp(0, i32::from(i16::MAX)) as i16;
-    Ok(NiftiHeader {
-        dim,
-        datatype: f.i16(12),
-        bitpix: f.i16(14),
-        intent_p1: f.f64(80) as f32,
-        intent_p2: f.f64(88) as f32,
-        intent_p3: f.f64(96) as f32,
-        pixdim: f.f32s(104),
-        vox_offset: f.i64(168) as f32,
-        scl_slope: f.f64(176) as f32,
-        scl_inter: f.f64(184) as f32,
-        cal_max: f.f64(192) as f32,
-        cal_min: f.f64(200) as f32,
-        slice_duration: f.f64(208) as f32,
-        toffset: f.f64(216) as f32,
-        slice_start: f.i64(224).clamp(0, i64::from(i16::MAX)) as i16,
-        slice_end: f.i64(232).clamp(0, i64::from(i16::MAX)) as i16,
-        descrip: bytes[240..320].to_vec(),
-        aux_file: bytes[320..344].try_into().expect("24 bytes"),
-        qform_code: narrow(f.i32(344)),
-        sform_code: narrow(f.i32(348)),
-        quatern_b: f.f64(352) as f32,
-        quatern_c: f.f64(360) as f32,
-        quatern_d: f.f64(368) as f32,
-        quatern_x: f.f64(376) as f32,
-        quatern_y: f.f64(384) as f32,
-        quatern_z: f.f64(392) as f32,
-        srow_x: f.f32s(400),
-        srow_y: f.f32s(432),
-        srow_z: f.f32s(464),
-        slice_code: narrow(f.i32(496)) as u8,
-        xyzt_units: narrow(f.i32(500)) as u8,
-        intent_code: narrow(f.i32(504)),
-        intent_name: bytes[508..524].try_into().expect("16 bytes"),
-        dim_info: bytes[524],
-        magic: if bytes[4..].starts_with(b"ni2") { *b"ni1\0" } else { *b"n+1\0" },
-        endianness,
-        ..NiftiHeader::default()
-    })
-}
+/// Bytes of a header to come.
+struct Out(Vec<u8>);
 
-/// Shape of the first three dimensions, and the number of volumes along the others.
-pub(super) fn shape(header: &NiftiHeader, path: &Path) -> Result<([usize; 3], usize)> {
-    let count = header.dim[0] as usize;
-    if !(1..=7).contains(&count) {
-        return Err(fault(path, format!("it claims to have {count} dimensions")));
+impl Out {
+    fn put(&mut self, at: usize, bytes: &[u8]) {
+        self.0[at..at + bytes.len()].copy_from_slice(bytes);
     }
-    let dims = &header.dim[1..=count];
-    if let Some(k) = dims.iter().position(|&d| d == 0 || d > i16::MAX as u16) {
-        // Version 1 holds signed numbers.
-        return Err(fault(path, format!("its dimension {} is {}", k + 1, dims[k] as i16)));
+
+    fn f32s(&mut self, at: usize, values: &[f64]) {
+        values.iter().enumerate().for_each(|(k, v)| self.put(at + 4 * k, &(*v as f32).to_le_bytes()));
     }
-    let of = |k: usize| dims.get(k).map_or(1, |&d| usize::from(d));
-    let volumes = dims.iter().skip(3).map(|&d| usize::from(d)).product();
-    Ok(([of(0), of(1), of(2)], volumes))
-}
 
-/// The grid as stored: sform if its code is above 0, else qform, else the spacing alone as nibabel takes it.
-pub(super) fn grid(header: &NiftiHeader, shape: [usize; 3], path: &Path) -> Result<Grid> {
-    let affine = if header.sform_code > 0 {
-        sform(header)
-    } else if header.qform_code > 0 {
-        qform(header, path)?
-    } else {
-        let [x, y, z] = spacing(header, path)?;
-        let mut affine = Grid::centred(shape, [x, y, z]).affine;
-        affine[(0, 0)] = -x;
-        affine[(0, 3)] = -affine[(0, 3)];
-        affine
-    };
-    let linear = affine.fixed_view::<3, 3>(0, 0).into_owned();
-    let size = linear.column_iter().map(|c| c.norm()).product::<f64>();
-    if !affine.iter().all(|v| v.is_finite()) || linear.determinant().abs() <= 1e-6 * size.max(1e-30) {
-        return Err(fault(
-            path,
-            "its affine is singular or not finite, so voxels have no place in the world",
-        ));
-    }
-    Ok(Grid { shape, affine })
-}
-
-fn sform(header: &NiftiHeader) -> Matrix4<f64> {
-    let rows = [header.srow_x, header.srow_y, header.srow_z, [0.0, 0.0, 0.0, 1.0]];
-    Matrix4::from_fn(|r, c| f64::from(rows[r][c]))
-}
-
-fn spacing(header: &NiftiHeader, path: &Path) -> Result<[f64; 3]> {
-    let spacing = [1, 2, 3].map(|k| f64::from(header.pixdim[k]));
-    match spacing.iter().position(|s| !(s.is_finite() && *s > 0.0)) {
-        Some(k) => Err(fault(path, format!("its voxel spacing along axis {} is {} mm", k + 1, spacing[k]))),
-        None => Ok(spacing),
+    fn f64s(&mut self, at: usize, values: &[f64]) {
+        values.iter().enumerate().for_each(|(k, v)| self.put(at + 8 * k, &v.to_le_bytes()));
     }
 }
 
-/// The affine of quaternion, offset and spacing (nifti1.h, method 2).
-fn qform(header: &NiftiHeader, path: &Path) -> Result<Matrix4<f64>> {
-    let [dx, dy, dz] = spacing(header, path)?;
-    let [b, c, d] = [header.quatern_b, header.quatern_c, header.quatern_d].map(f64::from);
-    let squares = b * b + c * c + d * d;
-    if !squares.is_finite() || squares > 1.0 + 1e-5 {
-        return Err(fault(path, "its qform is not a rotation"));
-    }
-    let a = (1.0 - squares).max(0.0).sqrt();
-    let rotation = UnitQuaternion::from_quaternion(Quaternion::new(a, b, c, d)).to_rotation_matrix();
-    let handed = if header.pixdim[0] < 0.0 { -1.0 } else { 1.0 };
-    let linear = rotation.matrix() * Matrix3::from_diagonal(&Vector3::new(dx, dy, handed * dz));
-    let mut affine = Matrix4::identity();
-    affine.fixed_view_mut::<3, 3>(0, 0).copy_from(&linear);
-    let offset = [header.quatern_x, header.quatern_y, header.quatern_z].map(f64::from);
-    affine.fixed_view_mut::<3, 1>(0, 3).copy_from(&Vector3::from(offset));
-    Ok(affine)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Puts a new affine into the fields that were in use, and the spacing.
-pub(super) fn set_grid(header: &mut NiftiHeader, grid: &Grid) {
-    let spacing = grid.spacing();
-    for a in 0..3 {
-        header.pixdim[a + 1] = spacing[a] as f32;
+    #[test]
+    fn both_versions_come_back_as_they_were_written() {
+        for version in [Version::One, Version::Two] {
+            let mut header = Header::fresh();
+            header.version = version;
+            header.dim = [5, 7, 6, 5, 4, 3, 1, 1];
+            header.pixdim = [-1.0, 0.5, 0.25, 2.0, 3.0, 1.0, 1.0, 1.0];
+            header.quatern = [0.5, -0.25, 0.125];
+            header.offset = [1.0, 2.0, 4.0];
+            header.srow = [[1.5, 0.0, 0.25, 9.0], [0.0, 2.0, 0.0, 8.0], [0.5, 0.0, 4.0, 7.0]];
+            header.descrip[..4].copy_from_slice(b"text");
+            header.aux_file[..3].copy_from_slice(b"aux");
+            header.intent_name[..4].copy_from_slice(b"name");
+            (header.intent_code, header.intent) = (3, [12.0, 0.0, 1.0]);
+            (header.slice_start, header.slice_end, header.slice_code) = (1, 3, 2);
+            (header.slice_duration, header.toffset, header.dim_info) = (0.5, 0.25, 57);
+            (header.xyzt_units, header.qform_code, header.sform_code) = (11, 1, 4);
+            (header.scl_slope, header.scl_inter, header.cal_max, header.cal_min) = (2.0, -1.0, 9.0, -9.0);
+            let bytes = header.to_bytes();
+            assert_eq!(bytes.len(), version.size());
+            assert_eq!(Header::parse(&bytes, Path::new("a.nii")).expect("readable"), header);
+        }
     }
-    let row = |r: usize| std::array::from_fn(|c| grid.affine[(r, c)] as f32);
-    (header.srow_x, header.srow_y, header.srow_z) = (row(0), row(1), row(2));
-    let mut directions: Matrix3<f64> = grid.affine.fixed_view::<3, 3>(0, 0).into_owned();
-    for (mut column, length) in directions.column_iter_mut().zip(spacing) {
-        column /= length;
-    }
-    // A qform cannot hold shears: the closest rotation stands for it.
-    let svd = directions.svd(true, true);
-    if let (Some(u), Some(v_t)) = (svd.u, svd.v_t) {
-        directions = u * v_t;
-    }
-    header.pixdim[0] = 1.0;
-    if directions.determinant() < 0.0 {
-        header.pixdim[0] = -1.0;
-        directions.column_mut(2).neg_mut();
-    }
-    let mut q = UnitQuaternion::from_matrix(&directions).into_inner();
-    if q.w < 0.0 {
-        q = -q;
-    }
-    (header.quatern_b, header.quatern_c, header.quatern_d) = (q.i as f32, q.j as f32, q.k as f32);
-    (header.quatern_x, header.quatern_y, header.quatern_z) = (row(0)[3], row(1)[3], row(2)[3]);
 }

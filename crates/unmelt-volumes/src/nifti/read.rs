@@ -1,129 +1,236 @@
 //! Reading.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ::nifti::{Endianness, Extension, NiftiHeader, NiftiType};
-use flate2::read::MultiGzDecoder;
+use unmelt_diffusion::files::limits::{limits, within};
 
 use super::NiftiSource;
-use super::header::{SIZE_1, SIZE_2, fault, grid, parse, shape};
-use crate::volume::make_finite;
+use super::extension;
+use super::foreign;
+use super::header::{Header, SIZE_1, fault};
+use super::input::{Input, unreadable};
+use super::place::{place, shape};
+use super::voxels::{Kind, Stored, scale};
+use crate::volume::{Choice, make_finite};
 use crate::{Error, Orientation, Reading, Result, Source, Volume};
 
-/// Bytes that are decoded at a time; a file must deliver them before memory is taken for the next.
-const CHUNK: usize = 1 << 20;
+/// Voxels that a packed file may hold however small it is: 512³ twice.
+const FREE_VOXELS: u64 = 1 << 28;
 
 /// Reads a volume; `index` chooses one along the fourth dimension, where there are several.
 pub fn read(path: &Path, index: Option<usize>) -> Result<Reading> {
-    let (header_path, data_path) = pair(path);
-    let mut input = open(&header_path)?;
-    let mut start = Vec::new();
-    take(&mut input, SIZE_1, &mut start, &header_path)?;
-    if [start.first_chunk(), start.first_chunk()] != [Some(&(SIZE_1 as i32).to_le_bytes()); 2]
-        && [&(SIZE_2 as i32).to_le_bytes(), &(SIZE_2 as i32).to_be_bytes()]
-            .contains(&start.first_chunk().unwrap_or(&[0; 4]))
-    {
-        take(&mut input, SIZE_2 - SIZE_1, &mut start, &header_path)?;
-    }
-    let (header, length) = parse(&start, &header_path)?;
-    let (shape, volumes) = shape(&header, &header_path)?;
-    let kind = Kind::of(&header, &header_path)?;
-    let index = choose(index, volumes, &header_path)?;
-    let grid = grid(&header, shape, &header_path)?;
-    let orientation = Orientation::of(&grid.affine)
-        .ok_or_else(|| fault(path, "its affine is singular, so voxels have no place in the world"))?;
-    let offset = f64::from(header.vox_offset);
-    let two_files = data_path != header_path;
-    let extensions = if two_files {
-        Vec::new()
-    } else {
-        let room = (offset as usize).saturating_sub(length);
-        let mut bytes = Vec::new();
-        take(&mut input, room, &mut bytes, path)?;
-        extensions(&bytes, header.endianness)
-    };
-    if two_files {
-        input = open(&data_path)?;
-        skip(&mut input, offset as u64, &data_path)?;
-    }
-    let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
-    let count = count.ok_or_else(|| fault(path, "it claims more voxels than can be counted"))?;
-    skip(&mut input, index as u64 * count as u64 * kind.size() as u64, &data_path)?;
-    let mut voxels = decode(&mut input, count, kind, &header, &data_path)?;
-    let mut warnings = Vec::new();
-    let broken = make_finite(&mut voxels);
-    if broken > 0 {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        warnings.push(format!("{broken} voxels of {name} are NaN or infinite and are taken as 0"));
-    }
-    let voxels = orientation.gather(&voxels, shape);
-    let source = NiftiSource { header, extensions, orientation, grid };
-    let volume = Volume { voxels, grid: orientation.to_ras(&grid), source: Source::Nifti(Arc::new(source)) };
-    Ok(Reading { volume, warnings })
+    read_with(path, &Choice { index, ..Choice::default() })
 }
 
-/// The files of header and voxels; one and the same for `.nii`.
+/// Reads a volume by a choice: which one, and whether damaged packed data are taken as they are.
+pub fn read_with(path: &Path, choice: &Choice) -> Result<Reading> {
+    let (header_path, data_path) = pair(path);
+    let data = (data_path != header_path).then_some(data_path);
+    read_input(Input::open(&header_path)?, data, path, choice)
+}
+
+/// Reads a volume from the bytes of one file, packed or not; `name` is what messages call it.
+pub fn read_bytes(bytes: Vec<u8>, name: &Path, choice: &Choice) -> Result<Reading> {
+    read_input(Input::of_bytes(bytes, name)?, None, name, choice)
+}
+
+/// Reads a volume whose header `input` begins with, and whose voxels stand behind it or in a file of their own.
+fn read_input(mut input: Input, data: Option<PathBuf>, path: &Path, choice: &Choice) -> Result<Reading> {
+    let mut warnings = Vec::new();
+    let mut header = read_header(&mut input)?;
+    let two_files = data.is_some();
+    let header_path = input.path.clone();
+    let data_path = data.unwrap_or_else(|| header_path.clone());
+    if header.pair && !two_files && header.vox_offset < header.version.size() as f64 {
+        return Err(fault(path, "its header is that of a pair of .hdr and .img; give the .hdr file"));
+    }
+    let (shape, volumes) = shape(&header, &header_path, &mut warnings)?;
+    let kind = Kind::of(&header, &header_path)?;
+    let scale = scale(&header, &header_path)?;
+    let index = choose(choice.index, volumes, &header_path)?;
+    let count = shape.iter().try_fold(1u64, |n, &d| n.checked_mul(d as u64));
+    let count = count.ok_or_else(|| fault(path, "it claims more voxels than can be counted"))?;
+    within(limits().voxels, "voxels", count, &format!("voxels of {}", path.display()))?;
+    let place = place(&mut header, shape, &header_path, &mut warnings)?;
+    let orientation = Orientation::of(&place.grid.affine)
+        .ok_or_else(|| fault(path, "its affine is singular, so voxels have no place in the world"))?;
+    let offset = offset(&header, two_files, &header_path, &mut warnings)?;
+    let after_header = match two_files {
+        // All that is left of the header's own file.
+        true => None,
+        false => Some(offset - header.version.size() as u64),
+    };
+    let extensions = extension::read(&mut input, after_header, header.big_endian, &mut warnings)?;
+    finish(&mut input, choice.force, &mut warnings, two_files)?;
+    if two_files {
+        input = Input::open(&data_path)?;
+        input.skip(offset)?;
+    }
+    let bytes = |volumes: u64| count.checked_mul(kind.size() as u64).and_then(|n| n.checked_mul(volumes));
+    let all = bytes(volumes as u64).and_then(|n| n.checked_add(offset));
+    let all = all.ok_or_else(|| fault(path, "it claims more voxels than can be counted"))?;
+    check_length(&input, all, count, choice.force, &mut warnings)?;
+    input.skip(bytes(index as u64).unwrap_or(u64::MAX))?;
+    let stored = Stored { kind, big_endian: header.big_endian, scale, count: count as usize };
+    let decoded = stored.decode(&mut input, &data_path, |e| unreadable(e, &data_path));
+    // Where the packed data end too early, it is they that are broken.
+    let (mut voxels, rounded) = match (decoded, input.damage()) {
+        (Err(_), Some(fault)) => return Err(Error::Damaged { path: data_path, fault }),
+        (decoded, _) => decoded?,
+    };
+    finish(&mut input, choice.force, &mut warnings, true)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let broken = make_finite(&mut voxels);
+    if broken > 0 {
+        warnings.push(format!("{broken} voxels of {name} are NaN or infinite and are taken as 0"));
+    }
+    if rounded > 0 {
+        warnings.push(format!(
+            "{rounded} voxels of {name} hold whole numbers above 16,777,216, which are rounded"
+        ));
+    }
+    if orientation != Orientation::RAS {
+        voxels = orientation.gather(&voxels, shape);
+    }
+    if volumes > 1 {
+        one_of_many(&mut header);
+    }
+    let grid = orientation.to_ras(&place.grid);
+    let source = NiftiSource {
+        header,
+        extensions,
+        orientation,
+        grid: place.grid,
+        qform: place.qform,
+        path: path.into(),
+    };
+    Ok(Reading { volume: Volume { voxels, grid, source: Source::Nifti(Arc::new(source)) }, warnings })
+}
+
+/// The files of header and voxels; one and the same for `.nii`. Endings may be in any case.
 fn pair(path: &Path) -> (PathBuf, PathBuf) {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let small = name.to_lowercase();
+    // Lower case of other letters may have another length.
+    let stem = |end: &str| {
+        let stem =
+            name.len().checked_sub(end.len()).filter(|_| small.ends_with(end) && small.len() == name.len());
+        stem.and_then(|n| name.get(..n))
+    };
     for (from, to) in [(".hdr", ".img"), (".hdr.gz", ".img.gz")] {
-        if let Some(stem) = name.strip_suffix(from) {
-            let other = path.with_file_name(format!("{stem}{to}"));
-            let packed = path.with_file_name(format!("{stem}.img.gz"));
-            return (path.into(), if other.exists() || !packed.exists() { other } else { packed });
+        if let Some(stem) = stem(from) {
+            let others = [to, ".img", ".img.gz"].map(|end| beside(path, stem, end));
+            let there = others.iter().find(|p| p.exists()).unwrap_or(&others[0]);
+            return (path.into(), there.clone());
         }
-        if let Some(stem) = name.strip_suffix(to) {
-            return (path.with_file_name(format!("{stem}{from}")), path.into());
+        if let Some(stem) = stem(to) {
+            let others = [from, ".hdr", ".hdr.gz"].map(|end| beside(path, stem, end));
+            let there = others.iter().find(|p| p.exists()).unwrap_or(&others[0]);
+            return (there.clone(), path.into());
         }
     }
     (path.into(), path.into())
 }
 
-/// The file, unpacked where its first bytes say gzip.
-fn open(path: &Path) -> Result<Box<dyn Read>> {
-    let mut magic = [0; 2];
-    let mut file = File::open(path).map_err(Error::file("read", path))?;
-    let read = file.read(&mut magic).map_err(Error::file("read", path))?;
-    let file = BufReader::new(File::open(path).map_err(Error::file("read", path))?);
-    if read == 2 && magic == [0x1f, 0x8b] {
-        return Ok(Box::new(BufReader::with_capacity(CHUNK, MultiGzDecoder::new(file))));
-    }
-    Ok(Box::new(file))
+/// The file of that stem and ending beside another, in capitals where it is so.
+fn beside(path: &Path, stem: &str, end: &str) -> PathBuf {
+    let capitals = path.with_file_name(format!("{stem}{}", end.to_uppercase()));
+    let small = path.with_file_name(format!("{stem}{end}"));
+    if capitals.exists() && !small.exists() { capitals } else { small }
 }
 
-/// Adds exactly `count` bytes to `to`, taking memory only for what is there.
-fn take(input: &mut dyn Read, count: usize, to: &mut Vec<u8>, path: &Path) -> Result<()> {
-    let got = input.take(count as u64).read_to_end(to).map_err(|e| unreadable(e, path))?;
-    if got < count {
-        return Err(fault(path, "it ends within its header"));
+fn read_header(input: &mut Input) -> Result<Header> {
+    let path = input.path.clone();
+    let mut bytes = Vec::new();
+    input.take(SIZE_1 as u64, &mut bytes)?;
+    let cut_off = || match input.damage() {
+        Some(fault) => Error::Damaged { path: path.clone(), fault },
+        None => fault(&path, "it ends within its header"),
+    };
+    let version = bytes.first_chunk().and_then(|start| Header::version_of(*start));
+    let Some((version, _)) = version else {
+        return Err(match foreign::kind(&bytes, &path) {
+            Some(kind) => fault(&path, kind),
+            None if bytes.len() < SIZE_1 => cut_off(),
+            None => fault(&path, "it does not begin with a NIfTI header"),
+        });
+    };
+    if bytes.len() < SIZE_1 {
+        return Err(cut_off());
     }
-    Ok(())
+    input.take((version.size() - SIZE_1) as u64, &mut bytes)?;
+    Header::parse(&bytes, &path)
 }
 
-fn skip(input: &mut dyn Read, count: u64, path: &Path) -> Result<()> {
-    let got = std::io::copy(&mut input.take(count), &mut std::io::sink()).map_err(|e| unreadable(e, path))?;
-    if got < count {
-        return Err(fault(path, "it is truncated: it ends before its voxels begin"));
+/// The byte at which the voxels begin.
+fn offset(header: &Header, two_files: bool, path: &Path, warnings: &mut Vec<String>) -> Result<u64> {
+    let offset = header.vox_offset;
+    // An absurd place is found by the length of the file; this only keeps it a number.
+    if !(0.0..=1e15).contains(&offset) || offset.fract() != 0.0 {
+        return Err(fault(path, format!("its vox_offset is {offset}, which is no byte of a file")));
     }
-    Ok(())
+    let size = header.version.size() as u64;
+    if two_files || offset >= size as f64 {
+        return Ok(offset as u64);
+    }
+    if offset > 0.0 {
+        return Err(fault(path, format!("its voxels begin at byte {offset}, within its header")));
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    warnings.push(format!("vox_offset of {name} is 0; {} is taken", size + 4));
+    Ok(size + 4)
 }
 
-fn unreadable(error: std::io::Error, path: &Path) -> Error {
-    match error.kind() {
-        std::io::ErrorKind::UnexpectedEof => fault(path, "it is truncated: its gzip stream ends early"),
-        std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData => {
-            fault(path, format!("its gzip stream is damaged ({error})"))
+/// Whether a file can hold what its header promises, before memory is taken.
+fn check_length(input: &Input, all: u64, count: u64, force: bool, warnings: &mut Vec<String>) -> Result<()> {
+    let path = &input.path;
+    if let Some(packed) = input.packed_length()
+        && count > FREE_VOXELS
+    {
+        let subject =
+            format!("{}: its header promises {} times its packed size", path.display(), all / packed.max(1));
+        within(limits().unpacked_ratio, "unpacked_ratio", all / packed.max(1), &subject)?;
+    }
+    match input.plain_length() {
+        Some(length) if length < all => {
+            let text =
+                format!("it is truncated: it has {length} of the {all} bytes that its header promises");
+            if !force {
+                return Err(fault(path, text));
+            }
+            warnings.push(format!("{}: {text}", path.display()));
         }
-        _ => Error::file("read", path)(error),
+        Some(length) if length > all => {
+            let more = length - all;
+            warnings.push(format!("{more} bytes behind the voxels of {} are left out", path.display()));
+        }
+        _ => {}
     }
+    Ok(())
+}
+
+/// Reads a packed file to its end, and says what its checksums say.
+fn finish(input: &mut Input, force: bool, warnings: &mut Vec<String>, at_end: bool) -> Result<()> {
+    if !at_end {
+        return Ok(());
+    }
+    let path = input.path.clone();
+    input.drain()?;
+    if let Some(damage) = input.damage() {
+        if !force {
+            return Err(Error::Damaged { path, fault: damage });
+        }
+        warnings.push(format!("{}: {damage}; it is read all the same", path.display()));
+    }
+    warnings.extend(input.left_out().map(|text| format!("{}: {text}", path.display())));
+    Ok(())
 }
 
 fn choose(index: Option<usize>, volumes: usize, path: &Path) -> Result<usize> {
     match index {
         None if volumes == 1 => Ok(0),
-        None => Err(fault(path, format!("it holds {volumes} volumes; choose one with --index, from 0"))),
+        None => Err(Error::SeveralVolumes { path: path.into(), count: volumes }),
         Some(k) if k < volumes => Ok(k),
         Some(k) => {
             Err(fault(path, format!("it has no volume {k}: they go from 0 to {}", volumes.max(1) - 1)))
@@ -131,133 +238,9 @@ fn choose(index: Option<usize>, volumes: usize, path: &Path) -> Result<usize> {
     }
 }
 
-fn extensions(mut bytes: &[u8], endianness: Endianness) -> Vec<Extension> {
-    let mut found = Vec::new();
-    if bytes.len() < 4 || bytes[0] == 0 {
-        return found;
+/// One component of vectors, matrices or colours is a scalar.
+fn one_of_many(header: &mut Header) {
+    if matches!(header.intent_code, 1004..=1010 | 2003 | 2004) {
+        (header.intent_code, header.intent, header.intent_name) = (0, [0.0; 3], [0; 16]);
     }
-    bytes = &bytes[4..];
-    let number = |b: &[u8]| {
-        let word: [u8; 4] = b[..4].try_into().expect("four bytes");
-        if endianness == Endianness::Big { i32::from_be_bytes(word) } else { i32::from_le_bytes(word) }
-    };
-    while bytes.len() >= 16 {
-        let size = number(bytes);
-        if size < 16 || size as usize > bytes.len() {
-            break;
-        }
-        found.push(Extension::new(number(&bytes[4..]), bytes[8..size as usize].to_vec()));
-        bytes = &bytes[size as usize..];
-    }
-    found
-}
-
-/// Scalar types.
-#[derive(Clone, Copy)]
-enum Kind {
-    U8,
-    I8,
-    U16,
-    I16,
-    U32,
-    I32,
-    U64,
-    I64,
-    F32,
-    F64,
-}
-
-impl Kind {
-    fn of(header: &NiftiHeader, path: &Path) -> Result<Self> {
-        let kind = header
-            .data_type()
-            .map_err(|_| fault(path, format!("its data type {} is none of NIfTI's", header.datatype)))?;
-        Ok(match kind {
-            NiftiType::Uint8 => Self::U8,
-            NiftiType::Int8 => Self::I8,
-            NiftiType::Uint16 => Self::U16,
-            NiftiType::Int16 => Self::I16,
-            NiftiType::Uint32 => Self::U32,
-            NiftiType::Int32 => Self::I32,
-            NiftiType::Uint64 => Self::U64,
-            NiftiType::Int64 => Self::I64,
-            NiftiType::Float32 => Self::F32,
-            NiftiType::Float64 => Self::F64,
-            other => {
-                let name = match other {
-                    NiftiType::Rgb24 => "RGB colours",
-                    NiftiType::Rgba32 => "RGBA colours",
-                    NiftiType::Complex64 | NiftiType::Complex128 | NiftiType::Complex256 => "complex numbers",
-                    _ => "128-bit floats",
-                };
-                return Err(fault(
-                    path,
-                    format!("its voxels are {name}; scalar volumes are what can be read"),
-                ));
-            }
-        })
-    }
-
-    fn size(self) -> usize {
-        match self {
-            Self::U8 | Self::I8 => 1,
-            Self::U16 | Self::I16 => 2,
-            Self::U32 | Self::I32 | Self::F32 => 4,
-            Self::U64 | Self::I64 | Self::F64 => 8,
-        }
-    }
-
-    /// A little-endian word as a number.
-    fn value(self, word: &[u8]) -> f64 {
-        macro_rules! number {
-            ($t:ty) => {
-                <$t>::from_le_bytes(word.try_into().expect("words have their size")) as f64
-            };
-        }
-        match self {
-            Self::U8 => number!(u8),
-            Self::I8 => number!(i8),
-            Self::U16 => number!(u16),
-            Self::I16 => number!(i16),
-            Self::U32 => number!(u32),
-            Self::I32 => number!(i32),
-            Self::U64 => number!(u64),
-            Self::I64 => number!(i64),
-            Self::F32 => number!(f32),
-            Self::F64 => number!(f64),
-        }
-    }
-}
-
-/// Decodes `count` voxels, slope and intercept applied; a slope of 0 means none.
-fn decode(
-    input: &mut dyn Read,
-    count: usize,
-    kind: Kind,
-    header: &NiftiHeader,
-    path: &Path,
-) -> Result<Vec<f32>> {
-    let (slope, inter) = match (f64::from(header.scl_slope), f64::from(header.scl_inter)) {
-        (slope, inter) if slope != 0.0 && slope.is_finite() => {
-            (slope, if inter.is_finite() { inter } else { 0.0 })
-        }
-        _ => (1.0, 0.0),
-    };
-    let size = kind.size();
-    let mut voxels = Vec::new();
-    let mut bytes = Vec::new();
-    while voxels.len() < count {
-        let wanted = (count - voxels.len()).min(CHUNK / size) * size;
-        bytes.clear();
-        let got = input.take(wanted as u64).read_to_end(&mut bytes).map_err(|e| unreadable(e, path))?;
-        if got < wanted {
-            let have = voxels.len() + got / size;
-            return Err(fault(path, format!("it is truncated: {have} of its {count} voxels are there")));
-        }
-        if header.endianness == Endianness::Big {
-            bytes.chunks_exact_mut(size).for_each(<[u8]>::reverse);
-        }
-        voxels.extend(bytes.chunks_exact(size).map(|w| (kind.value(w) * slope + inter) as f32));
-    }
-    Ok(voxels)
 }
