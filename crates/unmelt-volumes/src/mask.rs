@@ -46,7 +46,8 @@ pub fn marked(mask: &Volume) -> Result<(Vec<bool>, Vec<String>)> {
 pub fn doubt(missing: &[bool]) -> Option<String> {
     let count = missing.iter().filter(|m| **m).count();
     let share = 100.0 * count as f64 / missing.len().max(1) as f64;
-    (share > 50.0).then(|| format!("marks {share:.1} % of all voxels as missing; is it inverted?"))
+    (50.0 < share && share < 100.0)
+        .then(|| format!("marks {share:.1} % of all voxels as missing; is it inverted?"))
 }
 
 /// Up to three of the values that occur, in order. 0 and −0 are one.
@@ -111,6 +112,6 @@ mod tests {
         assert!(marked(&mask(&[0.0; 3])).expect_err("empty").to_string().contains("is empty"));
         assert_eq!(marks(&[1.0; 3]), (vec![true; 3], 0));
         assert!(doubt(&[false, true, true]).expect("odd").contains("66.7 %"));
-        assert_eq!(doubt(&[false, true]), None);
+        assert_eq!((doubt(&[false, true]), doubt(&[true])), (None, None));
     }
 }

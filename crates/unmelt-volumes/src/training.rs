@@ -187,8 +187,9 @@ pub fn nifti_files(path: &Path) -> Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = entries
         .filter_map(|e| e.ok().map(|e| e.path()))
         .filter(|p| {
-            let name = p.file_name().unwrap_or_default().to_string_lossy();
-            [".nii", ".nii.gz", ".hdr"].iter().any(|e| name.ends_with(e))
+            let name = p.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+            // Hidden files are what other programs keep beside scans.
+            !name.starts_with('.') && [".nii", ".nii.gz", ".hdr", ".hdr.gz"].iter().any(|e| name.ends_with(e))
         })
         .collect();
     files.sort();

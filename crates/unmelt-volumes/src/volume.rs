@@ -91,6 +91,9 @@ impl Volume {
     pub fn read(path: &Path, choice: &Choice) -> Result<Reading> {
         let metadata = std::fs::metadata(path).map_err(Error::file("read", path))?;
         let is_dicom = metadata.is_dir() || crate::dicom::is_dicom(path);
+        if is_dicom && choice.force {
+            return Err(not_there(path, "is DICOM, which has no checksum that could be passed over"));
+        }
         match (is_dicom, choice.index, choice.series.as_deref()) {
             (true, None, series) => crate::dicom::read(path, series),
             (false, _, None) => crate::nifti::read_with(path, choice),

@@ -1,6 +1,7 @@
 //! `unmelt volumes info`.
 
 use unmelt_volumes::intensity::percentiles;
+use unmelt_volumes::nifti::Version;
 use unmelt_volumes::{Source, Volume, rician};
 
 use super::args::Info;
@@ -31,7 +32,12 @@ pub fn run(args: &Info) -> Result<(), Failure> {
 fn kind(volume: &Volume) -> String {
     match &volume.source {
         Source::Nifti(s) => {
-            format!("NIfTI, sform code {}, qform code {}", s.header.sform_code, s.header.qform_code)
+            let version = match s.header.version {
+                Version::One => 1,
+                Version::Two => 2,
+            };
+            let [sform, qform] = [s.header.sform_code, s.header.qform_code];
+            format!("NIfTI-{version}, sform code {sform}, qform code {qform}")
         }
         Source::Dicom(s) => {
             let uid = unmelt_diffusion::files::plain(&s.uid);

@@ -90,6 +90,8 @@ pub(super) fn place(
     }
     let sform = (header.sform_code > 0).then(|| sform(header, unit));
     let qform = (header.qform_code > 0).then(|| qform(header, unit, sform.is_some_and(|s| is_usable(&s))));
+    let refuse =
+        |broken: &str| fault(path, format!("{broken}; write its header anew, as by nibabel's set_sform"));
     let singular = "its affine is singular or not finite, so voxels have no place in the world";
     let (affine, beside) = match (sform, qform) {
         (Some(sform), qform) if is_usable(&sform) => match qform {
@@ -98,8 +100,8 @@ pub(super) fn place(
                 replace_qform(header, &sform, unit);
                 (sform, None)
             }
-            Some(Ok(qform)) if mirrored(&sform) != mirrored(&qform) => {
-                warn("its sform and its qform disagree about left and right; its sform is taken".into());
+            Some(Ok(qform)) if opposed(&sform, &qform) => {
+                warn("its sform and its qform disagree about the patient's sides; its sform is taken".into());
                 replace_qform(header, &sform, unit);
                 (sform, None)
             }
@@ -111,16 +113,21 @@ pub(super) fn place(
             set_sform(header, &qform, unit);
             (qform, None)
         }
-        (Some(_), _) => return Err(fault(path, singular)),
-        (None, Some(qform)) => (qform.map_err(|broken| fault(path, broken))?, None),
+        (Some(_), _) => return Err(refuse(singular)),
+        (None, Some(qform)) => (qform.map_err(|broken| refuse(&broken))?, None),
         (None, None) => (by_spacing(header, shape, unit), None),
     };
+    if header.pixdim[1..=3].iter().any(|s| !s.is_finite()) && is_usable(&affine) {
+        warn("pixdim is not finite; the spacing of its sform is taken".into());
+        let spacing = Grid { shape, affine }.spacing();
+        (0..3).for_each(|k| header.pixdim[k + 1] = spacing[k] / unit);
+    }
     if header.qform_code > 0 {
         mend_handedness(header, &mut warn);
         mend_quaternion(header);
     }
     if !is_usable(&affine) {
-        return Err(fault(path, singular));
+        return Err(refuse(singular));
     }
     let grid = Grid { shape, affine };
     let far = (0..3).any(|r| affine[(r, 3)].abs() > FARTHEST);
@@ -147,8 +154,12 @@ fn linear(affine: &Matrix4<f64>) -> Matrix3<f64> {
     affine.fixed_view::<3, 3>(0, 0).into_owned()
 }
 
-fn mirrored(affine: &Matrix4<f64>) -> bool {
-    linear(affine).determinant() < 0.0
+/// Whether two affines lead to opposite sides: one is the other's mirror, or an axis runs backwards, as earlier versions of this program
+/// wrote qforms. Spaces that differ for a reason, a scanner's and an atlas', are turned by less.
+fn opposed(a: &Matrix4<f64>, b: &Matrix4<f64>) -> bool {
+    let (a, b) = (linear(a), linear(b));
+    let backwards = (0..3).any(|k| a.column(k).normalize().dot(&b.column(k).normalize()) < -0.5);
+    backwards || a.determinant() * b.determinant() < 0.0
 }
 
 /// An affine in mm from one in the file's unit.

@@ -188,8 +188,7 @@ fn check_length(input: &Input, all: u64, count: u64, force: bool, warnings: &mut
     if let Some(packed) = input.packed_length()
         && count > FREE_VOXELS
     {
-        let subject =
-            format!("{}: its header promises {} times its packed size", path.display(), all / packed.max(1));
+        let subject = format!("{}: what its header promises, over its packed size", path.display());
         within(limits().unpacked_ratio, "unpacked_ratio", all / packed.max(1), &subject)?;
     }
     match input.plain_length() {

@@ -44,7 +44,7 @@ impl Kind {
             1 => "single bits",
             other => return Err(fault(path, format!("its data type {other} is none of NIfTI's"))),
         };
-        Err(fault(path, format!("its voxels are {other}; scalar volumes are what can be read")))
+        Err(fault(path, format!("its voxels are {other}; make a volume of single numbers of them")))
     }
 
     /// Bytes of a voxel.

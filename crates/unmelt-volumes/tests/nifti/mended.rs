@@ -128,6 +128,15 @@ fn spacings_of_zero_or_below_are_mended_and_said() {
 }
 
 #[test]
+fn a_spacing_that_is_no_number_is_that_of_the_sform() {
+    let mut raw = Raw::new(&[2, 3, 1], 2, 8, false).placed();
+    raw.f32(84, f32::NAN);
+    let (volume, warnings) = read_one(&raw);
+    assert_eq!(warnings, ["a.nii: pixdim is not finite; the spacing of its sform is taken"]);
+    near(&[80, 84, 88].map(|at| written(&volume).f32(at)), &[2.0; 3]);
+}
+
+#[test]
 fn a_handedness_of_zero_is_right_and_one_that_programs_read_differently_is_refused() {
     let mut raw = qform();
     raw.f32(76, 0.0);
@@ -140,19 +149,20 @@ fn a_handedness_of_zero_is_right_and_one_that_programs_read_differently_is_refus
     assert!(complaint(&raw.save(dir.path(), "a.nii", &VOXELS)).contains("pixdim[0] is -2"));
 }
 
-/// As earlier versions of unmelt wrote of left-handed scans.
 #[test]
-fn forms_that_disagree_about_left_and_right_are_said_and_not_handed_on() {
-    let mut raw = qform().placed();
-    raw.f32(280, -2.0);
-    let (volume, warnings) = read_one(&raw);
-    assert!(volume.grid.affine[(0, 0)] > 0.0 && volume.grid.spacing()[0] == 2.0);
-    assert_eq!(
-        warnings,
-        ["a.nii: its sform and its qform disagree about left and right; its sform is taken"]
-    );
-    let fields = written(&volume);
-    assert_eq!(fields.sform(), fields.qform());
+fn forms_that_disagree_about_the_sides_are_said_and_not_handed_on() {
+    // The second is what earlier versions of unmelt wrote of scans stored as LAS: a qform of diag(1, 1, −1).
+    for handed in [1.0, -1.0] {
+        let mut raw = qform().placed();
+        raw.f32(280, -2.0);
+        raw.f32(76, handed);
+        let (volume, warnings) = read_one(&raw);
+        assert!(volume.grid.affine[(0, 0)] > 0.0 && volume.grid.spacing()[0] == 2.0);
+        let said = "a.nii: its sform and its qform disagree about the patient's sides; its sform is taken";
+        assert_eq!(warnings, [said]);
+        let fields = written(&volume);
+        assert_eq!(fields.sform(), fields.qform());
+    }
 }
 
 #[test]

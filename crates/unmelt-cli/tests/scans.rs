@@ -1,0 +1,99 @@
+//! Scans of other programs through the command line: damaged packing, text, series, masks.
+
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use unmelt_volumes::nifti::{self, Element};
+use unmelt_volumes::{Grid, Volume};
+
+fn run(arguments: &[&str], folder: &Path) -> (i32, String) {
+    let mut command = Command::cargo_bin("unmelt").expect("the binary");
+    let output = command.arg("volumes").args(arguments).current_dir(folder).output().expect("started");
+    (output.status.code().expect("no signal"), String::from_utf8(output.stderr).expect("text"))
+}
+
+/// A volume of 8³ voxels with a value of its own in each.
+fn scan(folder: &Path, name: &str) -> (Volume, PathBuf) {
+    let grid = Grid::centred([8; 3], [1.0; 3]);
+    let volume = Volume::new((0..512).map(|k| (k * 37 % 211) as f32).collect(), grid);
+    let path = folder.join(name);
+    nifti::write(&volume, Element::Float32, &path).expect("written");
+    (volume, path)
+}
+
+fn load(path: &Path) -> Volume {
+    nifti::read(path, None).expect("readable").volume
+}
+
+#[test]
+fn a_damaged_scan_is_refused_and_read_by_force() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (volume, path) = scan(dir.path(), "a.nii.gz");
+    let mut bytes = std::fs::read(&path).expect("readable");
+    let at = bytes.len() - 8;
+    bytes[at] ^= 1;
+    std::fs::write(&path, bytes).expect("written");
+    let (code, said) = run(&["convert", "a.nii.gz", "b.nii"], dir.path());
+    assert_eq!(code, 2);
+    assert!(said.contains("a.nii.gz is damaged") && said.contains("--force"), "{said}");
+    assert!(!dir.path().join("b.nii").exists());
+    let (code, said) = run(&["convert", "a.nii.gz", "b.nii", "--force"], dir.path());
+    assert!(code == 0 && said.contains("warning: ") && said.contains("checksum"), "{said}");
+    assert_eq!(load(&dir.path().join("b.nii")).voxels, volume.voxels);
+}
+
+#[test]
+fn text_of_a_header_is_kept_or_taken_away_as_asked() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (_, path) = scan(dir.path(), "a.nii");
+    let mut bytes = std::fs::read(&path).expect("readable");
+    bytes[148..156].copy_from_slice(b"DOE^JANE");
+    std::fs::write(&path, bytes).expect("written");
+    let text = |name: &str| {
+        let bytes = std::fs::read(dir.path().join(name)).expect("readable");
+        String::from_utf8_lossy(&bytes[148..228]).trim_end_matches('\0').to_owned()
+    };
+    assert_eq!(run(&["convert", "a.nii", "kept.nii"], dir.path()).0, 0);
+    assert_eq!(text("kept.nii"), "DOE^JANE");
+    assert_eq!(run(&["convert", "a.nii", "bare.nii", "--strip"], dir.path()).0, 0);
+    assert!(text("bare.nii").starts_with("unmelt ") && !text("bare.nii").contains("JANE"));
+    let denoise = ["enhance", "a.nii", "--task", "denoise", "--sigma", "3", "--output"];
+    assert_eq!(run(&[&denoise[..], &["d.nii", "--strip"]].concat(), dir.path()).0, 0);
+    assert!(text("d.nii").ends_with(": denoise"), "{}", text("d.nii"));
+}
+
+#[test]
+fn one_of_several_volumes_is_chosen_by_its_index() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (volume, path) = scan(dir.path(), "a.nii");
+    let mut bytes = std::fs::read(&path).expect("readable");
+    // Two volumes of 8 × 8 × 4 voxels.
+    bytes[40] = 4;
+    (bytes[46], bytes[48]) = (4, 2);
+    std::fs::write(&path, bytes).expect("written");
+    let (code, said) = run(&["info", "a.nii"], dir.path());
+    assert!(code == 2 && said.contains("a.nii holds 2 volumes") && said.contains("--index 0"), "{said}");
+    assert_eq!(run(&["convert", "a.nii", "b.nii", "--index", "1"], dir.path()).0, 0);
+    assert_eq!(load(&dir.path().join("b.nii")).voxels, volume.voxels[256..]);
+}
+
+#[test]
+fn a_mask_that_was_resampled_marks_at_half_of_its_largest_value_and_says_so() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (volume, _) = scan(dir.path(), "a.nii");
+    let ringing = |k: usize| match k {
+        100 => 1.2,
+        101 => 0.7,
+        102 => 0.5,
+        _ => -0.01,
+    };
+    let mask = volume.with_voxels((0..512).map(ringing).collect());
+    nifti::write(&mask, Element::Float32, &dir.path().join("m.nii")).expect("written");
+    let task =
+        ["enhance", "a.nii", "--task", "inpaint", "--mask", "m.nii", "--steps", "1", "--output", "o.nii"];
+    let (code, said) = run(&task, dir.path());
+    assert!(code == 0 && said.contains("warning: the mask m.nii holds more than two values"), "{said}");
+    let out = load(&dir.path().join("o.nii"));
+    let changed: Vec<usize> = (0..512).filter(|k| out.voxels[*k] != volume.voxels[*k]).collect();
+    assert_eq!(changed, [100, 101]);
+}
