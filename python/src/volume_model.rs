@@ -6,7 +6,8 @@ use numpy::{Complex32, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
-use unmelt_volumes::enhance::{EnhanceSettings, Enhanced, Enhancer, Progress, Task};
+use unmelt_diffusion::Stop;
+use unmelt_volumes::enhance::{EnhanceSettings, Enhancer, Progress, Task};
 use unmelt_volumes::kspace::{ComplexArray, KSpace};
 use unmelt_volumes::measurement::Profile;
 use unmelt_volumes::{Grid, models};
@@ -147,14 +148,7 @@ impl VolumeModel {
         low: [f64; 3],
         high: [f64; 3],
     ) -> PyResult<Outcome> {
-        let spacing = volume.get().inner.grid.spacing();
-        let voxels = |mm: [f64; 3]| -> PyResult<[usize; 3]> {
-            if mm.iter().any(|l| !(l.is_finite() && *l >= 0.0)) {
-                return Err(bad_argument("extend", "must name lengths of at least 0 mm"));
-            }
-            Ok(std::array::from_fn(|a| (mm[a] / spacing[a]).round() as usize))
-        };
-        let task = Task::Outpaint { low: voxels(low)?, high: voxels(high)? };
+        let task = Task::outpaint(&volume.get().inner.grid, low, high).or_raise()?;
         self.enhance(py, &volume, task, settings, progress)
     }
 
@@ -179,13 +173,7 @@ impl VolumeModel {
         let grid = Grid::centred(data.shape, spacing);
         let volume = unmelt_volumes::Volume::new(vec![0.0; grid.voxels()], grid);
         let task = Task::KSpace { measurement, data: values };
-        let centre = move |enhanced: Enhanced| Enhanced {
-            deviation: enhanced.deviation.map(|d| data.centred(&d)),
-            half_interval: enhanced.half_interval.map(|d| data.centred(&d)),
-            volume: enhanced.volume.with_voxels(data.centred(&enhanced.volume.voxels)),
-            ..enhanced
-        };
-        self.walk(py, Arc::new(volume), task, settings, progress, centre)
+        self.walk(py, Arc::new(volume), task, settings, progress)
     }
 
     /// Draws a volume from the prior alone, in units of the robust range; spacing in mm.
@@ -207,7 +195,7 @@ impl VolumeModel {
         let (enhancer, settings) = (self.enhancer.clone(), settings.settings());
         let labour = move |reporter: work::Reporter<Progress>| {
             let grid = Grid::centred(shape, spacing);
-            enhancer.generate(grid, &settings, &mut |p| reporter.report(p)).or_raise()
+            enhancer.generate(grid, &settings, &mut |p| reporter.report(p), &stop_of(&reporter)).or_raise()
         };
         let volume = work::run(py, labour, |py, p| tell(py, progress.as_ref(), p))?;
         Ok(Volume::new(volume, "generate", self.name()))
@@ -223,7 +211,7 @@ impl VolumeModel {
         settings: Settings,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Outcome> {
-        self.walk(py, volume.get().inner.clone(), task, settings, progress, |enhanced| enhanced)
+        self.walk(py, volume.get().inner.clone(), task, settings, progress)
     }
 
     fn walk(
@@ -233,18 +221,26 @@ impl VolumeModel {
         task: Task,
         settings: Settings,
         progress: Option<Py<PyAny>>,
-        finish: impl FnOnce(Enhanced) -> Enhanced + Send + 'static,
     ) -> PyResult<Outcome> {
         let (enhancer, settings, name) = (self.enhancer.clone(), settings.settings(), task.name());
         let labour = move |reporter: work::Reporter<Progress>| {
-            enhancer.enhance(&volume, &task, &settings, &mut |p| reporter.report(p)).map(finish).or_raise()
+            let stop = stop_of(&reporter);
+            enhancer.enhance(&volume, &task, &settings, &mut |p| reporter.report(p), &stop).or_raise()
         };
         let out = work::run(py, labour, |py, p| tell(py, progress.as_ref(), p))?;
         let of = |voxels: Vec<f32>| Volume::new(out.volume.with_voxels(voxels), name, self.name());
-        let (deviation, half) = (out.deviation.map(of), out.half_interval.map(of));
+        // An interval that nothing says the coverage of is none.
+        let half = out.half_interval.filter(|_| out.calibrated).map(of);
+        let deviation = out.deviation.map(of);
         let noise = out.noise.map(|n| (n.sigma, n.rician));
         Ok((Volume::new(out.volume, name, self.name()), deviation, half, noise))
     }
+}
+
+/// Work that ends where Python no longer wants it.
+fn stop_of(reporter: &work::Reporter<Progress>) -> Stop {
+    let reporter = reporter.clone();
+    Stop::when(move || reporter.is_stopped())
 }
 
 /// Hands progress to Python as evaluations done and evaluations in all.

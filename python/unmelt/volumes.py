@@ -57,7 +57,8 @@ class Enhanced:
 
     Attributes:
         mean: The estimate, or the mean of the posterior samples.
-        std: Standard deviation of the samples; None of a single estimate.
+        std: Standard deviation of the estimate: that of the samples, times the factor that the model was calibrated with, if it
+            was; None of a single estimate.
         noise: Standard deviation of the noise that was assumed, in the scan's units, and whether it is Rician; for denoising.
     """
 
@@ -71,12 +72,17 @@ class Enhanced:
         scaled on scans that the model had not seen.
 
         Raises:
-            ValueError: A level out of (0, 1), or a single estimate: ask for samples.
+            ValueError: A level out of (0, 1), a single estimate (ask for samples), a model that is not calibrated for the task.
         """
         if not 0.0 < level < 1.0:
             raise ValueError(f"level must lie between 0 and 1, but it is {level}")
-        if self._half is None:
+        if self.std is None:
             raise ValueError("there is no interval of a single estimate; ask for more with samples=8")
+        if self._half is None:
+            raise ValueError(
+                "the model is not calibrated for this task, so that nobody knows what an interval would cover; "
+                "calibrate it on volumes that it was not trained on (unmelt volumes calibrate)"
+            )
         half = self._half.array * (NormalDist().inv_cdf(0.5 + level / 2) / _FITTED)
         return self.mean.with_array(self.mean.array - half), self.mean.with_array(self.mean.array + half)
 

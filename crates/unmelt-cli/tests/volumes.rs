@@ -92,6 +92,107 @@ fn samples_give_deviation_and_interval_and_super_resolution_a_new_grid() {
     assert!((0..out.voxels.len()).all(|k| low.voxels[k] <= out.voxels[k] && out.voxels[k] <= high.voxels[k]));
 }
 
+/// A small model that was trained for two steps on the ball.
+fn small_model(dir: &Path) -> String {
+    let scan = save(&ball(), dir, "learned.nii.gz");
+    let config = dir.join("small.toml");
+    let text = "channels = [16, 16]\nblocks = [1, 1]\n[sampling]\nsizes = [16]\nvoxels = 8192\n[training]\nsteps = 2\n";
+    std::fs::write(&config, text).expect("written");
+    let run = dir.join("run").to_string_lossy().into_owned();
+    unmelt()
+        .args(["volumes", "train", "--volumes", &scan, "--output", &run, "--config"])
+        .arg(&config)
+        .assert()
+        .success();
+    run
+}
+
+#[test]
+fn an_interval_wants_a_calibration_and_gets_one() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let name = |n: &str| dir.path().join(n).to_string_lossy().into_owned();
+    let model = small_model(dir.path());
+    let (scan, other) = (save(&ball(), dir.path(), "a.nii.gz"), save(&ball(), dir.path(), "b.nii.gz"));
+    let ends = format!("{},{}", name("low.nii.gz"), name("high.nii.gz"));
+    let denoise = ["enhance", &scan, "--task", "denoise", "--sigma", "60", "--samples", "2", "--steps", "2"];
+    let with = |more: &[&str]| [&denoise[..], &["--model", &model, "--interval", &ends], more].concat();
+    let said = complaint(&with(&["--output", &name("no.nii.gz")]));
+    assert!(said.contains("unmelt volumes calibrate --model") && said.contains("--uncalibrated"), "{said}");
+    assert!(!dir.path().join("low.nii.gz").exists());
+    let anyway = unmelt()
+        .arg("volumes")
+        .args(with(&["--uncalibrated", "--output", &name("raw.nii.gz"), "--std", &name("raw_std.nii.gz")]))
+        .assert()
+        .success();
+    assert!(String::from_utf8_lossy(&anyway.get_output().stderr).contains("is unknown"));
+    unmelt()
+        .args(["volumes", "calibrate", "--model", &model, "--volumes", &scan, "--volumes", &other])
+        .args(["--tasks", "denoise", "--samples", "2", "--steps", "2", "--edge", "16"])
+        .assert()
+        .success();
+    let card: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(Path::new(&model).join("model.json")).expect("a card"))
+            .expect("JSON");
+    let records = card["model"]["calibration"]["denoise"].as_array().expect("records");
+    assert!(records.iter().all(|r| r["voxels"].as_u64() > Some(0) && r["volumes"] == 2), "{card}");
+    for out in ["low.nii.gz", "high.nii.gz"] {
+        std::fs::remove_file(name(out)).expect("it was written");
+    }
+    unmelt()
+        .arg("volumes")
+        .args(with(&["--output", &name("out.nii.gz"), "--std", &name("std.nii.gz")]))
+        .assert()
+        .success();
+    // One scale: the interval is that of the deviation, which is the raw one times one factor.
+    let (out, std, high) = (load(&name("out.nii.gz")), load(&name("std.nii.gz")), load(&name("high.nii.gz")));
+    let raw = load(&name("raw_std.nii.gz"));
+    let most =
+        (0..raw.voxels.len()).max_by(|a, b| raw.voxels[*a].total_cmp(&raw.voxels[*b])).expect("voxels");
+    let factor = std.voxels[most] / raw.voxels[most];
+    for k in 0..out.voxels.len() {
+        assert!((std.voxels[k] - factor * raw.voxels[k]).abs() <= 1e-3 * std.voxels[most]);
+        assert!(
+            (high.voxels[k] - out.voxels[k] - 1.644_854 * std.voxels[k]).abs() <= 1e-3 * std.voxels[most]
+        );
+    }
+    // Further training forgets it, and a model inside the program is not written to.
+    let config = name("small.toml");
+    let tuned = name("tuned");
+    unmelt()
+        .args([
+            "volumes",
+            "train",
+            "--volumes",
+            &scan,
+            "--from",
+            &model,
+            "--output",
+            &tuned,
+            "--config",
+            &config,
+        ])
+        .assert()
+        .success();
+    let card = std::fs::read_to_string(Path::new(&tuned).join("model.json")).expect("a card");
+    assert!(!card.contains("calibration") && card.contains("trained_on"), "{card}");
+    let said = complaint(&["calibrate", "--model", "brain-mri", "--volumes", &scan]);
+    assert!(said.contains("inside the program") && said.contains("--output"), "{said}");
+}
+
+#[test]
+fn what_a_model_has_not_seen_is_said_before_the_work() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let ct = ball().with_voxels(ball().voxels.iter().map(|v| v - 1000.0).collect());
+    let input = save(&ct, dir.path(), "ct.nii.gz");
+    let out = dir.path().join("out.nii.gz").to_string_lossy().into_owned();
+    let done = unmelt()
+        .args(["volumes", "enhance", &input, "--task", "denoise", "--sigma", "20", "--output", &out])
+        .assert()
+        .success();
+    let said = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
+    assert!(said.contains("warning: the scan has values far below 0"), "{said}");
+}
+
 #[test]
 fn evaluate_prints_and_writes_tables() {
     let dir = tempfile::tempdir().expect("a folder");
@@ -170,6 +271,32 @@ fn bad_requests_get_one_sentence() {
         (enhance(&scan, "super-resolve", &["--spacing", "2"]), "no coarser than the spacing wanted"),
         (enhance(&scan, "outpaint", &["--extend", "up=3"]), "is no extension"),
         (enhance(&scan, "denoise", &["--std", &name("s.nii.gz")]), "need several posterior samples"),
+        (enhance(&scan, "denoise", &["--mask", &none]), "--mask would have no effect"),
+        (enhance(&scan, "inpaint", &["--mask", &none, "--spacing", "1"]), "--spacing would have no effect"),
+        (enhance(&scan, "denoise", &["--extend", "top=3"]), "--extend would have no effect"),
+        (enhance(&scan, "kspace", &["--sensitivities", &none]), "--sensitivities would have no effect"),
+        (enhance(&scan, "super-resolve", &["--sigma", "3"]), "--sigma would have no effect"),
+        (enhance(&scan, "denoise", &["--sigma-max", "1"]), "--sigma-max would have no effect"),
+        (
+            enhance(&scan, "outpaint", &["--extend", "left=1e300,right=1"]),
+            "cannot grow by more than 4096 voxels",
+        ),
+        (
+            enhance(&scan, "outpaint", &["--extend", "left=4000,right=4000"]),
+            "cannot grow by more than 4096 voxels",
+        ),
+        (enhance(&scan, "outpaint", &["--extend", "left=nan"]), "is no extension"),
+        (enhance(&scan, "outpaint", &["--extend", "left=1,left=2"]), "names a side twice"),
+        (
+            enhance(
+                &scan,
+                "super-resolve",
+                &["--spacing", "0.5", "--sigma-max", "0.1", "--sigma-min", "0.2"],
+            ),
+            "the highest noise level of the walk, 0.1, lies below the lowest, 0.2",
+        ),
+        (enhance(&scan, "super-resolve", &["--spacing", "1e-300"]), "voxels"),
+        (enhance(&scan, "denoise", &["--sigma", "1e30"]), "times the range of the scan"),
         (complaint(&["convert", &scan, &name("folder")]), "only a DICOM series can become"),
         (complaint(&["convert", &scan, &name("no/where.nii.gz")]), "there is no such folder"),
     ] {

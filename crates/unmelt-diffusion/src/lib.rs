@@ -45,6 +45,7 @@ mod real;
 mod sampler;
 mod schedule;
 pub mod solver;
+mod stop;
 mod target;
 pub mod train;
 
@@ -59,4 +60,5 @@ pub use process::{
 pub use real::Real;
 pub use sampler::{Denoiser, Draw, Moment, Previous, Question, Sampler, SamplerConfig};
 pub use schedule::{Level, Levels, Schedule, betas_of_alphas_cumprod, rescale_zero_terminal_snr};
+pub use stop::Stop;
 pub use target::{Target, Threshold, combine, quantile};

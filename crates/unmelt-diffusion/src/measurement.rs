@@ -27,6 +27,11 @@ pub trait Measurement<T: Real> {
     fn kept(&self) -> Option<&[bool]> {
         None
     }
+
+    /// Whether the work is no longer wanted: iterations end, and what they return is of no use.
+    fn is_stopped(&self) -> bool {
+        false
+    }
 }
 
 /// Most iterations of a prox without formula.
@@ -58,7 +63,7 @@ pub fn conjugate_gradients<T: Real, M: Measurement<T> + ?Sized>(
     let mut square = dot(&residual, &residual);
     let end = square * tolerance * tolerance;
     for _ in 0..iterations {
-        if square <= end || square == 0.0 {
+        if square <= end || square == 0.0 || measurement.is_stopped() {
             break;
         }
         let mut image = measurement.adjoint(&measurement.forward(&direction));

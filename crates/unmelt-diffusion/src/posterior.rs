@@ -103,6 +103,8 @@ pub struct Posterior {
     solver: PosteriorSolver,
     sigmas: Vec<f64>,
     noise: Noise,
+    /// Evaluations of the prior before this walk.
+    before: usize,
 }
 
 impl Posterior {
@@ -120,7 +122,13 @@ impl Posterior {
         }
         let mut sigmas = karras_sigmas(steps, sigma_min, sigma_max, 5.0);
         sigmas.push(0.0);
-        Ok(Self { solver, sigmas, noise: Noise::new(seed) })
+        Ok(Self { solver, sigmas, noise: Noise::new(seed), before: 0 })
+    }
+
+    /// The walk that goes on where others ended after `evaluations` of the prior: it counts its steps from there, so that
+    /// nothing that is drawn for one of them is drawn again.
+    pub fn after(self, evaluations: usize) -> Self {
+        Self { before: evaluations, ..self }
     }
 
     /// Evaluations of the prior for one sample.
@@ -145,17 +153,17 @@ impl Posterior {
         let mut walk = PosteriorWalk { of: self, prior, measurement, data, number };
         let mut x = start.to_vec();
         if !matches!(self.solver, PosteriorSolver::Hqs { .. }) {
-            walk.add_noise(&mut x, self.sigmas[0], 0);
+            walk.add_noise(&mut x, self.sigmas[0], 2 * self.before);
         }
         for step in 0..self.sigmas.len() - 1 {
             for round in 0..self.solver.evaluations_per_step() {
                 x = walk.step(x, step, round)?;
+                if !tick() {
+                    return Err(Error::Stopped);
+                }
                 if x.iter().any(|v| !v.f64().is_finite()) {
                     let at = format!("at sampling step {}", step + 1);
                     return Err(Error::NotFinite { what: "the sample", at });
-                }
-                if !tick() {
-                    return Err(Error::Stopped);
                 }
             }
         }
@@ -185,8 +193,9 @@ impl<T: Real> PosteriorWalk<'_, T> {
     fn step(&mut self, x: Vec<T>, step: usize, round: usize) -> Result<Vec<T>> {
         let (sigma, next) = (self.of.sigmas[step], self.of.sigmas[step + 1]);
         let rounds = self.of.solver.evaluations_per_step();
-        let draw = 1 + 2 * (step * rounds + round);
-        let clean = self.prior.denoise(&x, sigma, step * rounds + round)?;
+        let evaluation = self.of.before + step * rounds + round;
+        let draw = 1 + 2 * evaluation;
+        let clean = self.prior.denoise(&x, sigma, evaluation)?;
         let noise = self.measurement.noise();
         Ok(match self.of.solver {
             PosteriorSolver::Ddnm => {
@@ -222,7 +231,9 @@ impl<T: Real> PosteriorWalk<'_, T> {
                 add(&mut seen, 1.0, &fitted);
                 self.renoised(seen, fitted, [sigma, next, eta], draw)
             }
-            PosteriorSolver::Dps { scale } => self.dps_step(x, clean, [sigma, next, scale], step, draw)?,
+            PosteriorSolver::Dps { scale } => {
+                self.dps_step(x, clean, [sigma, next, scale], evaluation, draw)?
+            }
             PosteriorSolver::RePaint { .. } => {
                 let last = round + 1 == rounds;
                 let mut y = self.renoised(x, clean, [sigma, next, 1.0], draw);

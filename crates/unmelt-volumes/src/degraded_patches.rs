@@ -1,7 +1,7 @@
 //! Patches as scanners show them: noisy, through thick slices, without some lines of k-space, with holes.
 
 use unmelt_diffusion::measurement::Measurement;
-use unmelt_diffusion::{Noise, Stream};
+use unmelt_diffusion::{Noise, Stop, Stream};
 
 use crate::clean_patches::{CleanPatches, Patch};
 use crate::filling::{QUICK, settled};
@@ -126,7 +126,7 @@ fn cube<T: Copy>(x: &[T], window: ([usize; 3], [usize; 3], usize)) -> Vec<T> {
 }
 
 /// Ellipsoids that take a part of a cube, of the size of lesions and larger.
-fn ellipsoids(size: usize, draw: &mut Draw) -> Vec<bool> {
+pub(crate) fn ellipsoids(size: usize, draw: &mut Draw) -> Vec<bool> {
     let mut missing = vec![false; size.pow(3)];
     let wanted = (draw.between(0.03, 0.2) * missing.len() as f64) as usize;
     let mut count = 0;
@@ -238,7 +238,7 @@ impl DegradedPatches {
         let fine = self.clean.patch(k, [wide; 3]);
         let missing = if draw.unit() < 0.65 { ellipsoids(wide, draw) } else { end(wide, draw) };
         let known: Vec<bool> = missing.iter().map(|m| !m).collect();
-        let guess = settled(&fine.voxels, &known, [wide; 3], QUICK);
+        let guess = settled(&fine.voxels, &known, [wide; 3], QUICK, &Stop::never());
         let offset = [0; 3].map(|_| draw.below(2 * BEYOND_HOLES + 1));
         let wrong = (Degradation::LEVEL_OF_MISSING, Degradation::Missing(missing));
         DegradedPatch::cut(fine, (guess, Measured::Known(known)), (offset, size), wrong)
@@ -261,7 +261,7 @@ impl DegradedPatches {
         seen.iter_mut().zip(&fine.voxels).for_each(|(s, v)| *s = v + share * (*s - v));
         let wrong = seen.iter().zip(&fine.voxels).map(|(s, v)| f64::from(s - v).powi(2)).sum::<f64>();
         let error = (wrong / seen.len() as f64).sqrt() * (0.2 * draw.normal()).exp();
-        let sigma = error.clamp(self.levels[0], MOST_ALIASED);
+        let sigma = error.max(self.levels[0]).min(MOST_ALIASED);
         let offset = std::array::from_fn(|a| draw.below(fine.shape[a] - size + 1));
         let seen = (seen, Measured::Lines(axis, lines, shown));
         DegradedPatch::cut(fine, seen, (offset, size), (sigma, Degradation::Aliased(axis)))

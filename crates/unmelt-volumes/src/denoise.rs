@@ -19,10 +19,29 @@ pub(crate) fn denoise(
         return Ok(data.to_vec());
     }
     let estimate = mean_answer(data, sigma, prior, tick)?;
-    let similar =
-        SimilarBlocks { shape: prior.shape(), sigma, share: SHARE_OF_SIMILAR, step: STEP, wanted: None };
+    let similar = SimilarBlocks {
+        shape: prior.shape(),
+        sigma,
+        share: SHARE_OF_SIMILAR,
+        step: STEP,
+        wanted: None,
+        stop: prior.stop,
+    };
+    let estimate = beside_similar(estimate, data, sigma, prior, &similar);
+    prior.stop.check()?;
+    Ok(estimate)
+}
+
+/// The estimate beside that of similar blocks, each rid of the bias of Rician noise.
+fn beside_similar(
+    estimate: Vec<f32>,
+    data: &[f32],
+    sigma: f64,
+    prior: &PatchPrior,
+    similar: &SimilarBlocks,
+) -> Vec<f32> {
     if *prior.degradation != Degradation::Rician {
-        return Ok(similar.beside(restored(estimate, |k, _| data[k], prior.shape()), data));
+        return similar.beside(restored(estimate, |k, _| data[k], prior.shape()), data);
     }
     // The mean of a magnitude lies above the signal.
     let table = BiasTable::new(sigma);
@@ -30,7 +49,7 @@ pub(crate) fn denoise(
     // The mean of its square lies 2σ² above; half of that leaves noise of σ and hardly a bias.
     let signal = |v: &f32| (v * v - (0.5 * sigma * sigma) as f32).max(0.0).sqrt();
     let estimate = similar.beside(estimate, &data.iter().map(signal).collect::<Vec<f32>>());
-    Ok(estimate.into_iter().map(|v| v.max(0.0)).collect())
+    estimate.into_iter().map(|v| v.max(0.0)).collect()
 }
 
 /// How much the estimate from similar blocks counts beside the network's: errors of the two are less than alike, and with 0.3 to 0.5

@@ -1,87 +1,21 @@
 //! Every enhancement of a volume, from one prior: a measurement for each task, a solver for all.
 
 use burn::tensor::Device;
-use unmelt_diffusion::Weights;
 use unmelt_diffusion::checkpoint::{Card, ModelFiles};
+use unmelt_diffusion::files::limits::{limits, within};
 use unmelt_diffusion::posterior::{Posterior, PosteriorSolver, Prior};
+use unmelt_diffusion::{Stop, Weights};
 
+use crate::calibration::SOLVER_OF_SAMPLES;
 use crate::denoise::denoise;
-use crate::measurement::{Fourier, Mask, Profile};
+use crate::measurement::Mask;
 use crate::patches::{Partition, PatchPrior};
 use crate::prior::Degradation;
-use crate::problem::Problem;
+use crate::problem::{Problem, check_size};
 use crate::rician::Estimate;
 use crate::seconded::Seconded;
+pub use crate::task::{Task, TaskKind};
 use crate::{Error, Grid, Result, Volume, VolumeModel};
-
-/// What to do with a volume.
-#[derive(Clone)]
-pub enum Task {
-    /// Take noise away; its standard deviation in the scan's units, estimated if not given.
-    Denoise {
-        /// Standard deviation of the noise.
-        sigma: Option<f64>,
-        /// Whether it is Rician; estimated if not given.
-        rician: Option<bool>,
-    },
-    /// Resolve a finer grid along the same axes.
-    SuperResolve {
-        /// Wanted spacing in mm.
-        spacing: [f64; 3],
-        /// How the scan's voxels weigh what they cover.
-        profile: Profile,
-    },
-    /// Fill the marked voxels; the others stay bit for bit.
-    Inpaint {
-        /// True where a voxel is missing.
-        missing: Vec<bool>,
-    },
-    /// Extend the field of view by voxels at the low and the high end of right, front and top.
-    Outpaint {
-        /// Voxels added at the left, the back and the bottom.
-        low: [usize; 3],
-        /// Voxels added at the right, the front and the top.
-        high: [usize; 3],
-    },
-    /// Reconstruct from undersampled k-space; the volume given is where the result goes.
-    KSpace {
-        /// The sampling, in units of the data.
-        measurement: Fourier,
-        /// The data.
-        data: Vec<f32>,
-    },
-}
-
-impl Task {
-    /// The name on a command line.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Denoise { .. } => "denoise",
-            Self::SuperResolve { .. } => "super-resolve",
-            Self::Inpaint { .. } => "inpaint",
-            Self::Outpaint { .. } => "outpaint",
-            Self::KSpace { .. } => "kspace",
-        }
-    }
-
-    /// Where the walk begins, in units of the robust range: high enough for what the data leave open.
-    pub(crate) fn sigma_max(&self, grid: &Grid, samples: usize) -> f64 {
-        match self {
-            Self::Denoise { .. } => 0.1,
-            Self::SuperResolve { spacing, .. } => {
-                let old = grid.spacing();
-                // About what interpolation gets wrong: little is left to decide above that.
-                let wrong: f64 = (0..3).map(|a| (old[a] / spacing[a] - 1.0).max(0.0).powi(2)).sum();
-                (0.01 * wrong).clamp(0.01, 0.15)
-            }
-            // The biharmonic filling is refined; samples must forget it.
-            Self::Inpaint { .. } if samples == 1 => 0.02,
-            Self::Inpaint { .. } => 1.0,
-            Self::Outpaint { .. } => 1.0,
-            Self::KSpace { .. } => 0.6,
-        }
-    }
-}
 
 /// How to do it.
 #[derive(Clone, Debug, PartialEq)]
@@ -115,10 +49,13 @@ impl Default for EnhanceSettings {
 pub struct Enhanced {
     /// The estimate, or the mean of the samples.
     pub volume: Volume,
-    /// Standard deviation of the samples, where there are several.
+    /// Standard deviation of the estimate, where there are several samples: that of the samples, times the factor that was
+    /// fitted for it if [`calibrated`](Self::calibrated).
     pub deviation: Option<Vec<f32>>,
-    /// Half the width of the 90 % interval, where there are several.
+    /// Half the width of the 90 % interval, where there are several: 1.645 of those deviations.
     pub half_interval: Option<Vec<f32>>,
+    /// Whether deviation and interval are calibrated; otherwise they are the samples' own, and cover an unknown part.
+    pub calibrated: bool,
     /// The noise that was assumed, for denoising, in the scan's units.
     pub noise: Option<Estimate>,
 }
@@ -147,10 +84,17 @@ impl Enhancer {
     /// Loads a model.
     pub fn load(files: &ModelFiles, device: &Device) -> Result<Self> {
         let card = files.card::<VolumeModel>()?;
-        card.model.check()?;
+        card.model.check_card(card.weights.parameters)?;
         let weights = files.weights(&card, device)?;
         weights.check(&card.model.layout())?;
         Ok(Self { card, weights, device: device.clone() })
+    }
+
+    /// The same with a card that knows of no calibration: deviations are those of the samples.
+    pub(crate) fn without_calibration(&self) -> Self {
+        let (mut card, weights, device) = (self.card.clone(), self.weights.clone(), self.device.clone());
+        card.model.forget_calibration();
+        Self { card, weights, device }
     }
 
     /// The model's card.
@@ -163,25 +107,40 @@ impl Enhancer {
         &self.card.name
     }
 
-    /// Enhances a volume; `tick` hears of every evaluation and may stop the work by returning false.
+    /// Whether the spread of samples of a task, drawn like this, was calibrated: without that the deviation and the interval
+    /// of [`Enhanced`] cover an unknown part.
+    pub fn is_calibrated(&self, kind: TaskKind, settings: &EnhanceSettings) -> bool {
+        self.card.model.is_calibrated(kind, settings)
+    }
+
+    /// Enhances a volume; `tick` hears of every evaluation and may stop the work by returning false, `stop` is asked in between,
+    /// from any thread.
+    ///
+    /// # Errors
+    /// Settings out of their range, a constant volume, a task that does not fit the volume, a request to stop.
     pub fn enhance(
         &self,
         volume: &Volume,
         task: &Task,
         settings: &EnhanceSettings,
         tick: &mut dyn FnMut(Progress) -> bool,
+        stop: &Stop,
     ) -> Result<Enhanced> {
-        check_settings(settings)?;
-        let problem = Problem::new(volume, task)?;
+        let (model, single) = (&self.card.model, settings.samples == 1);
+        check_settings(settings, model)?;
+        let name = settings.solver.as_deref().unwrap_or(if single { "hqs" } else { SOLVER_OF_SAMPLES });
+        let solver = PosteriorSolver::from_name(name, single).ok_or_else(|| unknown_solver(name))?;
+        let problem = Problem::new(volume, task, stop)?;
+        check_noise(&problem, model)?;
         let prior = |number: u64| PatchPrior {
-            model: &self.card.model,
+            model,
             weights: &self.weights,
             device: &self.device,
             partition: problem.partition(settings, number),
             quiet: problem.quiet.as_ref(),
             degradation: &Degradation::Gaussian,
+            stop,
         };
-        let single = settings.samples == 1;
         if single
             && settings.solver.is_none()
             && let Some(noise) = problem.noise
@@ -190,26 +149,32 @@ impl Enhancer {
             let degradation = if noise.rician { &Degradation::Rician } else { &Degradation::Gaussian };
             let prior = PatchPrior { degradation, ..prior(0) };
             let estimate = denoise(&problem.data, sigma, &prior, tick)?;
-            return Ok(problem.finish(estimate, None, 1.0));
+            return Ok(problem.finish(estimate, None, None));
         }
-        let name = settings.solver.as_deref().unwrap_or(if single { "hqs" } else { "diffpir" });
-        let solver = PosteriorSolver::from_name(name, single).ok_or_else(|| unknown_solver(name))?;
         let is_search = matches!(solver, PosteriorSolver::Hqs { .. });
         let look = problem.look.as_ref().filter(|_| is_search && settings.sigma_max.is_none());
         let top = settings.sigma_max.or(look.map(|l| l.then));
         let top = top.unwrap_or_else(|| problem.sigma_max(task, volume, settings.samples));
-        let range = [settings.sigma_min.min(top), top];
+        if settings.sigma_min > top {
+            return Err(Error::Request(format!(
+                "the lowest noise level, {}, lies above the highest, {top}",
+                settings.sigma_min
+            )));
+        }
+        let range = [settings.sigma_min, top];
         let looks = look.map_or(0, |l| l.steps.min(settings.steps));
         let rest = (settings.steps - looks).min(look.and_then(|l| l.at_most).unwrap_or(usize::MAX));
         let mut walks = Vec::new();
         if let Some(look) = look {
             let posterior = Posterior::new(solver, looks, look.levels, settings.seed)?;
-            let beside = look.beside_settled.and_then(|share| Some((problem.settled()?, share)));
+            let beside = look.beside_settled.and_then(|share| Some((problem.settled(stop)?, share)));
             let (degradation, seconded) = (&look.degradation, look.seconded);
             walks.push(Walk { degradation, seconded, beside, posterior });
         }
         if rest > 0 {
-            let posterior = Posterior::new(solver, rest, range, settings.seed)?;
+            // Its steps are counted from where the looks ended: patches have other borders and mirrors.
+            let before = walks.iter().map(|w: &Walk| w.posterior.evaluations()).sum();
+            let posterior = Posterior::new(solver, rest, range, settings.seed)?.after(before);
             walks.push(Walk {
                 degradation: &Degradation::Gaussian,
                 seconded: is_search,
@@ -223,7 +188,8 @@ impl Enhancer {
             let mut step = 0;
             let mut on_step = || {
                 step += 1;
-                tick(Progress { sample: number + 1, samples: settings.samples, step, steps })
+                let progress = Progress { sample: number + 1, samples: settings.samples, step, steps };
+                tick(progress) && !stop.is_wanted()
             };
             let (measurement, data) = (problem.measurement.as_ref(), &problem.data);
             let mut x = problem.start.clone();
@@ -239,7 +205,7 @@ impl Enhancer {
             moments.add(x);
         }
         let (mean, deviation) = moments.finish();
-        let factor = self.card.model.interval_scale.get(task.name()).copied().unwrap_or(1.0);
+        let factor = model.interval_factor(task.kind(), problem.severity, settings);
         Ok(problem.finish(problem.unbiased(mean), deviation, factor))
     }
 
@@ -249,8 +215,10 @@ impl Enhancer {
         grid: Grid,
         settings: &EnhanceSettings,
         tick: &mut dyn FnMut(Progress) -> bool,
+        stop: &Stop,
     ) -> Result<Volume> {
-        check_settings(settings)?;
+        check_settings(settings, &self.card.model)?;
+        check_size(&grid)?;
         let middle = grid.shape.map(|n| 0.5 * (n as f64 - 1.0));
         let prior = PatchPrior {
             model: &self.card.model,
@@ -259,16 +227,18 @@ impl Enhancer {
             partition: Partition::new(grid, Some(middle), settings.halo, settings.seed, 0),
             quiet: None,
             degradation: &Degradation::Gaussian,
+            stop,
         };
         let nothing = Mask::new(vec![false; grid.voxels()], 0.0);
         let zeros = vec![0.0; grid.voxels()];
-        let range = [settings.sigma_min, self.card.model.sigma_max.min(5.0)];
+        let highest = self.card.model.sigma_max.min(5.0);
+        let range = [settings.sigma_min.min(highest), highest];
         let solver = PosteriorSolver::DiffPir { lambda: 1.0, zeta: 0.5 };
         let walk = Posterior::new(solver, settings.steps, range, settings.seed)?;
         let mut step = 0;
         let mut on_step = || {
             step += 1;
-            tick(Progress { sample: 1, samples: 1, step, steps: settings.steps })
+            tick(Progress { sample: 1, samples: 1, step, steps: settings.steps }) && !stop.is_wanted()
         };
         let mut x = walk.sample(&prior, &nothing, &zeros, &zeros, 0, &mut on_step)?;
         x.iter_mut().for_each(|v| *v = v.max(0.0));
@@ -281,17 +251,51 @@ fn unknown_solver(name: &str) -> Error {
     Error::Request(format!("\"{name}\" is no solver; use one of: {known}"))
 }
 
-fn check_settings(settings: &EnhanceSettings) -> Result<()> {
-    let fault = |text: &str| Err(Error::Request(text.into()));
+/// Whether noise is of a level that the model knows.
+fn check_noise(problem: &Problem, model: &VolumeModel) -> Result<()> {
+    let level = problem.noise.map_or(0.0, |n| n.sigma / problem.scaling.range());
+    if level <= model.sigma_max {
+        return Ok(());
+    }
+    Err(Error::Request(format!(
+        "the noise would be {level:.3e} times the range of the scan; the model was trained up to {}",
+        model.sigma_max
+    )))
+}
+
+fn check_settings(settings: &EnhanceSettings, model: &VolumeModel) -> Result<()> {
+    let fault = |text: String| Err(Error::Request(text));
     if settings.samples == 0 || settings.steps == 0 {
-        return fault("samples and steps must be at least 1");
+        return fault("samples and steps must be at least 1".into());
     }
+    within(limits().steps, "steps", settings.steps as u64, "the walk asked for")?;
+    within(limits().batch, "batch", settings.samples as u64, "the number of samples asked for")?;
     let is_level = |s: f64| s.is_finite() && s > 0.0;
-    if !settings.sigma_max.is_none_or(is_level) {
-        return fault("the highest noise level must be a number above 0");
-    }
     if !is_level(settings.sigma_min) {
-        return fault("the lowest noise level must be a number above 0");
+        return fault("the lowest noise level must be a number above 0".into());
+    }
+    if let Some(highest) = settings.sigma_max {
+        if !is_level(highest) {
+            return fault("the highest noise level must be a number above 0".into());
+        }
+        if highest < settings.sigma_min {
+            let lowest = settings.sigma_min;
+            return fault(format!(
+                "the highest noise level of the walk, {highest}, lies below the lowest, {lowest}"
+            ));
+        }
+        if highest > model.sigma_max {
+            return fault(format!(
+                "the highest noise level of the walk, {highest}, lies above {}, up to which the model was trained",
+                model.sigma_max
+            ));
+        }
+    }
+    if !Partition::fits(settings.halo, model) {
+        return fault(format!(
+            "the halo of {} voxels leaves nothing of patches of {} voxels",
+            settings.halo, model.patch
+        ));
     }
     Ok(())
 }

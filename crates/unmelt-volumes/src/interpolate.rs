@@ -125,6 +125,9 @@ pub(crate) fn back_projected(
     let up = |x: &[f32]| resample(x, coarse, fine);
     let mut x = up(data);
     for _ in 0..BACK_PROJECTIONS {
+        if measurement.is_stopped() {
+            break;
+        }
         let missing: Vec<f32> = measurement.forward(&x).iter().zip(data).map(|(a, y)| y - a).collect();
         x.iter_mut().zip(up(&missing)).for_each(|(x, m)| *x += m);
     }

@@ -1,5 +1,9 @@
 //! A diffusion prior of MRI and CT volumes, and every enhancement from it.
 
+mod calibrate;
+pub mod calibration;
+mod card_check;
+mod caution;
 mod clean_patches;
 mod coarse_field;
 mod deformation;
@@ -27,12 +31,16 @@ pub mod patches;
 pub mod prior;
 mod problem;
 pub mod rician;
+mod sampling;
 mod seconded;
 mod similar_blocks;
 pub mod synthesize;
+mod task;
 mod training;
 mod volume;
 
+pub use calibrate::{Calibrated, CalibrationSettings, write_calibrated};
+pub use caution::TrainedOn;
 pub use derivation::Derivation;
 pub use error::{Error, Result};
 pub use grid::{Grid, Orientation};

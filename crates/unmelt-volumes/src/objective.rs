@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use unmelt_diffusion::files::limits::{limits, within};
 use unmelt_diffusion::train::{Loss, Objective};
 use unmelt_diffusion::{Layout, Noise, Weights};
 
@@ -64,6 +65,71 @@ impl Default for PatchSampling {
     }
 }
 
+/// Longest edge of a patch that is learned from.
+const MOST_EDGE: usize = 128;
+
+/// Most looks at a patch.
+const MOST_LOOKS: usize = 16;
+
+impl PatchSampling {
+    /// Checks the settings for a model.
+    ///
+    /// # Errors
+    /// The first setting that is out of its range, by name.
+    pub fn check(&self, model: &VolumeModel) -> Result<()> {
+        let fault = |text: String| Err(Error::Request(text));
+        let grain = model.granularity();
+        let is_size = |s: &usize| (1..=MOST_EDGE).contains(s) && s.is_multiple_of(grain);
+        if self.sizes.is_empty() || !self.sizes.iter().all(is_size) {
+            return fault(format!(
+                "sampling.sizes, the edges of patches, must be multiples of {grain} up to {MOST_EDGE}, but they are {:?}",
+                self.sizes
+            ));
+        }
+        for (name, part) in [
+            ("real", self.real),
+            ("deformed", self.deformed),
+            ("rician", self.rician),
+            ("thick", self.thick),
+            ("aliased", self.aliased),
+            ("missing", self.missing),
+        ] {
+            if !(0.0..=1.0).contains(&part) {
+                return fault(format!("sampling.{name} must lie between 0 and 1, but it is {part}"));
+            }
+        }
+        if !(self.sigma_median > 0.0 && self.sigma_median.is_finite()) {
+            return fault(format!("sampling.sigma_median must be above 0, but it is {}", self.sigma_median));
+        }
+        if !(self.sigma_spread >= 0.0 && self.sigma_spread.is_finite()) {
+            return fault(format!(
+                "sampling.sigma_spread must be at least 0, but it is {}",
+                self.sigma_spread
+            ));
+        }
+        if !(1..=MOST_LOOKS).contains(&self.looks) {
+            return fault(format!(
+                "sampling.looks must lie between 1 and {MOST_LOOKS}, but it is {}",
+                self.looks
+            ));
+        }
+        let smallest = self.sizes.iter().copied().min().unwrap_or(1);
+        let batch = (self.voxels / smallest.pow(3)) as u64;
+        within(limits().batch, "batch", batch, "the step of sampling.voxels in patches of sampling.sizes")?;
+        within(limits().voxels, "voxels", self.voxels as u64, "sampling.voxels")?;
+        Ok(())
+    }
+}
+
+/// Patches whose numbers stand in a row.
+const IN_A_ROW: u64 = 1024;
+
+/// The number of patch `k` of a part of a step, another for each: below 2⁴⁸ for 2³² parts of steps of 65,536 patches.
+fn number_of(step: u64, part: u64, parts: u64, k: u64) -> u64 {
+    let (row, place) = (k / IN_A_ROW, k % IN_A_ROW);
+    (row << 42) + (step * parts + part) * IN_A_ROW + place
+}
+
 /// Examples of all steps.
 struct Examples {
     model: VolumeModel,
@@ -78,8 +144,8 @@ impl Examples {
         let networks = self.model.networks();
         let batch = (self.patches.sampling.voxels / size.pow(3) / networks.len()).max(1);
         // Numbers of patches must not depend on the sizes drawn before.
-        let first = (step * networks.len() as u64 + part as u64) * 1024;
-        let patch = |k: usize| self.patches.patch(first + k as u64, size, networks[part]);
+        let number = |k: usize| number_of(step, part as u64, networks.len() as u64, k as u64);
+        let patch = |k: usize| self.patches.patch(number(k), size, networks[part]);
         (size, (0..batch).into_par_iter().map(patch).collect())
     }
 
@@ -126,13 +192,10 @@ impl PatchObjective {
         sampling: PatchSampling,
         seed: u64,
     ) -> Result<Self> {
+        sampling.check(model)?;
         let noise = Noise::new(seed);
         let clean = CleanPatches::new(scans, maps, [sampling.real, sampling.deformed], noise)
             .ok_or_else(|| Error::Request("there is no volume and no label map to train on".into()))?;
-        let grain = model.granularity();
-        if sampling.sizes.is_empty() || sampling.sizes.iter().any(|s| *s == 0 || !s.is_multiple_of(grain)) {
-            return Err(Error::Request(format!("the sizes of patches must be multiples of {grain}")));
-        }
         let levels = [model.sigma_min, model.sigma_max];
         let patches = DegradedPatches { clean, sampling, noise, levels };
         let examples = Arc::new(Examples { model: model.clone(), patches });
@@ -213,5 +276,50 @@ impl Objective for PatchObjective {
         let missing = mean_of(|d| matches!(d, Degradation::Missing(_)));
         let parts = vec![("thick", thick), ("missing", missing)];
         Ok(Loss { total: per_patch.mean(), parts, samples: batch as u64 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patches_of_large_steps_have_numbers_of_their_own() {
+        let mut seen = std::collections::BTreeSet::new();
+        for step in [0, 1, 2, 70_000] {
+            for part in 0..2 {
+                for k in [0, 1, 1023, 1024, 1025, 2048, 65_535] {
+                    let number = number_of(step, part, 2, k);
+                    assert!(number < 1 << 48 && seen.insert(number), "{step} {part} {k}");
+                }
+            }
+        }
+        // Those of small steps are what they were.
+        assert_eq!(number_of(5, 1, 2, 7), (5 * 2 + 1) * 1024 + 7);
+        assert!(number_of(u64::from(u32::MAX) / 2, 1, 2, 65_535) < 1 << 48);
+    }
+
+    #[test]
+    fn settings_out_of_range_are_named() {
+        let model = VolumeModel::new(vec![16, 16], vec![1, 1]).expect("a model");
+        let with = |change: &dyn Fn(&mut PatchSampling)| {
+            let mut sampling = PatchSampling::default();
+            change(&mut sampling);
+            sampling.check(&model).expect_err("refused").to_string()
+        };
+        for (said, want) in [
+            (with(&|s| s.sizes = vec![usize::MAX / 4 * 4]), "sampling.sizes"),
+            (with(&|s| s.sizes = vec![30]), "multiples of 4"),
+            (with(&|s| s.sizes.clear()), "sampling.sizes"),
+            (with(&|s| s.voxels = usize::MAX), "batch"),
+            (with(&|s| s.real = -0.1), "sampling.real"),
+            (with(&|s| s.thick = f64::NAN), "sampling.thick"),
+            (with(&|s| s.sigma_median = 0.0), "sampling.sigma_median"),
+            (with(&|s| s.sigma_spread = f64::INFINITY), "sampling.sigma_spread"),
+            (with(&|s| s.looks = 0), "sampling.looks"),
+        ] {
+            assert!(said.contains(want), "{said}");
+        }
+        PatchSampling::default().check(&model).expect("as it is");
     }
 }

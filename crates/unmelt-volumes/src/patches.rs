@@ -6,7 +6,7 @@
 
 use burn::tensor::Device;
 use unmelt_diffusion::posterior::Prior;
-use unmelt_diffusion::{Noise, Stream, Weights};
+use unmelt_diffusion::{Noise, Stop, Stream, Weights};
 
 use crate::interpolate::mirrored;
 use crate::prior::{Degradation, PatchCondition, PatchPlace, VolumeModel, patches_tensor, tensor_patches};
@@ -68,6 +68,11 @@ impl Partition {
     fn length(&self, core: [usize; 2], whole: usize, model: &VolumeModel) -> usize {
         let wanted = (core[1] - core[0] + 2 * self.halo).max(LEAST_PATCH);
         wanted.next_multiple_of(model.granularity()).min(whole)
+    }
+
+    /// Whether patches of a model reach further than what they see around their cores.
+    pub(crate) fn fits(halo: usize, model: &VolumeModel) -> bool {
+        halo.checked_mul(2).is_some_and(|seen| seen < model.patch)
     }
 
     /// All parts of a step.
@@ -180,6 +185,8 @@ pub struct PatchPrior<'a> {
     pub quiet: Option<&'a Quiet>,
     /// What is wrong with what it is shown.
     pub degradation: &'a Degradation,
+    /// Whether the work is still wanted, asked before every patch.
+    pub stop: &'a Stop,
 }
 
 /// Empty surroundings: patches that lie in them whole are taken as they are known to be.
@@ -255,6 +262,7 @@ impl PatchPrior<'_> {
         let shape = self.partition.grid.shape;
         let mut out = x.to_vec();
         for part in self.partition.parts(self.model, step) {
+            self.stop.check()?;
             if let Some(quiet) = self.quiet.filter(|_| self.is_quiet(&part)) {
                 part.answered(shape, |_, at| out[at] = quiet.values[at]);
                 continue;
@@ -284,6 +292,7 @@ impl PatchPrior<'_> {
         let shape = self.partition.grid.shape;
         let mut out = vec![0.0f32; x.len()];
         for part in self.partition.parts(self.model, step) {
+            self.stop.check()?;
             if self.is_quiet(&part) {
                 continue;
             }
@@ -352,6 +361,23 @@ mod tests {
             }
             prop_assert!(seen.iter().all(|c| *c == 1));
         }
+    }
+
+    #[test]
+    fn every_evaluation_has_borders_of_its_own() {
+        let model = VolumeModel::new(vec![16, 16], vec![1, 1]).expect("a model");
+        let partition = Partition::new(Grid::centred([180; 3], [1.0; 3]), None, 4, 0, 0);
+        let borders = |step: usize| -> Vec<[[usize; 2]; 3]> {
+            partition.parts(&model, step).iter().map(|part| part.core).collect()
+        };
+        // What a search does after its looks is no repetition of them: its steps are counted from there.
+        let all: Vec<_> = (0..20).map(borders).collect();
+        assert!((0..20).all(|a| (0..a).all(|b| all[a] != all[b])));
+        assert!(
+            Partition::fits(4, &model)
+                && !Partition::fits(32, &model)
+                && !Partition::fits(usize::MAX, &model)
+        );
     }
 
     #[test]

@@ -4,10 +4,14 @@
 //! models", table 1): D(x; σ) = c_skip·x + c_out·F(c_in·x; σ). The U-Net works on the Haar bands of 2×2×2 voxels as
 //! channels, which costs an eighth of its width at full resolution and sees twice as far.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use unmelt_diffusion::{Layout, Weights, to_vec};
 
+use crate::calibration::Calibrations;
+use crate::caution::TrainedOn;
 use crate::network::{UNet, UNetConfig};
 use crate::{Error, Result};
 
@@ -20,7 +24,7 @@ pub const POSITION_CHANNELS: usize = 4;
 pub const DEGRADATION_CHANNELS: usize = 8;
 
 /// Channels that say what is known of a patch beside its voxels.
-const CONDITION_CHANNELS: usize = POSITION_CHANNELS + DEGRADATION_CHANNELS;
+pub(crate) const CONDITION_CHANNELS: usize = POSITION_CHANNELS + DEGRADATION_CHANNELS;
 
 /// Edge of the blocks that are folded into channels.
 pub const FOLD: usize = 2;
@@ -39,9 +43,16 @@ pub struct VolumeModel {
     pub sigma_max: f64,
     /// Edge of the patches that volumes are taken apart into, in voxels.
     pub patch: usize,
-    /// Factors that make intervals cover 90 % of held-back voxels, by task.
-    #[serde(default)]
-    pub interval_scale: std::collections::BTreeMap<String, f64>,
+    /// Factors that make intervals cover 90 % of held-back voxels, by task, as cards had them that knew no
+    /// [`calibration`](Self::calibration).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub interval_scale: BTreeMap<String, f64>,
+    /// What was fitted for intervals to cover 90 % of held-back voxels, by task.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub calibration: Calibrations,
+    /// What kind of scans it was trained on, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trained_on: Option<TrainedOn>,
     /// Whether there is a network of its own for noise and one for everything else that is wrong with a scan, of one shape: experts,
     /// after Balaji et al. 2022 ("eDiff-I"), who have them by the level of noise.
     #[serde(default)]
@@ -69,7 +80,9 @@ impl VolumeModel {
             sigma_min: 0.005,
             sigma_max: 10.0,
             patch: 64,
-            interval_scale: Default::default(),
+            interval_scale: BTreeMap::new(),
+            calibration: BTreeMap::new(),
+            trained_on: None,
             experts: false,
         })
     }
@@ -144,19 +157,6 @@ impl VolumeModel {
         let out = per_patch(conditions, &device, |sigma| self.preconditioning(sigma).1);
         let f = self.network_output(weights, noisy.clone(), conditions)?;
         Ok(noisy * skip + f * out)
-    }
-
-    /// Checks a card that was read.
-    pub fn check(&self) -> Result<()> {
-        self.network.check()?;
-        let good = self.sigma_min > 0.0 && self.sigma_max > self.sigma_min && self.sigma_data > 0.0;
-        let folded = self.network.in_channels == FOLD.pow(3) + CONDITION_CHANNELS
-            && self.network.out_channels == FOLD.pow(3)
-            && self.network.spatial_dims == 3;
-        if !good || !folded || self.patch == 0 || !self.patch.is_multiple_of(self.granularity()) {
-            return Err(Error::Request("the model's card describes no prior of 3D patches".into()));
-        }
-        Ok(())
     }
 }
 

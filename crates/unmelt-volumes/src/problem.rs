@@ -1,14 +1,18 @@
 //! What a task asks, in the prior's units: measurement, data, first guess and what is wrong with it.
 
+use unmelt_diffusion::Stop;
+use unmelt_diffusion::files::limits::{limits, within};
 use unmelt_diffusion::measurement::Measurement;
 
-use crate::enhance::{EnhanceSettings, Enhanced, Task};
+use crate::calibration::DEVIATIONS;
+use crate::enhance::{EnhanceSettings, Enhanced};
 use crate::filling::{THOROUGH, fill, settled};
 use crate::intensity::{Scaling, centre, foreground};
 use crate::measurement::{Identity, Mask, Profile, Slices, missing_level};
 use crate::patches::{Partition, Quiet, widened};
 use crate::prior::Degradation;
 use crate::rician::{self, Estimate, InverseMean};
+use crate::task::{Task, check_extension};
 use crate::{Error, Grid, Result, Source, Volume};
 
 /// How a search begins where the prior was trained on what is wrong with the first guess: that is what it is told for some steps.
@@ -76,6 +80,8 @@ pub(crate) struct Problem {
     pub quiet: Option<Quiet>,
     pub centre: Option<[f64; 3]>,
     pub noise: Option<Estimate>,
+    /// How much is wrong with the volume, as [`Calibration::severity`](crate::calibration::Calibration) says it.
+    pub severity: f64,
     /// What the prior was trained to see in the first guess, if anything.
     pub look: Option<Look>,
     /// Voxels that must come out as they went in, with the volume's own values.
@@ -83,32 +89,40 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    pub fn new(volume: &Volume, task: &Task) -> Result<Self> {
+    pub fn new(volume: &Volume, task: &Task, stop: &Stop) -> Result<Self> {
         let known: Vec<f32> = match task {
             Task::Inpaint { missing } => {
                 check_mask(missing, volume)?;
                 volume.voxels.iter().zip(missing).filter(|(_, m)| !**m).map(|(v, _)| *v).collect()
             }
-            Task::KSpace { measurement, data } => measurement.adjoint(data),
+            Task::KSpace { measurement, data } => {
+                let measurement = measurement.clone().until(stop);
+                measurement.project(&vec![0.0; volume.voxels.len()], data)
+            }
             _ => volume.voxels.clone(),
         };
+        stop.check()?;
         let scaling = Scaling::of(&known)
             .ok_or_else(|| Error::Request("the volume is constant: there is nothing to enhance".into()))?;
         let mut problem = match task {
             Task::Denoise { sigma, rician } => denoising(volume, scaling, *sigma, *rician)?,
-            Task::SuperResolve { spacing, profile } => super_resolution(volume, scaling, *spacing, *profile)?,
+            Task::SuperResolve { spacing, profile } => {
+                super_resolution(volume, scaling, (*spacing, *profile), stop)?
+            }
             Task::Inpaint { missing } => {
                 let known: Vec<bool> = missing.iter().map(|m| !m).collect();
-                inpainting(volume.clone(), scaling, known)
+                inpainting(volume.clone(), scaling, known, stop)
             }
             Task::Outpaint { low, high } => {
                 let (wide, known) = extended(volume, *low, *high)?;
-                inpainting(wide, scaling, known)
+                inpainting(wide, scaling, known, stop)
             }
             Task::KSpace { measurement, data } => {
                 let data: Vec<f32> = data.iter().map(|v| (f64::from(*v) / scaling.range()) as f32).collect();
-                let measurement = measurement.in_units_of(scaling.range());
-                let start = measurement.project(&vec![0.0; volume.voxels.len()], &data);
+                let severity = measurement.positions_of_one_sampled();
+                let measurement = measurement.in_units_of(scaling.range()).until(stop);
+                let start =
+                    known.iter().map(|v| (f64::from(*v) / scaling.range()) as f32).collect::<Vec<f32>>();
                 let look = measurement.missing_lines().map(|(axis, lines)| {
                     let level = missing_level(&start, volume.grid.shape, axis, &lines).clamp(0.005, 0.3);
                     Look::at_aliasing(axis, level)
@@ -122,11 +136,13 @@ impl Problem {
                     start,
                     centre: None,
                     noise: None,
+                    severity,
                     look,
                     kept: None,
                 }
             }
         };
+        stop.check()?;
         problem.centre = problem.head_centre();
         Ok(problem)
     }
@@ -142,8 +158,9 @@ impl Problem {
     }
 
     /// The filling of holes that has settled, if there are holes.
-    pub fn settled(&self) -> Option<Vec<f32>> {
-        self.kept.as_ref().map(|(known, _)| settled(&self.data, known, self.target.grid.shape, THOROUGH))
+    pub fn settled(&self, stop: &Stop) -> Option<Vec<f32>> {
+        let shape = self.target.grid.shape;
+        self.kept.as_ref().map(|(known, _)| settled(&self.data, known, shape, THOROUGH, stop))
     }
 
     /// How the volume is taken apart for sample `number`.
@@ -168,9 +185,9 @@ impl Problem {
         estimate
     }
 
-    /// The volume, with spread and interval scaled by a factor.
-    pub fn finish(&self, mean: Vec<f32>, deviation: Option<Vec<f32>>, factor: f64) -> Enhanced {
-        let range = self.scaling.range();
+    /// The volume, with its spread times the factor that was fitted for it, if one was, and the interval of that spread.
+    pub fn finish(&self, mean: Vec<f32>, deviation: Option<Vec<f32>>, factor: Option<f64>) -> Enhanced {
+        let range = self.scaling.range() * factor.unwrap_or(1.0);
         let mut voxels = self.scaling.invert(&mean);
         let mut deviation: Option<Vec<f32>> =
             deviation.map(|d| d.into_iter().map(|v| (f64::from(v) * range) as f32).collect());
@@ -182,10 +199,15 @@ impl Problem {
                 }
             }
         }
-        // 1.645 standard deviations hold 90 % of a normal distribution; the factor is fitted on held-back scans.
-        let half = |d: &Vec<f32>| d.iter().map(|v| (f64::from(*v) * 1.644_854 * factor) as f32).collect();
+        let half = |d: &Vec<f32>| d.iter().map(|v| (f64::from(*v) * DEVIATIONS) as f32).collect();
         let half_interval = deviation.as_ref().map(half);
-        Enhanced { volume: self.target.with_voxels(voxels), deviation, half_interval, noise: self.noise }
+        Enhanced {
+            volume: self.target.with_voxels(voxels),
+            calibrated: deviation.is_some() && factor.is_some(),
+            deviation,
+            half_interval,
+            noise: self.noise,
+        }
     }
 }
 
@@ -222,12 +244,13 @@ fn check_mask(missing: &[bool], volume: &Volume) -> Result<()> {
 }
 
 /// Whether a grid that was asked for is one to work on.
-fn check_size(grid: &Grid) -> Result<()> {
-    match grid.shape.into_iter().try_fold(1usize, usize::checked_mul) {
-        Some(0..=0x4000_0000) => Ok(()),
-        _ => Err(Error::Request(format!("that would be {grid}: more than fit"))),
-    }
+pub(crate) fn check_size(grid: &Grid) -> Result<()> {
+    let voxels = grid.shape.into_iter().fold(1u64, |n, d| n.saturating_mul(d as u64));
+    Ok(within(limits().voxels, "voxels", voxels, &format!("the volume asked for ({grid})"))?)
 }
+
+/// Noise below this part of the robust range is none.
+const LEAST_NOISE: f64 = 1e-7;
 
 fn denoising(volume: &Volume, scaling: Scaling, sigma: Option<f64>, rician: Option<bool>) -> Result<Problem> {
     if let Some(s) = sigma
@@ -243,7 +266,10 @@ fn denoising(volume: &Volume, scaling: Scaling, sigma: Option<f64>, rician: Opti
         }
     };
     let data = scaling.apply(&volume.voxels);
+    // Noise far below the last digit of a voxel is none.
     let level = noise.sigma / scaling.range();
+    let (noise, level) =
+        if level < LEAST_NOISE { (Estimate { sigma: 0.0, ..noise }, 0.0) } else { (noise, level) };
     Ok(Problem {
         target: volume.clone(),
         scaling,
@@ -252,6 +278,7 @@ fn denoising(volume: &Volume, scaling: Scaling, sigma: Option<f64>, rician: Opti
         quiet: None,
         data,
         centre: None,
+        severity: level,
         noise: Some(noise),
         look: None,
         kept: None,
@@ -261,8 +288,8 @@ fn denoising(volume: &Volume, scaling: Scaling, sigma: Option<f64>, rician: Opti
 fn super_resolution(
     volume: &Volume,
     scaling: Scaling,
-    spacing: [f64; 3],
-    profile: Profile,
+    (spacing, profile): ([f64; 3], Profile),
+    stop: &Stop,
 ) -> Result<Problem> {
     let old = volume.grid.spacing();
     for a in 0..3 {
@@ -281,12 +308,13 @@ fn super_resolution(
         )));
     }
     check_size(&grid)?;
-    let measurement = Slices::new(grid.shape, volume.grid.shape, profile, 0.0);
+    let measurement = Slices::new(grid.shape, volume.grid.shape, profile, 0.0).until(stop);
     let data = scaling.apply(&volume.voxels);
     let start = crate::interpolate::back_projected(&measurement, &data, volume.grid.shape, grid.shape);
     let target = Volume { voxels: vec![0.0; grid.voxels()], grid, source: volume.source.clone() };
-    let thickness = std::array::from_fn(|a| grid.shape[a] as f64 / volume.grid.shape[a] as f64);
+    let thickness: [f64; 3] = std::array::from_fn(|a| grid.shape[a] as f64 / volume.grid.shape[a] as f64);
     let look = Look::at_slices(thickness);
+    stop.check()?;
     Ok(Problem {
         target,
         scaling,
@@ -296,15 +324,16 @@ fn super_resolution(
         start,
         centre: None,
         noise: None,
+        severity: 1.0 + thickness.iter().map(|t| (t - 1.0).max(0.0).powi(2)).sum::<f64>().sqrt(),
         look: (profile == Profile::Box).then_some(look),
         kept: None,
     })
 }
 
-fn inpainting(volume: Volume, scaling: Scaling, known: Vec<bool>) -> Problem {
+fn inpainting(volume: Volume, scaling: Scaling, known: Vec<bool>, stop: &Stop) -> Problem {
     let mut data = scaling.apply(&volume.voxels);
     data.iter_mut().zip(&known).for_each(|(v, k)| *v = if *k { *v } else { 0.0 });
-    let start = fill(&data, &known, volume.grid.shape);
+    let start = fill(&data, &known, volume.grid.shape, stop);
     let look = Look::at_holes(&known, volume.grid.shape);
     Problem {
         scaling,
@@ -314,6 +343,7 @@ fn inpainting(volume: Volume, scaling: Scaling, known: Vec<bool>) -> Problem {
         start,
         centre: None,
         noise: None,
+        severity: 1.0,
         look: Some(look),
         kept: Some((known, volume.voxels.clone())),
         target: volume,
@@ -322,12 +352,7 @@ fn inpainting(volume: Volume, scaling: Scaling, known: Vec<bool>) -> Problem {
 
 /// The volume on a wider grid, and which of its voxels are known.
 fn extended(volume: &Volume, low: [usize; 3], high: [usize; 3]) -> Result<(Volume, Vec<bool>)> {
-    if low == [0; 3] && high == [0; 3] {
-        return Err(Error::Request("nothing is to be added to the field of view".into()));
-    }
-    if (0..3).any(|a| low[a] + high[a] > 4096) {
-        return Err(Error::Request("the field of view cannot grow by more than 4096 voxels".into()));
-    }
+    check_extension(low, high)?;
     let grid = volume.grid.extended(low.map(|v| v as isize), high.map(|v| v as isize));
     check_size(&grid)?;
     let mut voxels = vec![0.0; grid.voxels()];

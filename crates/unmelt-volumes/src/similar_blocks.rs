@@ -4,6 +4,7 @@
 //! It knows nothing of heads, and so errs elsewhere than a network does: the mean of the two is better than either.
 
 use rayon::prelude::*;
+use unmelt_diffusion::Stop;
 
 /// Edge of a block in voxels.
 const EDGE: usize = 4;
@@ -39,6 +40,8 @@ pub(crate) struct SimilarBlocks<'a> {
     pub step: usize,
     /// Voxels that are asked for; all if there is no such list.
     pub wanted: Option<&'a [bool]>,
+    /// Whether to end early, with numbers of no use.
+    pub stop: &'a Stop,
 }
 
 impl SimilarBlocks<'_> {
@@ -107,6 +110,9 @@ impl SimilarBlocks<'_> {
         let mut sums = Sums { first, values: vec![0.0; count], weights: vec![0.0; count] };
         let mut found = Vec::with_capacity(LANES.pow(3));
         for y in self.begins(1) {
+            if self.stop.is_wanted() {
+                break;
+            }
             for x in self.begins(0) {
                 if !self.is_worth(noisy, noisy.at([x, y, z])) {
                     continue;
@@ -348,7 +354,8 @@ mod tests {
         let mut noise = vec![0.0f32; truth.len()];
         Noise::new(2).normal(Stream::new(0, 0, 0), &mut noise);
         let noisy: Vec<f32> = truth.iter().zip(&noise).map(|(t, n)| t + 0.1 * n).collect();
-        let asked = SimilarBlocks { shape, sigma: 0.1, share: 1.0, step: 3, wanted: None };
+        let stop = Stop::never();
+        let asked = SimilarBlocks { shape, sigma: 0.1, share: 1.0, step: 3, wanted: None, stop: &stop };
         let out = asked.beside(noisy.clone(), &noisy);
         let error = |x: &[f32]| {
             let sum: f32 = x.iter().zip(&truth).map(|(a, b)| (a - b).powi(2)).sum();

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use unmelt_diffusion::checkpoint::{Card, ModelFiles, Precision};
 use unmelt_diffusion::train::{LearningRate, TrainConfig, Trainer, Watcher};
 
+use crate::caution::{TrainedOn, is_below_zero};
 use crate::objective::{PatchObjective, PatchSampling};
 use crate::synthesize::LabelMap;
 use crate::volume::Choice;
@@ -115,22 +116,29 @@ pub struct TrainingSummary {
 impl TrainingRun {
     /// Trains; the folder holds a usable model and a checkpoint at any time after the first save.
     pub fn run(&self, device: &Device, watcher: &mut dyn Watcher) -> Result<TrainingSummary> {
-        std::fs::create_dir_all(&self.output).map_err(Error::file("create", &self.output))?;
         let card = self.card()?;
         let mut model = match &card {
             Some(card) => card.model.clone(),
             None => VolumeModel::new(self.config.channels.clone(), self.config.blocks.clone())?,
         };
         model.experts |= self.config.experts;
+        model.check()?;
+        self.config.sampling.check(&model)?;
         let mut warnings = Vec::new();
         let scans = self.read_all(&self.volumes, &mut warnings)?;
         let maps: Vec<LabelMap> =
             self.read_all(&self.labels, &mut warnings)?.iter().map(LabelMap::of).collect();
         let counts = (scans.len(), maps.len());
+        // Other weights want other factors.
+        model.forget_calibration();
+        let of_scans = scans.iter().map(|s| (s.grid.spacing(), is_below_zero(&s.voxels)));
+        let seen = of_scans.chain(maps.iter().map(|m| (m.grid.spacing(), false)));
+        model.trained_on = TrainedOn::of(seen, model.trained_on.as_ref());
         let config = self.config.training.clone();
         let steps = config.steps;
         let objective = PatchObjective::new(&model, &scans, maps, self.config.sampling.clone(), config.seed)?;
         drop(scans);
+        std::fs::create_dir_all(&self.output).map_err(Error::file("create", &self.output))?;
         let mut trainer = match (&self.start, &card) {
             (Start::Checkpoint, _) => Trainer::resume(&objective, config, device, &self.output)?,
             (Start::Model(files), Some(card)) => {

@@ -21,6 +21,49 @@ pub enum Volumes {
     Evaluate(Evaluate),
     /// Train a prior on your own volumes, on label maps, or on both
     Train(Train),
+    /// Fit on volumes that a model was not trained on what makes its intervals cover 90 %, and write that into its card
+    Calibrate(Calibrate),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Calibrate {
+    /// Folder of a trained model, or the name of a built-in one (with --output)
+    #[arg(long)]
+    pub model: String,
+    /// NIfTI file or folder of volumes that the model was not trained on, two or more in all; may be given several times
+    #[arg(long, required = true)]
+    pub volumes: Vec<PathBuf>,
+    /// Leave out files whose name contains this; may be given several times
+    #[arg(long)]
+    pub exclude: Vec<String>,
+    /// Tasks to calibrate, separated by commas [default: all]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub tasks: Vec<TaskName>,
+    /// How much is done to the volumes: noise in parts of the range, thickness of slices in voxels, or positions of k-space for each
+    /// that is sampled [default: 0.03,0.1 for noise, 2,4,6 for slices, 4 for k-space]
+    #[arg(long, value_delimiter = ',')]
+    pub severities: Vec<f64>,
+    /// Samples of each volume
+    #[arg(long, default_value_t = 8)]
+    pub samples: usize,
+    /// Steps of each sample: as many as will be used later
+    #[arg(long, default_value_t = 20)]
+    pub steps: usize,
+    /// Posterior solver: the one that will be used later [default: diffpir]
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(unmelt_diffusion::posterior::PosteriorSolver::NAMES))]
+    pub solver: Option<String>,
+    /// Edge, in voxels, of the block in the middle of each volume that is enhanced
+    #[arg(long, default_value_t = 48)]
+    pub edge: usize,
+    /// Seed of noise, holes and samples
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Folder for the calibrated model [default: the model's own, whose card is written anew]
+    #[arg(long)]
+    pub output: Option<PathBuf>,
+    /// Where to compute: cpu, cuda, cuda:N or wgpu
+    #[arg(long, default_value = "cpu")]
+    pub device: DeviceName,
 }
 
 #[derive(Debug, clap::Args)]
@@ -120,46 +163,50 @@ pub struct Enhance {
     /// Leave out all free text of a NIfTI header (description, names, extensions), in which names of persons may stand
     #[arg(long)]
     pub strip: bool,
-    /// denoise: standard deviation of the noise in the scan's units, or auto
-    #[arg(long, default_value = "auto")]
-    pub sigma: String,
-    /// denoise: kind of noise
-    #[arg(long, value_enum, default_value = "auto")]
-    pub noise: NoiseName,
-    /// super-resolve: wanted spacing in mm, one number or x,y,z (right, front, top)
+    /// denoise: standard deviation of the noise in the scan's units, or auto [default: auto]
+    #[arg(long)]
+    pub sigma: Option<String>,
+    /// denoise: kind of noise [default: auto]
+    #[arg(long, value_enum)]
+    pub noise: Option<NoiseName>,
+    /// super-resolve: wanted spacing in mm, one number or x,y,z (right, front, top) [default: 1]; kspace from .npy: spacing of the
+    /// result
     #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
     pub spacing: Vec<f64>,
-    /// super-resolve: profile of the slices
-    #[arg(long, value_enum, default_value = "box")]
-    pub profile: ProfileName,
+    /// super-resolve: profile of the slices [default: box]
+    #[arg(long, value_enum)]
+    pub profile: Option<ProfileName>,
     /// inpaint: volume whose nonzero voxels are missing; kspace: nonzero where k-space was sampled, its middle in the
-    /// middle, for an image that was made from zero-filled k-space
+    /// middle, one slice for all or one for each, for an image that was made from zero-filled k-space
     #[arg(long)]
     pub mask: Option<PathBuf>,
     /// outpaint: mm to add, as right=20,left=0,front=0,back=0,top=30,bottom=30
     #[arg(long, value_delimiter = ',')]
     pub extend: Vec<String>,
-    /// kspace: coil sensitivities (.npy, shaped as the data) [default: estimated from the middle of k-space]
+    /// kspace from .npy: coil sensitivities (.npy, shaped as the data) [default: estimated from the middle of k-space]
     #[arg(long)]
     pub sensitivities: Option<PathBuf>,
     /// Posterior samples: the output is their mean; 1 gives the single best estimate
     #[arg(long, default_value_t = 1)]
     pub samples: usize,
-    /// File for the standard deviation of the samples
+    /// File for the standard deviation of the estimate: that of the samples, times the factor that calibration found
     #[arg(long)]
     pub std: Option<PathBuf>,
     /// Files for the lower and the upper end of the 90 % interval: LOW.nii.gz,HIGH.nii.gz
     #[arg(long, value_delimiter = ',')]
     pub interval: Vec<PathBuf>,
+    /// Write an interval although the model was not calibrated for the task; what it covers is unknown, and its header says so
+    #[arg(long)]
+    pub uncalibrated: bool,
     /// Posterior solver [default: hqs for one estimate, diffpir for samples; none to take noise away]
     #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(unmelt_diffusion::posterior::PosteriorSolver::NAMES))]
     pub solver: Option<String>,
     /// Highest noise level of the walk, in units of the robust range [default: by task]
     #[arg(long)]
     pub sigma_max: Option<f64>,
-    /// Lowest noise level of the walk, in units of the robust range
-    #[arg(long, default_value_t = 0.005)]
-    pub sigma_min: f64,
+    /// Lowest noise level of the walk, in units of the robust range [default: 0.005]
+    #[arg(long)]
+    pub sigma_min: Option<f64>,
     #[command(flatten)]
     pub walk: Walk,
 }

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Instant;
 
-use unmelt_volumes::enhance::{EnhanceSettings, Enhanced, Enhancer, Progress, Task};
+use unmelt_diffusion::Stop;
+use unmelt_volumes::enhance::{EnhanceSettings, Enhanced, Enhancer, Progress, Task, TaskKind};
 use unmelt_volumes::measurement::Profile;
 use unmelt_volumes::{Derivation, Error, Grid, Volume, kspace, models, output};
 
@@ -15,10 +16,11 @@ use crate::progress::Bar;
 
 /// Enhances a scan.
 pub fn run(args: &Enhance) -> Result<(), Failure> {
-    let from_npy = args.input.input.extension().is_some_and(|e| e == "npy");
+    let from_npy = args.input.input.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"));
+    check_options(args, from_npy)?;
     let npy = if from_npy { Some(read_kspace(args)?) } else { None };
     let mut volume = match &npy {
-        Some((volume, _, _)) => volume.clone(),
+        Some((volume, _)) => volume.clone(),
         None => files::read(&args.input)?,
     };
     if args.strip {
@@ -26,33 +28,33 @@ pub fn run(args: &Enhance) -> Result<(), Failure> {
     }
     let dicom = matches!(volume.source, unmelt_volumes::Source::Dicom(_));
     check_outputs(args, dicom)?;
-    let task = match &npy {
-        Some((_, task, _)) => task.clone(),
+    let task = match npy {
+        Some((_, task)) => task,
         None => task(args, &volume)?,
     };
     let device = args.walk.device.open()?;
     let enhancer = Enhancer::load(&models::find(&args.walk.model)?, &device)?;
+    let usual = EnhanceSettings::default();
     let settings = EnhanceSettings {
         solver: args.solver.clone(),
         steps: args.walk.steps,
         seed: args.walk.seed,
         samples: args.samples,
         sigma_max: args.sigma_max,
-        sigma_min: args.sigma_min,
-        ..EnhanceSettings::default()
+        sigma_min: args.sigma_min.unwrap_or(usual.sigma_min),
+        ..usual
     };
+    check_calibration(args, &enhancer, &settings)?;
+    for caution in enhancer.cautions(&volume, &task, &settings) {
+        eprintln!("warning: {caution}");
+    }
     interrupt::listen();
     let begin = Instant::now();
     let mut bar = Bar::new(0, "evaluations");
-    let mut enhanced = enhancer
-        .enhance(&volume, &task, &settings, &mut |p| on_progress(&mut bar, p))
+    let enhanced = enhancer
+        .enhance(&volume, &task, &settings, &mut |p| on_progress(&mut bar, p), &stop())
         .map_err(about_files(args))?;
     bar.finish();
-    if let Some((_, _, data)) = &npy {
-        enhanced.volume.voxels = data.centred(&enhanced.volume.voxels);
-        enhanced.deviation = enhanced.deviation.map(|d| data.centred(&d));
-        enhanced.half_interval = enhanced.half_interval.map(|d| data.centred(&d));
-    }
     let derivation = Derivation { task: task.name().into(), model: enhancer.name().into() };
     write(args, &enhanced, &derivation)?;
     if let Some(noise) = enhanced.noise {
@@ -61,6 +63,93 @@ pub fn run(args: &Enhance) -> Result<(), Failure> {
     }
     println!("Wrote {} in {:.1} s.", args.output.display(), begin.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// Whether the work is still wanted: not after Ctrl-C.
+pub fn stop() -> Stop {
+    Stop::when(interrupt::requested)
+}
+
+/// Refuses options that the task would not look at.
+fn check_options(args: &Enhance, from_npy: bool) -> Result<(), Failure> {
+    use TaskName::{Denoise, Inpaint, Kspace, Outpaint, SuperResolve};
+    let task = args.task;
+    if from_npy && task != Kspace {
+        return Err(Failure::usage("a .npy file holds k-space: use --task kspace"));
+    }
+    let is_walk = task != Denoise || args.samples > 1 || args.solver.is_some();
+    let options: [(&str, bool, bool, &str); 12] = [
+        ("--sigma", args.sigma.is_some(), task == Denoise, "is for --task denoise"),
+        ("--noise", args.noise.is_some(), task == Denoise, "is for --task denoise"),
+        (
+            "--spacing",
+            !args.spacing.is_empty(),
+            task == SuperResolve || from_npy,
+            "is for --task super-resolve, and for k-space from a .npy file",
+        ),
+        ("--profile", args.profile.is_some(), task == SuperResolve, "is for --task super-resolve"),
+        (
+            "--mask",
+            args.mask.is_some(),
+            task == Inpaint || task == Kspace && !from_npy,
+            "is for --task inpaint, and for --task kspace with an image; positions of a .npy file that hold 0 were not sampled",
+        ),
+        ("--extend", !args.extend.is_empty(), task == Outpaint, "is for --task outpaint"),
+        ("--sensitivities", args.sensitivities.is_some(), from_npy, "is for k-space from a .npy file"),
+        ("--index", args.input.index.is_some(), !from_npy, "is for 4D NIfTI files"),
+        ("--series", args.input.series.is_some(), !from_npy, "is for folders of DICOM files"),
+        (
+            "--uncalibrated",
+            args.uncalibrated,
+            args.std.is_some() || !args.interval.is_empty(),
+            "is for --std and --interval",
+        ),
+        ("--sigma-max", args.sigma_max.is_some(), is_walk, "is for walks; denoising to one estimate is none"),
+        ("--sigma-min", args.sigma_min.is_some(), is_walk, "is for walks; denoising to one estimate is none"),
+    ];
+    match options.iter().find(|(_, given, taken, _)| *given && !*taken) {
+        Some((name, _, _, what)) => {
+            Err(Failure::usage(format!("{name} would have no effect: it {what}")).hint("leave it away"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Refuses an interval that nothing says the coverage of.
+fn check_calibration(args: &Enhance, enhancer: &Enhancer, settings: &EnhanceSettings) -> Result<(), Failure> {
+    let kind = args.task.kind();
+    if args.interval.is_empty() && args.std.is_none() || enhancer.is_calibrated(kind, settings) {
+        return Ok(());
+    }
+    let with = args.solver.as_ref().map_or(String::new(), |s| format!(" with the solver {s}"));
+    let model = &args.walk.model;
+    let said = format!("{model} is not calibrated for {}{with}", kind.name());
+    if args.interval.is_empty() || args.uncalibrated {
+        eprintln!("warning: {said}: what {} covers is unknown", maps(args));
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "{said}, so that nobody knows what its interval covers; run unmelt volumes calibrate --model {model} --volumes DIR on \
+         volumes that it was not trained on"
+    ))
+    .hint("--uncalibrated writes one anyway, which says so in its header"))
+}
+
+fn maps(args: &Enhance) -> &'static str {
+    if args.interval.is_empty() { "the deviation" } else { "the interval" }
+}
+
+impl TaskName {
+    /// The library's name of it.
+    pub fn kind(self) -> TaskKind {
+        match self {
+            Self::Denoise => TaskKind::Denoise,
+            Self::SuperResolve => TaskKind::SuperResolve,
+            Self::Inpaint => TaskKind::Inpaint,
+            Self::Outpaint => TaskKind::Outpaint,
+            Self::Kspace => TaskKind::KSpace,
+        }
+    }
 }
 
 /// Moves the bar; false where Ctrl-C was pressed.
@@ -94,13 +183,17 @@ fn check_outputs(args: &Enhance, dicom: bool) -> Result<(), Failure> {
 
 fn write(args: &Enhance, enhanced: &Enhanced, derivation: &Derivation) -> Result<(), Failure> {
     let volume = &enhanced.volume;
+    // The header of a map says what it is worth.
+    let worth = if enhanced.calibrated { "calibrated" } else { "uncalibrated" };
     if let (Some(path), Some(deviation)) = (&args.std, &enhanced.deviation) {
-        volume.with_voxels(deviation.clone()).write_map(path, derivation, "standard deviation")?;
+        let what = format!("standard deviation, {worth}");
+        volume.with_voxels(deviation.clone()).write_map(path, derivation, &what)?;
     }
     if let (Some(half), [low, high]) = (&enhanced.half_interval, &args.interval[..]) {
-        for (path, sign, what) in [(low, -1.0, "lower end"), (high, 1.0, "upper end")] {
-            let end = volume.voxels.iter().zip(half).map(|(v, h)| v + sign * h).collect();
-            volume.with_voxels(end).write_map(path, derivation, &format!("{what} of the 90 % interval"))?;
+        for (path, sign, end) in [(low, -1.0, "lower"), (high, 1.0, "upper")] {
+            let voxels = volume.voxels.iter().zip(half).map(|(v, h)| v + sign * h).collect();
+            let what = format!("{end} end of the 90 % interval, {worth}");
+            volume.with_voxels(voxels).write_map(path, derivation, &what)?;
         }
     }
     Ok(volume.write(&args.output, derivation)?)
@@ -109,16 +202,16 @@ fn write(args: &Enhance, enhanced: &Enhanced, derivation: &Derivation) -> Result
 fn task(args: &Enhance, volume: &Volume) -> Result<Task, Failure> {
     Ok(match args.task {
         TaskName::Denoise => Task::Denoise {
-            sigma: match args.sigma.as_str() {
-                "auto" => None,
-                text => Some(text.parse().map_err(|_| {
+            sigma: match args.sigma.as_deref() {
+                None | Some("auto") => None,
+                Some(text) => Some(text.parse().map_err(|_| {
                     Failure::usage(format!("--sigma must be a number or auto, but it is \"{text}\""))
                 })?),
             },
             rician: match args.noise {
-                NoiseName::Auto => None,
-                NoiseName::Gaussian => Some(false),
-                NoiseName::Rician => Some(true),
+                None | Some(NoiseName::Auto) => None,
+                Some(NoiseName::Gaussian) => Some(false),
+                Some(NoiseName::Rician) => Some(true),
             },
         },
         TaskName::SuperResolve => Task::SuperResolve {
@@ -129,8 +222,8 @@ fn task(args: &Enhance, volume: &Volume) -> Result<Task, Failure> {
                 _ => return Err(Failure::usage("--spacing wants one number or three, in mm")),
             },
             profile: match args.profile {
-                ProfileName::Box => Profile::Box,
-                ProfileName::Gaussian => Profile::Gaussian,
+                None | Some(ProfileName::Box) => Profile::Box,
+                Some(ProfileName::Gaussian) => Profile::Gaussian,
             },
         },
         TaskName::Inpaint => {
@@ -142,23 +235,13 @@ fn task(args: &Enhance, volume: &Volume) -> Result<Task, Failure> {
             Task::Inpaint { missing }
         }
         TaskName::Outpaint => {
-            let (low, high) = extension(&args.extend, &volume.grid)?;
-            Task::Outpaint { low, high }
+            let (low, high) = extension(&args.extend)?;
+            Task::outpaint(&volume.grid, low, high).map_err(about_files(args))?
         }
         TaskName::Kspace => {
-            let path = mask_path(args)?;
-            let (marked, marks) = files::read_mask(path)?;
-            let [nx, ny, _] = volume.grid.shape;
-            if marked.grid.shape[..2] != [nx, ny] {
-                let [mx, my, _] = marked.grid.shape;
-                let path = path.display();
-                let text = format!(
-                    "the sampling mask {path} has {mx} × {my} voxels a slice, the volume {nx} × {ny}"
-                );
-                return Err(Failure::usage(text));
-            }
-            let sampled = &marks[..nx * ny];
-            let (measurement, data) = kspace::of_zero_filled(&volume.voxels, volume.grid.shape, sampled)
+            let marked = files::read_only(mask_path(args)?)?;
+            let sampled = kspace::sampling_of(&marked, volume).map_err(about_files(args))?;
+            let (measurement, data) = kspace::of_zero_filled(&volume.voxels, volume.grid.shape, &sampled)
                 .map_err(about_files(args))?;
             Task::KSpace { measurement, data }
         }
@@ -184,8 +267,8 @@ fn about_files(args: &Enhance) -> impl Fn(Error) -> Failure {
     }
 }
 
-/// Voxels to add at the low and the high end of each axis.
-fn extension(words: &[String], grid: &Grid) -> Result<([usize; 3], [usize; 3]), Failure> {
+/// Millimetres to add at the low and the high end of each axis.
+fn extension(words: &[String]) -> Result<([f64; 3], [f64; 3]), Failure> {
     const SIDES: [(&str, usize, bool); 6] = [
         ("left", 0, false),
         ("right", 0, true),
@@ -194,20 +277,22 @@ fn extension(words: &[String], grid: &Grid) -> Result<([usize; 3], [usize; 3]), 
         ("bottom", 2, false),
         ("top", 2, true),
     ];
-    let (mut low, mut high) = ([0; 3], [0; 3]);
+    let (mut low, mut high) = ([0.0; 3], [0.0; 3]);
     for word in words {
         let fault = || {
             Failure::usage(format!("\"{word}\" is no extension"))
                 .hint("use mm per side: --extend top=30,bottom=20 (left, right, back, front, bottom, top)")
         };
         let (side, length) = word.split_once('=').ok_or_else(fault)?;
-        let (_, axis, far) = SIDES.iter().find(|(name, _, _)| *name == side.trim()).ok_or_else(fault)?;
+        let &(_, axis, far) = SIDES.iter().find(|(name, _, _)| *name == side.trim()).ok_or_else(fault)?;
         let length: f64 = length.trim().parse().map_err(|_| fault())?;
         if !(length.is_finite() && length >= 0.0) {
             return Err(fault());
         }
-        let voxels = (length / grid.spacing()[*axis]).round() as usize;
-        if *far { high[*axis] = voxels } else { low[*axis] = voxels }
+        let side = if far { &mut high[axis] } else { &mut low[axis] };
+        if std::mem::replace(side, length) != 0.0 {
+            return Err(Failure::usage(format!("--extend names a side twice: \"{word}\"")));
+        }
     }
     if words.is_empty() {
         return Err(Failure::usage("outpaint wants --extend, such as --extend top=30"));
@@ -215,21 +300,22 @@ fn extension(words: &[String], grid: &Grid) -> Result<([usize; 3], [usize; 3]), 
     Ok((low, high))
 }
 
-/// The volume to come, the task and the data of a k-space file.
-fn read_kspace(args: &Enhance) -> Result<(Volume, Task, kspace::KSpace), Failure> {
-    if args.task != TaskName::Kspace {
-        return Err(Failure::usage("a .npy file holds k-space: use --task kspace"));
-    }
+/// The volume to come and the task of a k-space file.
+fn read_kspace(args: &Enhance) -> Result<(Volume, Task), Failure> {
     let read = |path: &Path| kspace::KSpace::new(kspace::read_npy(path)?, path);
     let data = read(&args.input.input)?;
     let maps = args.sensitivities.as_deref().map(read).transpose()?;
     let (measurement, values) = data.measurement(maps.as_ref()).map_err(about_files(args))?;
     let spacing = match args.spacing[..] {
-        [x, y, z] => [x, y, z],
+        [] => [1.0; 3],
         [s] => [s; 3],
-        _ => [1.0; 3],
+        [x, y, z] => [x, y, z],
+        _ => return Err(Failure::usage("--spacing wants one number or three, in mm")),
     };
+    if spacing.iter().any(|s| !(s.is_finite() && *s > 0.0)) {
+        return Err(Failure::usage("--spacing must be above 0 mm"));
+    }
     let grid = Grid::centred(data.shape, spacing);
     let volume = Volume::new(vec![0.0; grid.voxels()], grid);
-    Ok((volume, Task::KSpace { measurement, data: values }, data))
+    Ok((volume, Task::KSpace { measurement, data: values }))
 }

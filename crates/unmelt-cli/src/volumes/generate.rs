@@ -6,7 +6,7 @@ use unmelt_volumes::enhance::{EnhanceSettings, Enhancer};
 use unmelt_volumes::{Derivation, Grid, models, output};
 
 use super::args::Generate;
-use super::enhance::on_progress;
+use super::enhance::{on_progress, stop};
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::progress::Bar;
@@ -31,7 +31,7 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
     let begin = Instant::now();
     let mut bar = Bar::new(0, "evaluations");
     let grid = Grid::centred(shape, spacing);
-    let volume = enhancer.generate(grid, &settings, &mut |p| on_progress(&mut bar, p))?;
+    let volume = enhancer.generate(grid, &settings, &mut |p| on_progress(&mut bar, p), &stop())?;
     bar.finish();
     volume.write(&args.output, &Derivation { task: "generate".into(), model: enhancer.name().into() })?;
     println!("Wrote {} in {:.1} s.", args.output.display(), begin.elapsed().as_secs_f64());

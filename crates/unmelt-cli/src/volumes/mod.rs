@@ -1,6 +1,7 @@
 //! `unmelt volumes …`.
 
 pub mod args;
+mod calibrate;
 mod convert;
 mod enhance;
 mod evaluate;
@@ -23,5 +24,6 @@ pub fn run(command: Volumes) -> Result<(), Failure> {
         Volumes::Synthesize(args) => synthesize::run(&args),
         Volumes::Train(args) => train::run(args),
         Volumes::Evaluate(args) => evaluate::run(&args),
+        Volumes::Calibrate(args) => calibrate::run(&args),
     }
 }

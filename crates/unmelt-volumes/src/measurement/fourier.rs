@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use rustfft::num_complex::Complex32;
 use rustfft::{Fft, FftPlanner};
 use unmelt_diffusion::measurement::{Measurement, nearest};
-use unmelt_diffusion::{Noise, Stream};
+use unmelt_diffusion::{Noise, Stop, Stream};
 
 /// The 2D Fourier transform of every slice (planes of the first two axes), unitary, with the zero frequency at
 /// index 0; only the sampled positions count. The signal is real; data are real and imaginary parts in turn, zero
@@ -14,16 +14,19 @@ use unmelt_diffusion::{Noise, Stream};
 #[derive(Clone)]
 pub struct Fourier {
     shape: [usize; 3],
+    /// Of one plane, of each slice or of each slice of each coil.
     sampled: Vec<bool>,
     sensitivities: Vec<Vec<Complex32>>,
     noise: f64,
+    stop: Stop,
     forward: [Arc<dyn Fft<f32>>; 2],
     inverse: [Arc<dyn Fft<f32>>; 2],
 }
 
 impl Fourier {
-    /// For volumes of `shape`: which positions `[y, x]` of k-space were sampled, in every slice alike; sensitivities
-    /// `[slice, y, x]` of each coil, none for a single uniform one; noise of each real and imaginary part.
+    /// For volumes of `shape`: which positions of k-space were sampled, `[y, x]` where that is alike in every slice,
+    /// `[slice, y, x]` where it is alike for every coil, or `[coil, slice, y, x]`; sensitivities `[slice, y, x]` of each
+    /// coil, none for a single uniform one; noise of each real and imaginary part.
     ///
     /// # Panics
     /// If a length does not fit the shape.
@@ -33,7 +36,9 @@ impl Fourier {
         sensitivities: Vec<Vec<Complex32>>,
         noise: f64,
     ) -> Self {
-        assert_eq!(sampled.len(), shape[0] * shape[1], "one mark per position of k-space");
+        let (plane, slices) = (shape[0] * shape[1], shape[2]);
+        let planes = [1, slices, sensitivities.len().max(1) * slices];
+        assert!(planes.iter().any(|n| n * plane == sampled.len()), "one mark per position of k-space");
         assert!(
             sensitivities.iter().all(|s| s.len() == shape.iter().product::<usize>()),
             "one sensitivity per voxel"
@@ -41,7 +46,26 @@ impl Fourier {
         let mut planner = FftPlanner::new();
         let forward = [planner.plan_fft_forward(shape[0]), planner.plan_fft_forward(shape[1])];
         let inverse = [planner.plan_fft_inverse(shape[0]), planner.plan_fft_inverse(shape[1])];
-        Self { shape, sampled, sensitivities, noise, forward, inverse }
+        Self { shape, sampled, sensitivities, noise, stop: Stop::never(), forward, inverse }
+    }
+
+    /// The same, ending early (with numbers of no use) where the work is no longer wanted.
+    pub(crate) fn until(self, stop: &Stop) -> Self {
+        Self { stop: stop.clone(), ..self }
+    }
+
+    /// How many positions there are for each that was sampled.
+    pub(crate) fn positions_of_one_sampled(&self) -> f64 {
+        let count = self.sampled.iter().filter(|s| **s).count();
+        self.sampled.len() as f64 / count.max(1) as f64
+    }
+
+    /// Which positions of a slice were sampled by a coil.
+    fn sampled_in(&self, coil: usize, slice: usize) -> &[bool] {
+        let plane = self.shape[0] * self.shape[1];
+        let planes = self.sampled.len() / plane.max(1);
+        let number = if planes == 1 { 0 } else { (coil * self.shape[2] + slice) % planes };
+        &self.sampled[number * plane..(number + 1) * plane]
     }
 
     /// The same for data and signals divided by `unit`.
@@ -49,20 +73,23 @@ impl Fourier {
         Self { noise: self.noise / unit, ..self.clone() }
     }
 
-    /// The axis along which whole lines are missing, and which are known, zero frequency first; none where the pattern is not
-    /// one of lines, or where several coils make up for them.
-    pub(crate) fn missing_lines(&self) -> Option<(usize, Vec<bool>)> {
-        let [nx, ny, _] = self.shape;
-        let columns: Vec<bool> = (0..ny).map(|y| self.sampled[y * nx]).collect();
-        let rows: Vec<bool> = self.sampled[..nx].to_vec();
-        let (along, lines) = if (0..nx * ny).all(|k| self.sampled[k] == columns[k / nx]) {
-            (1, columns)
-        } else if (0..nx * ny).all(|k| self.sampled[k] == rows[k % nx]) {
-            (0, rows)
-        } else {
-            return None;
-        };
-        (self.sensitivities.is_empty() && lines.contains(&false)).then_some((along, lines))
+    /// The axis along which whole lines are missing, and which are known in each slice, zero frequency first; none where the
+    /// pattern is not one of lines, or where several coils make up for them.
+    pub(crate) fn missing_lines(&self) -> Option<(usize, Vec<Vec<bool>>)> {
+        let [nx, ny, nz] = self.shape;
+        let planes: Vec<&[bool]> = (0..nz).map(|slice| self.sampled_in(0, slice)).collect();
+        let columns = |plane: &[bool]| (0..ny).map(|y| plane[y * nx]).collect::<Vec<bool>>();
+        let rows = |plane: &[bool]| plane[..nx].to_vec();
+        let (along, lines): (usize, Vec<Vec<bool>>) =
+            if planes.iter().all(|plane| (0..nx * ny).all(|k| plane[k] == plane[k / nx * nx])) {
+                (1, planes.into_iter().map(columns).collect())
+            } else if planes.iter().all(|plane| (0..nx * ny).all(|k| plane[k] == plane[k % nx])) {
+                (0, planes.into_iter().map(rows).collect())
+            } else {
+                return None;
+            };
+        let missing = lines.iter().any(|l| l.contains(&false));
+        (self.sensitivities.len() <= 1 && missing).then_some((along, lines))
     }
 
     fn coils(&self) -> usize {
@@ -86,7 +113,7 @@ impl Fourier {
     /// The unitary inverse transform of every plane.
     pub(crate) fn inverse_planes(&self, mut planes: Vec<Complex32>) -> Vec<Complex32> {
         let plane = self.shape[0] * self.shape[1];
-        planes.par_chunks_mut(plane).for_each(|p| self.transform(p, &self.inverse));
+        planes.par_chunks_mut(plane.max(1)).for_each(|p| self.transform(p, &self.inverse));
         planes
     }
 
@@ -94,19 +121,21 @@ impl Fourier {
     /// its opposite too, so that AᵀA is the mean of the pattern and its mirror image, diagonal in k-space.
     fn corrected(&self, z: &[f32], y: &[f32], rho: f64) -> Vec<f32> {
         let [nx, ny, _] = self.shape;
-        let seen = |k: usize| f64::from(u8::from(self.sampled[k]));
-        let factors: Vec<f32> = (0..nx * ny)
-            .map(|k| {
-                let part = 0.5 * (seen(k) + seen(opposite(k, [nx, ny]))) + rho;
-                if part > 0.0 { (1.0 / part) as f32 } else { 0.0 }
-            })
-            .collect();
+        let factor = |sampled: &[bool], k: usize| {
+            let seen = |k: usize| f64::from(u8::from(sampled[k]));
+            let part = 0.5 * (seen(k) + seen(opposite(k, [nx, ny]))) + rho;
+            if part > 0.0 { (1.0 / part) as f32 } else { 0.0 }
+        };
         let missing: Vec<f32> = self.forward(z).iter().zip(y).map(|(a, b)| b - a).collect();
         let mut change: Vec<Complex32> =
             self.adjoint(&missing).into_iter().map(|v| Complex32::new(v, 0.0)).collect();
-        change.par_chunks_mut(nx * ny).for_each(|plane| {
+        change.par_chunks_mut(nx * ny).enumerate().for_each(|(slice, plane)| {
+            if self.stop.is_wanted() {
+                return;
+            }
+            let sampled = self.sampled_in(0, slice);
             self.transform(plane, &self.forward);
-            plane.iter_mut().zip(&factors).for_each(|(v, f)| *v *= f);
+            plane.iter_mut().enumerate().for_each(|(k, v)| *v *= factor(sampled, k));
             self.transform(plane, &self.inverse);
         });
         z.iter().zip(change).map(|(z, d)| z + d.re).collect()
@@ -122,12 +151,15 @@ impl Measurement<f32> for Fourier {
         let plane = self.shape[0] * self.shape[1];
         let mut out = vec![0.0f32; self.coils() * x.len() * 2];
         out.par_chunks_mut(2 * plane).enumerate().for_each(|(k, out)| {
+            if self.stop.is_wanted() {
+                return;
+            }
             let (coil, slice) = (k / self.shape[2], k % self.shape[2]);
             let start = slice * plane;
             let mut image: Vec<Complex32> =
                 (0..plane).map(|i| self.sensitivity(coil, start + i) * x[start + i]).collect();
             self.transform(&mut image, &self.forward);
-            for ((out, v), sampled) in out.chunks_exact_mut(2).zip(image).zip(&self.sampled) {
+            for ((out, v), sampled) in out.chunks_exact_mut(2).zip(image).zip(self.sampled_in(coil, slice)) {
                 if *sampled {
                     out.copy_from_slice(&[v.re, v.im]);
                 }
@@ -141,8 +173,11 @@ impl Measurement<f32> for Fourier {
         let mut out = vec![0.0f32; plane * self.shape[2]];
         out.par_chunks_mut(plane).enumerate().for_each(|(slice, out)| {
             for coil in 0..self.coils() {
+                if self.stop.is_wanted() {
+                    return;
+                }
                 let start = 2 * plane * (coil * self.shape[2] + slice);
-                let data = y[start..start + 2 * plane].chunks_exact(2).zip(&self.sampled);
+                let data = y[start..start + 2 * plane].chunks_exact(2).zip(self.sampled_in(coil, slice));
                 let mut image: Vec<Complex32> = data
                     .map(|(v, s)| if *s { Complex32::new(v[0], v[1]) } else { Complex32::default() })
                     .collect();
@@ -169,6 +204,10 @@ impl Measurement<f32> for Fourier {
     fn project(&self, z: &[f32], y: &[f32]) -> Vec<f32> {
         self.prox(z, y, 0.0)
     }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.is_wanted()
+    }
 }
 
 /// The position of the opposite frequency in a plane of this size.
@@ -179,8 +218,8 @@ pub(crate) fn opposite(k: usize, [nx, ny]: [usize; 2]) -> usize {
 /// Marks of a random 1-D Cartesian pattern over `count` lines, zero frequency at index 0: the middle `centre` part in
 /// full, others at random so that one in `acceleration` is sampled.
 pub fn random_cartesian_lines(count: usize, acceleration: f64, centre: f64, seed: u64) -> Vec<bool> {
-    let middle = ((count as f64 * centre).round() as usize).clamp(1, count);
-    let wanted = ((count as f64 / acceleration).round() as usize).clamp(middle, count);
+    let middle = ((count as f64 * centre).round() as usize).max(1).min(count);
+    let wanted = ((count as f64 / acceleration).round() as usize).max(middle).min(count);
     let mut lines = vec![false; count];
     // Frequencies −⌊m/2⌋ … around zero.
     (0..middle).for_each(|k| lines[(k + count - middle / 2) % count] = true);
@@ -213,8 +252,24 @@ pub(crate) fn without_lines(voxels: &mut [f32], shape: [usize; 3], axis: usize, 
     });
 }
 
-/// Root mean square of what is missing with the lines of k-space that are not marked, as the power of those around them says.
-pub(crate) fn missing_level(voxels: &[f32], shape: [usize; 3], axis: usize, lines: &[bool]) -> f64 {
+/// Root mean square of what is missing with the lines of k-space that are not marked in each slice, as the power of those around
+/// them says.
+pub(crate) fn missing_level(voxels: &[f32], shape: [usize; 3], axis: usize, lines: &[Vec<bool>]) -> f64 {
+    if let [first, rest @ ..] = lines
+        && rest.iter().any(|l| l != first)
+    {
+        let [nx, ny, _] = shape;
+        let of_slice = |(slice, lines): (&[f32], &Vec<bool>)| {
+            missing_level_of_lines(slice, [nx, ny, 1], axis, lines).powi(2)
+        };
+        let squares: f64 = voxels.chunks_exact(nx * ny).zip(lines).map(of_slice).sum();
+        return (squares / lines.len() as f64).sqrt();
+    }
+    lines.first().map_or(0.0, |first| missing_level_of_lines(voxels, shape, axis, first))
+}
+
+/// The same where the lines are those of every slice.
+fn missing_level_of_lines(voxels: &[f32], shape: [usize; 3], axis: usize, lines: &[bool]) -> f64 {
     let n = shape[axis];
     let stride: usize = shape[..axis].iter().product();
     let forward = FftPlanner::new().plan_fft_forward(n);
@@ -265,7 +320,7 @@ mod tests {
         let lines = random_cartesian_lines(20, 3.0, 0.2, 5);
         let sampled = (0..240).map(|k| lines[k / 12]).collect();
         let fourier = Fourier::new(shape, sampled, Vec::new(), 0.0);
-        assert_eq!(fourier.missing_lines(), Some((1, lines.clone())));
+        assert_eq!(fourier.missing_lines(), Some((1, vec![lines.clone(); 3])));
         let mut x = vec![0.0f32; 720];
         Noise::new(3).normal(Stream::new(0, 0, 0), &mut x);
         let want = fourier.project(&[0.0; 720], &fourier.forward(&x));
@@ -274,9 +329,34 @@ mod tests {
         assert!(got.iter().zip(&want).all(|(a, b)| (a - b).abs() < 1e-5));
         // Noise has the same power in every line.
         let missing = (0..20).filter(|k| !known(&lines, *k)).count();
-        let level = missing_level(&got, shape, 1, &lines);
+        let level = missing_level(&got, shape, 1, &vec![lines; 3]);
         let expected = (missing as f64 / 20.0).sqrt();
         assert!((level / expected - 1.0).abs() < 0.15, "{level} {expected}");
+    }
+
+    #[test]
+    fn every_slice_of_every_coil_may_have_lines_of_its_own() {
+        let shape = [6, 8, 2];
+        let marks = |seed: u64| {
+            let lines = random_cartesian_lines(8, 2.0, 0.25, seed);
+            (0..48).map(move |k| lines[k / 6])
+        };
+        let sampled: Vec<bool> = (0..4).flat_map(marks).collect();
+        let mut x = vec![0.0f32; 96];
+        Noise::new(4).normal(Stream::new(0, 0, 0), &mut x);
+        let maps = vec![vec![Complex32::new(1.0, 0.0); 96], vec![Complex32::new(0.0, 1.0); 96]];
+        let fourier = Fourier::new(shape, sampled.clone(), maps, 0.0);
+        let data = fourier.forward(&x);
+        for (k, pair) in data.chunks_exact(2).enumerate() {
+            assert_eq!(pair != [0.0, 0.0], sampled[k], "{k}");
+        }
+        let per_slice = Fourier::new(shape, sampled[..96].to_vec(), Vec::new(), 0.0);
+        let (axis, lines) = per_slice.missing_lines().expect("lines");
+        assert_eq!((axis, lines.len()), (1, 2));
+        assert_ne!(lines[0], lines[1]);
+        let found = per_slice.project(&[0.0; 96], &per_slice.forward(&x));
+        let again = per_slice.forward(&found);
+        assert!(again.iter().zip(per_slice.forward(&x)).all(|(a, b)| (a - b).abs() < 1e-5));
     }
 
     #[test]
@@ -284,6 +364,6 @@ mod tests {
         let of = |sampled: Vec<bool>| Fourier::new([4, 4, 1], sampled, Vec::new(), 0.0).missing_lines();
         assert_eq!(of(vec![true; 16]), None);
         assert_eq!(of((0..16).map(|k| k % 3 == 0).collect()), None);
-        assert_eq!(of((0..16).map(|k| k % 4 < 2).collect()), Some((0, vec![true, true, false, false])));
+        assert_eq!(of((0..16).map(|k| k % 4 < 2).collect()), Some((0, vec![vec![true, true, false, false]])));
     }
 }

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use unmelt_diffusion::Stop;
 use unmelt_diffusion::measurement::Measurement;
 
 /// How a coarse voxel weighs what it covers.
@@ -18,19 +19,25 @@ pub enum Profile {
 type Rows = Vec<(usize, Vec<f32>)>;
 
 /// Averages a fine volume onto a coarse grid with the same edges.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Slices {
     fine: [usize; 3],
     coarse: [usize; 3],
     rows: [Option<Rows>; 3],
     noise: f64,
+    stop: Stop,
 }
 
 impl Slices {
     /// Between two shapes that cover the same edges; an axis of the same length in both stays as it is.
     pub fn new(fine: [usize; 3], coarse: [usize; 3], profile: Profile, noise: f64) -> Self {
         let rows = std::array::from_fn(|a| (fine[a] != coarse[a]).then(|| rows(fine[a], coarse[a], profile)));
-        Self { fine, coarse, rows, noise }
+        Self { fine, coarse, rows, noise, stop: Stop::never() }
+    }
+
+    /// The same, ending early (with numbers of no use) where the work is no longer wanted.
+    pub(crate) fn until(self, stop: &Stop) -> Self {
+        Self { stop: stop.clone(), ..self }
     }
 
     /// The coarse shape.
@@ -50,7 +57,7 @@ fn rows(fine: usize, coarse: usize, profile: Profile) -> Rows {
             // The part of each fine voxel [i, i + 1) that lies within [k, k + 1)·ratio.
             let (from, to) = (k as f64 * ratio, (k + 1) as f64 * ratio);
             let low = from.floor() as usize;
-            let high = (to.ceil() as usize).clamp(low + 1, fine);
+            let high = (to.ceil() as usize).max(low + 1).min(fine);
             let part = |i: usize| (to.min(i as f64 + 1.0) - from.max(i as f64)).max(0.0);
             normal(low, (low..high).map(part).collect())
         }
@@ -59,7 +66,7 @@ fn rows(fine: usize, coarse: usize, profile: Profile) -> Rows {
             let sigma = (ratio.max(1.0) / 2.354_82).max(0.3);
             let reach = (3.0 * sigma).ceil();
             let low = (middle - reach).floor().max(0.0) as usize;
-            let high = ((middle + reach).ceil() as usize + 1).clamp(low + 1, fine);
+            let high = ((middle + reach).ceil() as usize + 1).max(low + 1).min(fine);
             let weight = |i: usize| (-0.5 * ((i as f64 - middle) / sigma).powi(2)).exp();
             normal(low, (low..high).map(weight).collect())
         }
@@ -110,5 +117,9 @@ impl Measurement<f32> for Slices {
 
     fn noise(&self) -> f64 {
         self.noise
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.is_wanted()
     }
 }

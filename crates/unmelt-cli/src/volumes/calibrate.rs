@@ -1,0 +1,103 @@
+//! `unmelt volumes calibrate`.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use unmelt_diffusion::checkpoint::CARD_FILE;
+use unmelt_volumes::calibration::LEVEL;
+use unmelt_volumes::enhance::{Enhancer, Progress, TaskKind};
+use unmelt_volumes::{Calibrated, CalibrationSettings, Volume, models, nifti_files, write_calibrated};
+
+use super::args::Calibrate;
+use super::enhance::stop;
+use super::files;
+use crate::failure::Failure;
+use crate::interrupt;
+use crate::progress::Bar;
+
+/// Fits the intervals of a model.
+pub fn run(args: &Calibrate) -> Result<(), Failure> {
+    let found = models::find(&args.model)?;
+    let folder = match &args.output {
+        Some(folder) if folder.join(CARD_FILE).exists() && *folder != found.origin => {
+            return Err(Failure::usage(format!("{} holds a model already", folder.display()))
+                .hint("name another folder, or leave --output away to write into the card of --model"));
+        }
+        Some(folder) => folder.clone(),
+        None if found.origin.join(CARD_FILE).is_file() => found.origin.clone(),
+        None => {
+            return Err(Failure::usage(format!(
+                "{} is inside the program, whose card cannot be written",
+                args.model
+            ))
+            .hint("add --output FOLDER for a copy of the model that is calibrated"));
+        }
+    };
+    let kinds: Vec<TaskKind> = args.tasks.iter().map(|t| t.kind()).collect();
+    let settings = CalibrationSettings {
+        kinds: if kinds.is_empty() { TaskKind::ALL.to_vec() } else { kinds },
+        severities: args.severities.clone(),
+        samples: args.samples,
+        steps: args.steps,
+        solver: args.solver.clone(),
+        edge: args.edge,
+        seed: args.seed,
+    };
+    let device = args.device.open()?;
+    let enhancer = Enhancer::load(&found, &device)?;
+    interrupt::listen();
+    let volumes = read(&args.volumes, &args.exclude)?;
+    let begin = Instant::now();
+    let mut bar = Bar::new(0, "evaluations");
+    let mut tick = |p: Progress| {
+        bar.set_length((p.steps * p.samples) as u64);
+        bar.set(((p.sample - 1) * p.steps + p.step) as u64);
+        bar.message(format!("exam {} of {}", p.sample, p.samples));
+        !interrupt::requested()
+    };
+    let fitted = enhancer.calibrate(&volumes, &settings, &mut tick, &stop())?;
+    bar.finish();
+    write_calibrated(&found, &fitted, &folder)?;
+    print(&fitted);
+    let seconds = begin.elapsed().as_secs_f64();
+    println!("Wrote {} in {seconds:.1} s.", folder.join(CARD_FILE).display());
+    Ok(())
+}
+
+/// The volumes of files and folders.
+fn read(paths: &[PathBuf], exclude: &[String]) -> Result<Vec<Volume>, Failure> {
+    let mut volumes = Vec::new();
+    for path in paths {
+        for file in nifti_files(path)?.iter().filter(|f| !is_left_out(f, exclude)) {
+            volumes.push(files::read_only(file)?);
+        }
+    }
+    Ok(volumes)
+}
+
+fn is_left_out(file: &Path, exclude: &[String]) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    exclude.iter().any(|e| name.contains(e.as_str()))
+}
+
+fn print(fitted: &Calibrated) {
+    println!(
+        "{:<14} {:>8} {:>7} {:>9} {:>7} {:>9} {:>8}",
+        "task", "severity", "factor", "coverage", "lowest", "voxels", "volumes"
+    );
+    for (kind, records) in fitted {
+        for r in records {
+            println!(
+                "{:<14} {:>8} {:>7.3} {:>7.1} % {:>5.1} % {:>9} {:>8}",
+                kind.name(),
+                r.severity,
+                r.factor,
+                100.0 * r.coverage,
+                100.0 * r.lowest_coverage,
+                r.voxels,
+                r.volumes
+            );
+        }
+    }
+    println!("Coverage is that of the {:.0} % interval in volumes left out of the fit.", 100.0 * LEVEL);
+}
