@@ -115,13 +115,14 @@ fn an_interval_wants_a_calibration_and_gets_one() {
     let (scan, other) = (save(&ball(), dir.path(), "a.nii.gz"), save(&ball(), dir.path(), "b.nii.gz"));
     let ends = format!("{},{}", name("low.nii.gz"), name("high.nii.gz"));
     let denoise = ["enhance", &scan, "--task", "denoise", "--sigma", "60", "--samples", "2", "--steps", "2"];
-    let with = |more: &[&str]| [&denoise[..], &["--model", &model, "--interval", &ends], more].concat();
-    let said = complaint(&with(&["--output", &name("no.nii.gz")]));
+    let asked = [&denoise[..], &["--model", &model, "--interval", &ends]].concat();
+    let said = complaint(&[&asked[..], &["--output", &name("no.nii.gz")]].concat());
     assert!(said.contains("unmelt volumes calibrate --model") && said.contains("--uncalibrated"), "{said}");
     assert!(!dir.path().join("low.nii.gz").exists());
     let anyway = unmelt()
         .arg("volumes")
-        .args(with(&["--uncalibrated", "--output", &name("raw.nii.gz"), "--std", &name("raw_std.nii.gz")]))
+        .args(&asked)
+        .args(["--uncalibrated", "--output", &name("raw.nii.gz"), "--std", &name("raw_std.nii.gz")])
         .assert()
         .success();
     assert!(String::from_utf8_lossy(&anyway.get_output().stderr).contains("is unknown"));
@@ -140,7 +141,8 @@ fn an_interval_wants_a_calibration_and_gets_one() {
     }
     unmelt()
         .arg("volumes")
-        .args(with(&["--output", &name("out.nii.gz"), "--std", &name("std.nii.gz")]))
+        .args(&asked)
+        .args(["--output", &name("out.nii.gz"), "--std", &name("std.nii.gz")])
         .assert()
         .success();
     // One scale: the interval is that of the deviation, which is the raw one times one factor.

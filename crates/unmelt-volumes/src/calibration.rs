@@ -50,21 +50,24 @@ pub struct Calibration {
 impl Calibration {
     /// Checks a record that was read.
     pub(crate) fn check(&self) -> Result<()> {
-        let parts = [self.coverage, self.lowest_coverage];
-        let good = is_factor(self.factor)
-            && self.severity.is_finite()
-            && self.severity > 0.0
-            && parts.iter().all(|p| (0.0..=1.0).contains(p))
-            && (2..=u32::MAX as usize).contains(&self.samples)
-            && self.steps > 0;
-        if good {
-            return Ok(());
+        let whole = |n: usize| n as f64;
+        for (name, value, [low, high]) in [
+            ("severity", self.severity, [1e-6, 1e3]),
+            ("factor", self.factor, [1e-6, 1e4]),
+            ("coverage", self.coverage, [0.0, 1.0]),
+            ("lowest_coverage", self.lowest_coverage, [0.0, 1.0]),
+            ("voxels", self.voxels as f64, [1.0, 1e15]),
+            ("volumes", self.volumes as f64, [1.0, 1e9]),
+            ("samples", whole(self.samples), [2.0, 65_536.0]),
+            ("steps", whole(self.steps), [1.0, 1e6]),
+        ] {
+            if !(value >= low && value <= high) {
+                return Err(Error::Request(format!(
+                    "the card's calibration must have a {name} between {low} and {high}, but it has {value}"
+                )));
+            }
         }
-        Err(Error::Request(format!(
-            "the card's calibration must have a factor between 0 and 10,000, a severity above 0, coverages between 0 and 1 and \
-             samples from 2 on, but it has {}, {}, {}, {} and {}",
-            self.factor, self.severity, self.coverage, self.lowest_coverage, self.samples
-        )))
+        Ok(())
     }
 }
 

@@ -171,9 +171,11 @@ mod tests {
                             "{error}"
                         );
                     }
-                    // A level without attention has no heads.
+                    // A level without attention has no heads, and a coverage may be none.
                     Ok(()) => assert!(
-                        path.contains("num_head_channels") || path.contains("transformer_num_layers"),
+                        path.contains("num_head_channels")
+                            || path.contains("transformer_num_layers")
+                            || path.contains("coverage") && wrong == "0",
                         "{path} = {wrong} is used"
                     ),
                 }

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::enhance::{EnhanceSettings, Enhancer, Task};
+use crate::enhance::{EnhanceSettings, Enhancer, Task, check_settings};
 use crate::intensity::Scaling;
+use crate::problem::finer_grid;
 use crate::{Error, Result, Source, Volume};
 
 /// What kind of scans a model was trained on.
@@ -83,6 +84,10 @@ impl Enhancer {
     /// volumes, other voxels, thicker slices; and samples drawn with other steps than those that intervals were fitted with.
     pub fn cautions(&self, volume: &Volume, task: &Task, settings: &EnhanceSettings) -> Vec<String> {
         let (model, name) = (&self.card().model, self.name());
+        // What cannot be done is refused by the work itself.
+        if check_settings(settings, model).is_err() {
+            return Vec::new();
+        }
         let mut out = Vec::new();
         let thin = volume.grid.shape.iter().copied().min().unwrap_or(0);
         if thin == 1 {
@@ -93,9 +98,10 @@ impl Enhancer {
         let old = volume.grid.spacing();
         let mut spacing = old;
         if let Task::SuperResolve { spacing: wanted, .. } = task {
-            spacing = std::array::from_fn(|a| wanted[a].min(old[a]));
+            let Ok(grid) = finer_grid(volume, *wanted) else { return Vec::new() };
+            spacing = grid.spacing();
             let ratio = (0..3).map(|a| old[a] / spacing[a]).fold(1.0, f64::max);
-            if ratio > THICKEST && ratio < 1e3 {
+            if ratio > THICKEST {
                 out.push(format!(
                     "slices are {ratio:.1} times thicker than what is asked for, and {name} was trained on up to 6.4 times"
                 ));

@@ -263,7 +263,8 @@ fn check_noise(problem: &Problem, model: &VolumeModel) -> Result<()> {
     )))
 }
 
-fn check_settings(settings: &EnhanceSettings, model: &VolumeModel) -> Result<()> {
+/// Whether a walk can be walked like this.
+pub(crate) fn check_settings(settings: &EnhanceSettings, model: &VolumeModel) -> Result<()> {
     let fault = |text: String| Err(Error::Request(text));
     if settings.samples == 0 || settings.steps == 0 {
         return fault("samples and steps must be at least 1".into());

@@ -285,22 +285,13 @@ fn denoising(volume: &Volume, scaling: Scaling, sigma: Option<f64>, rician: Opti
     })
 }
 
-fn super_resolution(
-    volume: &Volume,
-    scaling: Scaling,
-    (spacing, profile): ([f64; 3], Profile),
-    stop: &Stop,
-) -> Result<Problem> {
+/// The grid of a finer spacing; what is finer already stays.
+pub(crate) fn finer_grid(volume: &Volume, spacing: [f64; 3]) -> Result<Grid> {
     let old = volume.grid.spacing();
-    for a in 0..3 {
-        if !(spacing[a].is_finite() && spacing[a] > 0.0) {
-            let text = format!("the wanted spacing must be above 0 mm, but it is {}", spacing[a]);
-            return Err(Error::Request(text));
-        }
+    if let Some(wrong) = spacing.iter().find(|s| !(s.is_finite() && **s > 0.0)) {
+        return Err(Error::Request(format!("the wanted spacing must be above 0 mm, but it is {wrong}")));
     }
-    // What is finer already stays.
-    let spacing: [f64; 3] = std::array::from_fn(|a| spacing[a].min(old[a]));
-    let grid = volume.grid.with_spacing(spacing);
+    let grid = volume.grid.with_spacing(std::array::from_fn(|a| spacing[a].min(old[a])));
     if grid.shape == volume.grid.shape {
         return Err(Error::Request(format!(
             "the volume has {:.2} × {:.2} × {:.2} mm already, which is no coarser than the spacing wanted",
@@ -308,6 +299,16 @@ fn super_resolution(
         )));
     }
     check_size(&grid)?;
+    Ok(grid)
+}
+
+fn super_resolution(
+    volume: &Volume,
+    scaling: Scaling,
+    (spacing, profile): ([f64; 3], Profile),
+    stop: &Stop,
+) -> Result<Problem> {
+    let grid = finer_grid(volume, spacing)?;
     let measurement = Slices::new(grid.shape, volume.grid.shape, profile, 0.0).until(stop);
     let data = scaling.apply(&volume.voxels);
     let start = crate::interpolate::back_projected(&measurement, &data, volume.grid.shape, grid.shape);
