@@ -7,7 +7,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::Value;
-use unmelt_diffusion::train::{Event, Watcher};
+use unmelt_diffusion::train::{Begin, Event, Watcher};
 use unmelt_molecules::TrainingRun as MoleculeRun;
 use unmelt_volumes::{Start, TrainingRun as VolumeRun};
 
@@ -30,7 +30,8 @@ impl Watcher for Post {
 
 /// Trains a model of molecules; see `unmelt.molecules.train`. Returns steps done, molecules trained on and held out, and the records that were skipped.
 #[pyfunction]
-#[pyo3(signature = (data, output, settings="{}", *, resume=false, minutes=None, device="cpu", callback=None))]
+#[pyo3(signature = (data, output, settings="{}", *, resume=false, overwrite=false, minutes=None, device="cpu",
+    callback=None))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
 pub fn train_molecules(
     py: Python,
@@ -38,11 +39,13 @@ pub fn train_molecules(
     output: PathBuf,
     settings: &str,
     resume: bool,
+    overwrite: bool,
     minutes: Option<f64>,
     device: &str,
     callback: Option<Py<PyAny>>,
 ) -> PyResult<(u64, (usize, usize), Vec<String>)> {
-    let run = MoleculeRun { data, output, config: config(settings)?, resume, limit: limit(minutes)? };
+    let begin = Begin::of(resume, overwrite).or_raise()?;
+    let run = MoleculeRun { data, output, config: config(settings)?, begin, limit: limit(minutes)? };
     let device = names::device(device)?;
     let labour = move |reporter| run.run(&device, &mut Post(reporter)).or_raise();
     let summary = work::run(py, labour, |py, event| tell(py, callback.as_ref(), &event))?;
@@ -53,7 +56,7 @@ pub fn train_molecules(
 /// Trains a prior of volumes; see `unmelt.volumes.train`. Returns steps done, volumes and label maps, and warnings.
 #[pyfunction]
 #[pyo3(signature = (volumes, output, settings="{}", *, labels=Vec::new(), exclude=Vec::new(), model=None, resume=false,
-    minutes=None, device="cpu", callback=None))]
+    overwrite=false, minutes=None, device="cpu", callback=None))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
 pub fn train_volumes(
     py: Python,
@@ -64,6 +67,7 @@ pub fn train_volumes(
     exclude: Vec<String>,
     model: Option<&str>,
     resume: bool,
+    overwrite: bool,
     minutes: Option<f64>,
     device: &str,
     callback: Option<Py<PyAny>>,
@@ -76,6 +80,7 @@ pub fn train_volumes(
         output,
         config: config(settings)?,
         start,
+        overwrite,
         limit: limit(minutes)?,
     };
     let device = names::device(device)?;
@@ -123,6 +128,7 @@ fn tell(py: Python, callback: Option<&Py<PyAny>>, event: &Event) -> PyResult<()>
             dict.set_item("step", step)?;
             measures.iter().try_for_each(|(name, value)| dict.set_item(*name, value))?;
         }
+        Event::Saving { .. } => return Ok(()),
         Event::Saved { step, path } => {
             dict.set_item("event", "saved")?;
             dict.set_item("step", step)?;

@@ -527,6 +527,7 @@ def train(
     steps: int | None = None,
     minutes: float | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     device: str = "cpu",
     callback: Callback | None = None,
     progress: bool = True,
@@ -541,6 +542,7 @@ def train(
         steps: Steps of the whole run.
         minutes: Stop, with a checkpoint, after so many minutes.
         resume: Go on from the folder's checkpoint.
+        overwrite: Begin anew in a folder that holds a run; the first checkpoint of the new one replaces it.
         device: Where to compute.
         callback: Called with every event, a dictionary with "event" ("started", "progress", "saved", "validated") and "step". What it raises
             ends the training, with a checkpoint.
@@ -561,6 +563,7 @@ def train(
             os.fspath(output),
             settings_json(settings, steps),
             resume=resume,
+            overwrite=overwrite,
             minutes=minutes,
             device=device,
             callback=listener,

@@ -411,6 +411,7 @@ def train(
     minutes: float | None = None,
     model: str | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     device: str = "cpu",
     callback: Callback | None = None,
     progress: bool = True,
@@ -427,6 +428,7 @@ def train(
         minutes: Stop, with a checkpoint, after so many minutes.
         model: Begin with the network and the weights of this model (a name or a folder) instead of afresh.
         resume: Go on from the folder's checkpoint.
+        overwrite: Begin anew in a folder that holds a run; the first checkpoint of the new one replaces it.
         device: Where to compute.
         callback: Called with every event; see `unmelt.molecules.train`.
         progress: Whether to show a bar.
@@ -446,6 +448,7 @@ def train(
             exclude=list(exclude),
             model=model,
             resume=resume,
+            overwrite=overwrite,
             minutes=minutes,
             device=device,
             callback=listener,

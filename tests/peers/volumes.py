@@ -144,7 +144,7 @@ class Case:
     def enhance(self, task, kind, source, *more):
         out = self.folder / f"{task}_unmelt.nii.gz"
         command = [self.unmelt, "volumes", "enhance", str(source), "--task", kind, "--model", self.model]
-        subprocess.run([*command, "--output", str(out), *map(str, more)], check=True, capture_output=True)
+        subprocess.run([*command, "--overwrite", "--output", str(out), *map(str, more)], check=True, capture_output=True)
         return out
 
     def noise(self, task, percent):

@@ -8,6 +8,20 @@ use clap::{Parser, Subcommand};
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,
+    /// Raise or lower a limit on what input may ask for, such as voxels=2e9; a message that meets one names it. May be given
+    /// several times
+    #[arg(long, global = true, value_name = "NAME=VALUE", value_parser = limit)]
+    pub limit: Vec<(String, u64)>,
+}
+
+/// Reads "voxels=2000000000" or "voxels=2e9".
+fn limit(text: &str) -> Result<(String, u64), String> {
+    let wrong = || format!("\"{text}\" is no limit; write a name and a whole number, as in voxels=2e9");
+    let (name, value) = text.split_once('=').ok_or_else(wrong)?;
+    let value = value.trim();
+    let whole = || value.parse::<f64>().ok().filter(|v| v.fract() == 0.0 && (0.0..1e18).contains(v));
+    let value = value.parse().ok().or_else(|| whole().map(|v| v as u64)).ok_or_else(wrong)?;
+    Ok((name.trim().into(), value))
 }
 
 #[derive(Debug, Subcommand)]

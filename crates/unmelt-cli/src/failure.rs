@@ -1,6 +1,6 @@
 //! How the program says what went wrong: one sentence, perhaps a hint, and an exit code.
 
-use std::process::ExitCode;
+use crate::interrupt;
 
 /// Why the program ends without its result.
 #[derive(Debug)]
@@ -26,6 +26,15 @@ impl Failure {
         Self { code: 1, ..self }
     }
 
+    /// The work ended because it was asked to: exit code 130 or 143.
+    pub fn stopped() -> Self {
+        Self {
+            message: "stopped on request".into(),
+            hint: Some("nothing was written; the same command begins anew".into()),
+            code: interrupt::exit_code().unwrap_or(1),
+        }
+    }
+
     /// Adds what to do.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -33,13 +42,22 @@ impl Failure {
     }
 
     /// Prints the sentence; the exit code for the shell.
-    pub fn report(&self) -> ExitCode {
+    pub fn report(&self) -> u8 {
         eprintln!("error: {}", self.message);
         if let Some(hint) = &self.hint {
             eprintln!("hint: {hint}");
         }
-        ExitCode::from(self.code)
+        self.code
     }
+}
+
+/// Whether writing failed for a reason that nobody could know before the work began.
+fn is_on_the_way(kind: std::io::ErrorKind) -> bool {
+    use std::io::ErrorKind as K;
+    matches!(
+        kind,
+        K::StorageFull | K::QuotaExceeded | K::FileTooLarge | K::WriteZero | K::StaleNetworkFileHandle
+    )
 }
 
 impl From<unmelt_diffusion::Error> for Failure {
@@ -50,10 +68,17 @@ impl From<unmelt_diffusion::Error> for Failure {
                 .hint("more --steps, another --solver or a smaller sample usually helps"),
             E::NotFinite { .. } => Self::failed(error.to_string())
                 .hint("a lower learning_rate.peak or a longer warm-up usually helps"),
-            E::File { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+            E::File { doing: "write", source, .. } if is_on_the_way(source.kind()) => {
                 Self::failed(error.to_string())
             }
-            E::Stopped => Self::failed(error.to_string()),
+            E::Exists { .. } => {
+                Self::usage(error.to_string()).hint("give another name, or add --overwrite to replace it")
+            }
+            E::HoldsRun { .. } => {
+                Self::usage(error.to_string()).hint("--resume goes on with it, --overwrite begins anew")
+            }
+            E::Taken { .. } => Self::failed(error.to_string()),
+            E::Stopped => Self::stopped(),
             _ => Self::usage(error.to_string()),
         }
     }

@@ -1,12 +1,17 @@
 //! The command line of unmelt.
 
+#[macro_use]
+mod say;
+
 mod args;
 mod failure;
 mod info;
 mod interrupt;
 mod losses;
 mod molecules;
+mod outputs;
 mod progress;
+mod run_table;
 mod training;
 mod volumes;
 
@@ -20,13 +25,17 @@ use failure::Failure;
 static ALLOCATOR: unmelt_allocator::MiMalloc = unmelt_allocator::MiMalloc;
 
 fn main() -> std::process::ExitCode {
-    // A reader that has seen enough (`unmelt models | head -1`) ends the program without a word, as it does others.
-    sigpipe::reset();
     unmelt_allocator::keep_freed_memory();
     let matches = taking_negative_numbers(Args::command()).get_matches();
-    match run(Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())) {
-        Ok(()) => std::process::ExitCode::SUCCESS,
+    let args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    interrupt::install();
+    let code = match run(args) {
+        Ok(()) => interrupt::exit_code().unwrap_or(0),
         Err(failure) => failure.report(),
+    };
+    match (code, say::was_heard()) {
+        (0, false) => 1.into(),
+        _ => code.into(),
     }
 }
 
@@ -41,6 +50,10 @@ fn taking_negative_numbers(command: clap::Command) -> clap::Command {
 }
 
 fn run(args: Args) -> Result<(), Failure> {
+    for (name, value) in &args.limit {
+        unmelt_diffusion::files::limits::set(name, *value)?;
+    }
+    unmelt_kernels::check_environment().map_err(Failure::usage)?;
     match args.command {
         Command::Molecules { command } => molecules::run(command),
         Command::Volumes { command } => volumes::run(command),

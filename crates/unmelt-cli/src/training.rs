@@ -4,7 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+use unmelt_diffusion::checkpoint::CARD_FILE;
 use unmelt_diffusion::device::DeviceName;
+use unmelt_diffusion::files::limits::limits;
+use unmelt_diffusion::files::{distinct, read_bounded};
+use unmelt_diffusion::train::{Begin, LOSSES_FILE, VALIDATION_FILE, check_folder};
 
 use crate::failure::Failure;
 
@@ -20,6 +24,9 @@ pub struct RunOptions {
     /// Go on from the checkpoint in the output folder
     #[arg(long)]
     pub resume: bool,
+    /// Begin anew in a folder that holds a run, which the first checkpoint of the new one replaces
+    #[arg(long, conflicts_with = "resume")]
+    pub overwrite: bool,
     /// Stop, with a checkpoint, after this many minutes
     #[arg(long)]
     pub minutes: Option<f64>,
@@ -34,36 +41,60 @@ impl RunOptions {
         self.config.as_deref().map_or_else(|| Ok(C::default()), read_config)
     }
 
+    /// How the run begins; a folder where it cannot is refused at once.
+    pub fn begin(&self) -> Result<Begin, Failure> {
+        let begin = Begin::of(self.resume, self.overwrite)?;
+        check_folder(&self.output, begin)?;
+        let files: Vec<&Path> = self.config.as_deref().into_iter().collect();
+        let written = [LOSSES_FILE, VALIDATION_FILE, CARD_FILE].map(|name| self.output.join(name));
+        distinct(&files, &written.each_ref().map(|p| p.as_path()))?;
+        Ok(begin)
+    }
+
     /// The time limit as typed.
     pub fn limit(&self) -> Result<Option<Duration>, Failure> {
         self.minutes.map(minutes).transpose()
     }
 }
 
+/// How a run is said to have stopped, with its checkpoint in the folder.
+pub fn stopped(folder: &Path, steps: u64, of_steps: u64) -> String {
+    let folder = folder.display();
+    format!("Stopped after {steps} of {of_steps} steps; go on with --resume. Model so far: {folder}")
+}
+
 /// Says how a run ended; `learned_from` is what it trained on.
 pub fn report(folder: &Path, steps: u64, of_steps: u64, learned_from: &str) {
-    let folder = folder.display();
     if steps < of_steps {
-        println!("Stopped after {steps} of {of_steps} steps; go on with --resume. Model so far: {folder}");
+        println!("{}", stopped(folder, steps, of_steps));
     } else {
+        let folder = folder.display();
         println!("Trained {steps} steps on {learned_from}. Model: {folder}");
     }
 }
 
 /// A time limit as typed.
 fn minutes(m: f64) -> Result<Duration, Failure> {
-    Duration::try_from_secs_f64(m * 60.0)
-        .map_err(|_| Failure::usage(format!("--minutes must be a number of at least 0, but it is {m}")))
+    let sound = Some(m).filter(|m| (0.0..=1e9).contains(m));
+    sound
+        .map(|m| Duration::from_secs_f64(m * 60.0))
+        .ok_or_else(|| Failure::usage(format!("--minutes must be a number from 0 to 1e9, but it is {m}")))
 }
 
 /// The settings of a configuration file.
 fn read_config<C: DeserializeOwned>(path: &Path) -> Result<C, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| Failure::usage(format!("could not read {}: {e}", path.display())))?;
+    let bytes = read_bounded(path, limits().card_bytes, "card_bytes")?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Failure::usage(format!("could not read {}: it is no text in UTF-8", path.display())))?;
     toml::from_str(&text).map_err(|e| {
-        let place = e
-            .span()
-            .map_or(String::new(), |s| format!(", line {}", text[..s.start].matches('\n').count() + 1));
+        let begin = e.span().and_then(|span| text.get(..span.start));
+        let place = begin.map_or(String::new(), |before| {
+            let number = before.matches('\n').count();
+            let line = text.lines().nth(number).unwrap_or_default().trim();
+            // The message itself does not name the key.
+            let key = line.split_once('=').map_or(String::new(), |(key, _)| format!(" ({})", key.trim()));
+            format!(", line {}{key}", number + 1)
+        });
         Failure::usage(format!("{}{place}: {}", path.display(), e.message()))
     })
 }

@@ -44,7 +44,8 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-const QUICK: [&str; 8] = ["molecules", "generate", "--steps", "6", "--seed", "5", "--count", "7"];
+const QUICK: [&str; 9] =
+    ["molecules", "generate", "--steps", "6", "--seed", "5", "--count", "7", "--overwrite"];
 
 fn generate(folder: &Path, output: &str, more: &[&str]) -> String {
     succeeds(&[&QUICK[..], &["--output", output], more].concat(), folder)
@@ -169,6 +170,46 @@ fn bad_outputs_are_found_before_the_work_begins() {
 }
 
 #[test]
+fn outputs_replace_nothing_unasked_and_inputs_never() {
+    let f = folder();
+    let plain = |more: &[&str]| unmelt(&[&QUICK[..8], more].concat(), f.path());
+    assert!(plain(&["--output", "a.sdf"]).status.success());
+    let before = std::fs::read(f.path().join("a.sdf")).expect("written");
+    for (more, message) in [
+        (&["--output", "a.sdf"][..], "a.sdf is there already"),
+        (&["--output", "a.xyz"], "a.csv is there already"),
+        (&["--output", "b.sdf", "--table", "./b.sdf"], "two outputs"),
+        (&["--output", "b.sdf", "--trajectory", "b.sdf"], "two outputs"),
+        (&["--overwrite", "--output", "a.sdf", "--vary", "a.sdf"], "is an input"),
+        (&["--overwrite", "--output", "b.sdf", "--trajectory", "a.sdf", "--vary", "a.sdf"], "is an input"),
+    ] {
+        let output = plain(more);
+        let complaint = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{more:?}: {complaint}");
+        assert!(complaint.contains(message), "{more:?}: {complaint}");
+    }
+    assert_eq!(std::fs::read(f.path().join("a.sdf")).expect("there"), before);
+    assert_eq!(names(f.path()), ["a.csv", "a.sdf"]);
+    assert!(plain(&["--output", "a.sdf", "--overwrite", "--count", "2"]).status.success());
+    assert_ne!(std::fs::read(f.path().join("a.sdf")).expect("there"), before);
+}
+
+#[test]
+fn limits_and_instruction_sets_are_known_names() {
+    let f = folder();
+    assert!(succeeds(&["models", "--limit", "voxels=2e9"], f.path()).starts_with("qm9"));
+    for (limit, message) in
+        [("pixels=3", "the limits are"), ("voxels", "is no limit"), ("voxels=-1", "is no limit")]
+    {
+        assert!(fails(2, &["--limit", limit, "models"], f.path()).contains(message));
+    }
+    let mut command = Command::cargo_bin("unmelt").expect("the program is built");
+    let output = command.arg("models").env("UNMELT_SIMD", "mmx").output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("UNMELT_SIMD is \"mmx\""));
+}
+
+#[test]
 fn devices_that_are_not_compiled_in_name_the_feature() {
     let f = folder();
     let at = |device| fails(2, &[&QUICK[..], &["--output", "x.sdf", "--device", device]].concat(), f.path());
@@ -262,6 +303,18 @@ fn training_resumes_and_its_model_generates() {
     };
     assert_eq!(losses("whole"), losses("parts"));
     assert_eq!(losses("whole").len(), 5);
+    // A run that is there is neither begun anew nor destroyed unasked.
+    let before = names(&f.path().join("whole"));
+    let held = fails(2, &[&train[..], &["whole"]].concat(), f.path());
+    assert!(held.contains("holds a run already") && held.contains("--resume"), "{held}");
+    assert_eq!(losses("whole").len(), 5);
+    assert_eq!(names(&f.path().join("whole")), before);
+    let none = fails(2, &[&train[..], &["new", "--resume"]].concat(), f.path());
+    assert!(none.contains("holds no checkpoint") && !f.path().join("new").exists(), "{none}");
+    succeeds(&[&train[..], &["parts", "--overwrite"]].concat(), f.path());
+    assert_eq!(losses("whole"), losses("parts"));
+    let read = |name: &str| std::fs::read(f.path().join(name)).expect("there");
+    assert_eq!(read("whole/model.safetensors"), read("parts/model.safetensors"));
     generate(f.path(), "x.sdf", &["--model", "whole", "--atoms", "5"]);
     assert!(succeeds(&["molecules", "info", "--model", "whole"], f.path()).starts_with("tiny"));
 
@@ -286,41 +339,26 @@ fn training_resumes_and_its_model_generates() {
         ("batch = 0", "batch must be at least 1"),
         ("[network]\nheads = 3\nnode_width = 16", "multiple of the number of heads"),
         ("batch = ", "c.toml, line 1"),
+        ("[training]\nsteps = -1", "c.toml, line 2 (steps)"),
+        ("[training]\nsteps = 0", "steps must be"),
+        ("[training]\ncheckpoint_minutes = 1e20", "checkpoint_minutes must be"),
+        ("[training]\ncheckpoint_minutes = nan", "checkpoint_minutes must be"),
+        ("[training]\nema_decay = -0.5", "ema_decay must be"),
+        ("[training.learning_rate]\npeak = inf", "learning_rate.peak must be"),
     ] {
         std::fs::write(f.path().join("c.toml"), config).expect("written");
         let complaint = fails(2, &[&train[..], &["bad"]].concat(), f.path());
         assert!(complaint.contains(message), "{complaint}");
+        assert!(!f.path().join("bad").exists(), "nothing is written: {config}");
+    }
+    for minutes in ["-1", "nan", "1e20", "inf"] {
+        let complaint = fails(2, &[&train[..], &["bad", "--minutes", minutes]].concat(), f.path());
+        assert!(complaint.contains("--minutes must be"), "{complaint}");
     }
     assert!(
         fails(2, &["molecules", "train", "--data", "gone.sdf", "--output", "o"], f.path())
             .contains("gone.sdf")
     );
-}
-
-#[cfg(unix)]
-#[test]
-fn ctrl_c_keeps_what_is_done() {
-    use std::io::Read;
-    let f = folder();
-    let program = assert_cmd::cargo::cargo_bin("unmelt");
-    let mut child = std::process::Command::new(program)
-        .args(["molecules", "generate", "--count", "1000000", "--batch", "1", "--atoms", "4", "--steps", "2"])
-        .args(["--output", "x.sdf"])
-        .current_dir(f.path())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .expect("it runs");
-    std::thread::sleep(std::time::Duration::from_millis(1500));
-    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(kill.expect("kill runs").success());
-    assert!(child.wait().expect("it ends").success());
-    let mut said = String::new();
-    child.stdout.take().expect("piped").read_to_string(&mut said).expect("text");
-    assert!(said.contains("Interrupted: ") && said.contains("The rest: --first "), "{said}");
-    let done = read_molecules(&f.path().join("x.sdf")).expect("whole records");
-    assert!(!done.molecules.is_empty() && done.faults.is_empty());
-    assert!(said.contains(&format!("Interrupted: {} of 1000000", done.molecules.len())), "{said}");
-    assert_eq!(names(f.path()), ["x.csv", "x.sdf"]);
 }
 
 /// A scaffold, a formula, a molecule to vary, wanted properties: each answer keeps what was given.

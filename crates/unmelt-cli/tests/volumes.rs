@@ -301,6 +301,18 @@ fn bad_requests_get_one_sentence() {
         (enhance(&scan, "denoise", &["--sigma", "1e30"]), "times the range of the scan"),
         (complaint(&["convert", &scan, &name("folder")]), "only a DICOM series can become"),
         (complaint(&["convert", &scan, &name("no/where.nii.gz")]), "there is no such folder"),
+        (complaint(&["convert", &scan, &scan, "--overwrite"]), "is an input"),
+        (complaint(&["convert", &scan, &flat]), "flat.nii.gz is there already"),
+        (enhance(&scan, "denoise", &["--samples", "2", "--std", &out]), "two outputs"),
+        (
+            enhance(
+                &scan,
+                "denoise",
+                &["--samples", "2", "--overwrite", "--interval", &format!("{scan},{flat}")],
+            ),
+            "is an input",
+        ),
+        (complaint(&["evaluate", &scan, &flat, "--table", &flat, "--overwrite"]), "is an input"),
     ] {
         assert!(got.starts_with("error: ") && got.contains(want), "{got}");
         assert!(got.lines().count() <= 2, "{got}");
@@ -312,7 +324,8 @@ fn every_solver_answers_and_repaint_wants_a_mask() {
     let dir = tempfile::tempdir().expect("a folder");
     let input = save(&ball(), dir.path(), "thin.nii.gz");
     let out = dir.path().join("out.nii.gz").to_string_lossy().into_owned();
-    let task = ["enhance", &input, "--task", "super-resolve", "--spacing", "1,1,0.5", "--steps", "2"];
+    let task =
+        ["enhance", &input, "--task", "super-resolve", "--spacing", "1,1,0.5", "--steps", "2", "--overwrite"];
     for solver in ["diffpir", "hqs", "ddnm", "dds", "dps"] {
         unmelt().arg("volumes").args(task).args(["--solver", solver, "--output", &out]).assert().success();
         let fine = load(&out);
@@ -322,53 +335,6 @@ fn every_solver_answers_and_repaint_wants_a_mask() {
     let complain = |solver: &str| complaint(&[&task[..], &["--solver", solver, "--output", &out]].concat());
     assert!(complain("repaint").contains("masks"));
     assert!(complain("magic").contains("[possible values: diffpir"));
-}
-
-#[cfg(unix)]
-#[test]
-fn ctrl_c_leaves_nothing_behind() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let input = save(&ball(), dir.path(), "scan.nii.gz");
-    let out = dir.path().join("out.nii.gz");
-    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("unmelt"))
-        .args([
-            "volumes",
-            "enhance",
-            &input,
-            "--task",
-            "super-resolve",
-            "--spacing",
-            "0.5",
-            "--solver",
-            "hqs",
-        ])
-        .args(["--steps", "100000", "--output"])
-        .arg(&out)
-        .spawn()
-        .expect("it runs");
-    std::thread::sleep(std::time::Duration::from_millis(1500));
-    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(kill.expect("kill runs").success());
-    let begin = std::time::Instant::now();
-    assert!(!child.wait().expect("it ends").success());
-    assert!(begin.elapsed().as_secs() < 20);
-    assert_eq!(std::fs::read_dir(dir.path()).expect("a folder").count(), 1, "only the input is left");
-}
-
-#[cfg(unix)]
-#[test]
-fn a_closed_pipe_is_no_panic() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let input = save(&ball(), dir.path(), "scan.nii.gz");
-    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("unmelt"))
-        .args(["volumes", "info", &input])
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .expect("it runs");
-    drop(child.stdout.take());
-    let output = child.wait_with_output().expect("it ends");
-    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
@@ -383,7 +349,10 @@ fn single_slices_and_voxels_are_results_too() {
         .success();
     assert_eq!(load(&out).grid.shape, [24, 24, 1]);
     let voxel = save(&Volume::new(vec![7.0], Grid::centred([1; 3], [1.0; 3])), dir.path(), "voxel.nii.gz");
-    assert!(complaint(&["enhance", &voxel, "--task", "denoise", "--output", &out]).contains("constant"));
+    assert!(
+        complaint(&["enhance", &voxel, "--task", "denoise", "--overwrite", "--output", &out])
+            .contains("constant")
+    );
 }
 
 #[test]
@@ -481,7 +450,7 @@ fn synthesis_is_reproducible_and_training_learns_from_it() {
     assert!(card.contains("\"experts\": true") && experts.len() * 10 > before.len() * 19, "{card}");
     let after = train(&["--resume".as_ref()]);
     assert!(experts.len() == after.len() && experts != after);
-    let gone = tune(2, &["--from".as_ref(), "gone".as_ref()]).failure();
+    let gone = tune(2, &["--overwrite".as_ref(), "--from".as_ref(), "gone".as_ref()]).failure();
     let said = String::from_utf8_lossy(&gone.get_output().stderr).into_owned();
     assert!(said.contains("\"gone\"") || said.contains("gone is no model"), "{said}");
 }

@@ -14,7 +14,6 @@ use sha2::{Digest, Sha256};
 use crate::domain::Field;
 use crate::error::{Error, Result};
 use crate::files::limits::{limits, within};
-use crate::files::{read_bounded, read_whole, write_whole};
 use crate::parameters::{Entry, Layout, Weights};
 
 /// Name of the card within a model's folder.
@@ -115,13 +114,9 @@ pub struct ModelFiles {
 }
 
 impl ModelFiles {
-    /// Reads both files of a folder.
+    /// Reads both files of a folder, those of one model, even while somebody writes another.
     pub fn read(folder: &Path) -> Result<Self> {
-        Ok(Self {
-            card: read_bounded(&folder.join(CARD_FILE), limits().card_bytes, "card_bytes")?,
-            weights: read_whole(&folder.join(WEIGHTS_FILE))?,
-            origin: folder.to_path_buf(),
-        })
+        crate::model_folder::read(folder)
     }
 
     /// The card: known keys only, known format.
@@ -189,7 +184,7 @@ pub enum Precision {
     Single,
 }
 
-/// Writes a model's folder: weights first, then the card that names their hash.
+/// Writes a model's folder. Whoever reads it meanwhile finds the model before or this one, never a mixture.
 pub fn write_model<M: Serialize + Clone>(
     folder: &Path,
     card: &Card<M>,
@@ -206,8 +201,7 @@ pub fn write_model<M: Serialize + Clone>(
         path: folder.join(CARD_FILE),
         fault: e.to_string(),
     })?;
-    write_whole(folder.join(WEIGHTS_FILE), &bytes)?;
-    write_whole(folder.join(CARD_FILE), &json)
+    crate::model_folder::write(folder, &json, &bytes)
 }
 
 /// The bytes of a safetensors file with every tensor of a layout.
@@ -307,6 +301,9 @@ pub type Arrays = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 pub fn read_arrays(bytes: &[u8], path: &Path) -> Result<Arrays> {
     let fault = |fault: String| Error::Format { kind: "weights file", path: path.into(), fault };
     let file = SafeTensors::deserialize(bytes).map_err(|e| fault(e.to_string()))?;
+    // A checkpoint holds each parameter four times, and weights of 8 bits have scales beside them.
+    let count = file.iter().map(|(_, view)| view.shape().iter().product::<usize>() as u64).sum::<u64>();
+    within(limits().parameters, "parameters", count / 5, &path.display().to_string())?;
     let mut arrays = file
         .iter()
         .map(|(name, view)| {
@@ -356,17 +353,22 @@ fn words<const N: usize>(data: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {
 
 /// The values of a layout from arrays by name: every name and shape must match, none may be left over.
 pub fn values_in_layout(layout: &Layout, arrays: &Arrays) -> Result<Vec<f32>> {
-    let mut values = vec![0.0; layout.len()];
+    // Memory is taken only once every tensor is known to be there.
+    let mut found = Vec::with_capacity(layout.entries().len());
     for entry in layout.entries() {
         let fault = |fault: String| Error::Weights { name: entry.name.clone(), fault };
         let (shape, data) = arrays.get(&entry.name).ok_or_else(|| fault("have no tensor".into()))?;
         if *shape != entry.shape {
             return Err(fault(format!("have shape {shape:?} instead of {:?}", entry.shape)));
         }
-        values[entry.offset..entry.offset + entry.len()].copy_from_slice(data);
+        found.push((entry, data));
     }
     if let Some(name) = arrays.keys().find(|n| layout.entries().iter().all(|e| e.name != **n)) {
         return Err(Error::Weights { name: name.clone(), fault: "have a tensor that nothing wants".into() });
+    }
+    let mut values = vec![0.0; layout.len()];
+    for (entry, data) in found {
+        values[entry.offset..entry.offset + entry.len()].copy_from_slice(data);
     }
     Ok(values)
 }

@@ -29,6 +29,34 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// A name that a result cannot take.
+    #[error("{path} {fault}", path = path.display())]
+    Output {
+        /// The name.
+        path: PathBuf,
+        /// "is an input, …", "is the name of two outputs; …"
+        fault: &'static str,
+    },
+    /// A result that would replace a file without having been asked to.
+    #[error("{path} is there already", path = path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A folder with a run that a new one would replace.
+    #[error("{path} holds a run already: resume it, overwrite it, or name another folder", path = path.display())]
+    HoldsRun {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A result whose name somebody else took while it was made.
+    #[error("{path} was made by another program meanwhile; this result is in {beside}", path = path.display(), beside = beside.display())]
+    Taken {
+        /// The name that it was to have.
+        path: PathBuf,
+        /// The name that it has.
+        beside: PathBuf,
+    },
     /// A file whose content is not what it should be.
     #[error("{path} is not a usable {kind}: {fault}", path = path.display())]
     Format {

@@ -37,6 +37,7 @@ mod error;
 pub mod files;
 pub mod grid;
 pub mod measurement;
+mod model_folder;
 mod noise;
 mod parameters;
 pub mod posterior;

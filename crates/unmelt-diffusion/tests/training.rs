@@ -1,6 +1,8 @@
 //! Training: the same losses after an interruption, and checkpoints that are whole or refused.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::SafeTensors;
@@ -8,7 +10,9 @@ use unmelt_diffusion::checkpoint::{
     CARD_FORMAT, Card, ModelFiles, Precision, Provenance, WeightsRecord, read_arrays, values_in_layout,
     weights_bytes, write_model,
 };
-use unmelt_diffusion::train::{Event, LearningRate, Loss, Objective, TrainConfig, Trainer, Watcher};
+use unmelt_diffusion::train::{
+    Begin, Event, LearningRate, Loss, Objective, TrainConfig, Trainer, Watcher, check_folder, open_folder,
+};
 use unmelt_diffusion::{Init, Layout, Noise, Result, Stream, Weights, to_vec};
 
 /// Fits a plane to noisy points.
@@ -73,7 +77,7 @@ fn losses_after_a_resume_equal_the_uninterrupted_runs() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut first = Trainer::new(&Plane, config(120), &device);
     let mut record = Record { stop_after: Some(5), ..Record::default() };
-    first.run(folder.path(), None, &mut record, |_| Ok(Vec::new())).expect("runs");
+    first.run(folder.path(), None, &mut record, |_| Ok(()), |_| Ok(Vec::new())).expect("runs");
     assert_eq!(first.step(), 50);
     let mut second = Trainer::resume(&Plane, config(120), &device, folder.path()).expect("resumes");
     assert_eq!((second.step(), second.samples()), (50, 1600));
@@ -82,26 +86,201 @@ fn losses_after_a_resume_equal_the_uninterrupted_runs() {
     assert_eq!(second.averaged_values(), whole.averaged_values());
 }
 
+/// Stops once so many steps have begun.
+struct StopAt<'a> {
+    begun: &'a AtomicU64,
+    steps: u64,
+    events: Vec<Event>,
+}
+
+impl Watcher for StopAt<'_> {
+    fn event(&mut self, event: &Event) {
+        self.events.push(event.clone());
+    }
+
+    fn stop(&self) -> bool {
+        self.begun.load(Ordering::SeqCst) >= self.steps
+    }
+}
+
+/// The plane, counted.
+struct Counted<'a>(&'a AtomicU64);
+
+impl Objective for Counted<'_> {
+    fn layout(&self) -> Layout {
+        Plane.layout()
+    }
+
+    fn loss(&self, weights: &Weights, step: u64, part: usize, device: &Device) -> Result<Loss> {
+        let loss = Plane.loss(weights, step, part, device);
+        self.0.store(step + 1, Ordering::SeqCst);
+        loss
+    }
+}
+
+/// What is reported, without the speed.
+fn reports(events: &[Event]) -> Vec<Event> {
+    let report = |event: &Event| match event.clone() {
+        Event::Progress { step, loss, parts, gradient_norm, learning_rate, .. } => {
+            Some(Event::Progress { step, loss, parts, gradient_norm, learning_rate, samples_per_second: 0.0 })
+        }
+        _ => None,
+    };
+    events.iter().filter_map(report).collect()
+}
+
+#[test]
+fn reports_after_a_resume_equal_the_uninterrupted_runs_wherever_it_broke() {
+    let device = Device::flex();
+    let run = |folder: &Path, steps: u64, resume: bool| {
+        let begun = AtomicU64::new(0);
+        let objective = Counted(&begun);
+        let mut trainer = match resume {
+            true => Trainer::resume(&objective, config(60), &device, folder).expect("resumes"),
+            false => Trainer::new(&objective, config(60), &device),
+        };
+        let mut watcher = StopAt { begun: &begun, steps, events: Vec::new() };
+        trainer.run(folder, None, &mut watcher, |_| Ok(()), |_| Ok(Vec::new())).expect("runs");
+        (trainer.step(), reports(&watcher.events))
+    };
+    let folder = || tempfile::tempdir().expect("a folder");
+    let (_, whole) = run(folder().path(), u64::MAX, false);
+    assert_eq!(whole.len(), 6);
+    for broken in [1, 7, 10, 35, 59] {
+        let folder = folder();
+        let (step, mut parts) = run(folder.path(), broken, false);
+        assert!(step == broken || step == broken - 1, "{step} of {broken}");
+        let (_, rest) = run(folder.path(), u64::MAX, true);
+        parts.extend(rest);
+        assert_eq!(parts, whole, "broken after {broken} steps");
+    }
+}
+
+/// The plane, with a step that lasts until it is let go.
+struct Endless {
+    step: u64,
+    begun: AtomicU64,
+    is_let_go: (Mutex<bool>, Condvar),
+}
+
+impl Objective for Endless {
+    fn layout(&self) -> Layout {
+        Plane.layout()
+    }
+
+    fn loss(&self, weights: &Weights, step: u64, part: usize, device: &Device) -> Result<Loss> {
+        self.begun.store(step + 1, Ordering::SeqCst);
+        if step == self.step {
+            let (lock, condition) = &self.is_let_go;
+            let held = lock.lock().expect("no panic");
+            drop(condition.wait_while(held, |is_let_go| !*is_let_go).expect("no panic"));
+        }
+        Plane.loss(weights, step, part, device)
+    }
+}
+
+/// Asks for an end during the endless step, which is let go once the checkpoint is there.
+struct LetsGo<'a>(&'a Endless);
+
+impl Watcher for LetsGo<'_> {
+    fn event(&mut self, event: &Event) {
+        if let Event::Saved { step, .. } = event {
+            assert_eq!(*step, self.0.step);
+            *self.0.is_let_go.0.lock().expect("no panic") = true;
+            self.0.is_let_go.1.notify_all();
+        }
+    }
+
+    fn stop(&self) -> bool {
+        self.0.begun.load(Ordering::SeqCst) > self.0.step
+    }
+}
+
+#[test]
+fn a_step_that_lasts_is_given_up_and_the_run_goes_on_from_before_it() {
+    let device = Device::flex();
+    let folder = tempfile::tempdir().expect("a folder");
+    let objective = Endless { step: 4, begun: AtomicU64::new(0), is_let_go: Default::default() };
+    let mut trainer = Trainer::new(&objective, config(9), &device);
+    trainer
+        .run(folder.path(), None, &mut LetsGo(&objective), |_| Ok(()), |_| panic!("no time to measure"))
+        .expect("runs");
+    assert_eq!(trainer.step(), 4);
+    let mut rest = Trainer::resume(&Plane, config(9), &device, folder.path()).expect("resumes");
+    let mut whole = Trainer::new(&Plane, config(9), &device);
+    (0..4).for_each(|_| drop(whole.advance().expect("a step")));
+    (4..9).for_each(|_| assert_eq!(rest.advance().expect("a step"), whole.advance().expect("a step")));
+}
+
+#[test]
+fn checkpoints_with_numbers_of_no_run_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = Trainer::new(&Plane, config(10), &Device::flex()).save(folder.path()).expect("saved");
+    let bytes = std::fs::read(&path).expect("bytes");
+    let resume = || Trainer::resume(&Plane, config(10), &Device::flex(), folder.path()).map(|_| ());
+    resume().expect("whole");
+    for (from, to) in [
+        ("seconds\\\":0.0", "seconds\\\":-1."),
+        ("seconds\\\":0.0", "seconds\\\":9e99"),
+        ("step\\\":0", "step\\\":-1"),
+        ("step\\\":0", "step\\\":99999999999999999"),
+        ("loss\\\":\\\"0", "loss\\\":\\\"NaN"),
+    ] {
+        // The header's length stands before it.
+        let length = u64::from_le_bytes(bytes[..8].try_into().expect("eight")) as usize;
+        let header = std::str::from_utf8(&bytes[8..8 + length]).expect("text");
+        assert!(header.contains(from), "{from} in {header}");
+        let header = header.replacen(from, to, 1);
+        let altered =
+            [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &bytes[8 + length..]].concat();
+        std::fs::write(&path, altered).expect("written");
+        let error = resume().expect_err(to).to_string();
+        assert!(error.contains("training checkpoint"), "{error}");
+    }
+}
+
+#[test]
+fn a_folder_with_a_run_is_not_begun_in_unasked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let check = |begin| check_folder(folder.path(), begin);
+    check(Begin::Afresh).expect("empty");
+    let none = check(Begin::Resume).expect_err("empty").to_string();
+    assert!(none.contains("holds no checkpoint"), "{none}");
+    Trainer::new(&Plane, config(10), &Device::flex()).save(folder.path()).expect("saved");
+    let held = check(Begin::Afresh).expect_err("a run").to_string();
+    assert!(held.contains("holds a run already"), "{held}");
+    check(Begin::Resume).expect("there is one");
+    check(Begin::Overwrite).expect("asked for");
+    check_folder(&folder.path().join("new/deeper"), Begin::Afresh).expect("to be made");
+    assert!(!folder.path().join("new").exists());
+    let file = folder.path().join("training.safetensors");
+    assert!(check_folder(&file, Begin::Overwrite).expect_err("a file").to_string().contains("is a file"));
+    let claims = open_folder(folder.path()).expect("free");
+    let busy = open_folder(folder.path()).expect_err("claimed").to_string();
+    assert!(cfg!(not(unix)) || busy.contains("another process"), "{busy}");
+    drop(claims);
+}
+
 #[test]
 fn events_tell_the_story() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut record = Record::default();
-    let mut saves = 0;
+    let mut written = Vec::new();
     let mut trainer = Trainer::new(&Plane, config(30), &Device::flex());
-    trainer
-        .run(folder.path(), None, &mut record, |_| {
-            saves += 1;
-            Ok(vec![("worth", 0.5)])
-        })
-        .expect("runs");
+    let write = |t: &Trainer<Plane>| {
+        written.push(t.step());
+        Ok(())
+    };
+    trainer.run(folder.path(), None, &mut record, write, |_| Ok(vec![("worth", 0.5)])).expect("runs");
     assert!(matches!(record.events[0], Event::Started { step: 0, steps: 30, parameters: 3 }));
     let steps: Vec<u64> = record
         .events
         .iter()
         .filter_map(|e| if let Event::Progress { step, .. } = e { Some(*step) } else { None })
         .collect();
-    assert_eq!((steps, saves), (vec![10, 20, 30], 1));
-    let [.., saved, validated] = &record.events[..] else { panic!("there are events") };
+    assert_eq!((steps, written), (vec![10, 20, 30], vec![0, 30]));
+    let [.., saving, saved, validated] = &record.events[..] else { panic!("there are events") };
+    assert_eq!(*saving, Event::Saving { step: 30 });
     assert!(matches!(saved, Event::Saved { step: 30, .. }));
     assert_eq!(*validated, Event::Validated { step: 30, measures: vec![("worth", 0.5)] });
 }
@@ -150,9 +329,7 @@ fn a_checkpoint_of_something_else_is_refused() {
     let path = folder.path().join("training.safetensors");
     std::fs::write(&path, b"garbage").expect("written");
     assert!(resume(config(10)).contains("not a usable training checkpoint"));
-    Trainer::new(&Plane, config(10), &Device::flex())
-        .save(folder.path(), &mut Record::default())
-        .expect("saved");
+    Trainer::new(&Plane, config(10), &Device::flex()).save(folder.path()).expect("saved");
     assert!(resume(TrainConfig { seed: 9, ..config(10) }).contains("seed"));
     let bytes = std::fs::read(&path).expect("bytes");
     for k in 0..bytes.len() {
@@ -232,7 +409,7 @@ fn a_run_can_begin_with_a_model() {
     assert_eq!((trainer.step(), trainer.averaged_values()), (0, values));
     trainer.advance().expect("a step");
     let run = tempfile::tempdir().expect("a folder");
-    trainer.save(run.path(), &mut Record::default()).expect("saved");
+    trainer.save(run.path()).expect("saved");
     let resumed = Trainer::resume(&Plane, config(30), &device, run.path()).expect("resumes");
     resumed.write_model(run.path(), ["tuned", "", ""], (&7u32, Precision::Half)).expect("written");
     let card = ModelFiles::read(run.path()).and_then(|f| f.card::<u32>()).expect("a card");

@@ -34,12 +34,32 @@ pub(crate) enum Level {
     Portable,
 }
 
+/// Name of the variable of the environment that limits the instruction set.
+const VARIABLE: &str = "UNMELT_SIMD";
+
+/// Whether the environment names an instruction set that there is; if not, a sentence about it. Programs ask before the work
+/// begins: the operations themselves take an unknown name for none.
+pub fn check_environment() -> Result<(), String> {
+    check_name(std::env::var_os(VARIABLE).as_deref())
+}
+
+fn check_name(name: Option<&std::ffi::OsStr>) -> Result<(), String> {
+    match name {
+        None => Ok(()),
+        Some(name) if ["", "avx512", "avx2", "portable"].iter().any(|known| *known == name) => Ok(()),
+        Some(name) => Err(format!(
+            "{VARIABLE} is \"{}\" in the environment; it must be avx512, avx2 or portable, or not be set",
+            name.to_string_lossy()
+        )),
+    }
+}
+
 /// The instruction set in use: the best of the processor, or what `UNMELT_SIMD` (`avx512`, `avx2`,
 /// `portable`) limits it to. Read once per process.
 pub(crate) fn level() -> Level {
     static LEVEL: std::sync::OnceLock<Level> = std::sync::OnceLock::new();
     *LEVEL.get_or_init(|| {
-        let wish = std::env::var("UNMELT_SIMD").unwrap_or_default();
+        let wish = std::env::var(VARIABLE).unwrap_or_default();
         if wish != "avx2" && wish != "portable" && has_avx512() {
             Level::Avx512
         } else if wish != "portable" && has_avx2() {
@@ -134,6 +154,18 @@ multiversion! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn unknown_instruction_sets_are_refused() {
+        for known in ["", "avx2", "avx512", "portable"] {
+            assert_eq!(check_name(Some(known.as_ref())), Ok(()));
+        }
+        assert_eq!(check_name(None), Ok(()));
+        for unknown in ["AVX2", "sse", "avx2 ", "0"] {
+            let sentence = check_name(Some(unknown.as_ref())).expect_err("refused");
+            assert!(sentence.contains(unknown) && sentence.contains("portable"), "{sentence}");
+        }
+    }
 
     #[test]
     fn exp_is_accurate_over_its_range() {

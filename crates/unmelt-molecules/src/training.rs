@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use unmelt_diffusion::checkpoint::{Precision, check_name};
 use unmelt_diffusion::domain::Field;
 use unmelt_diffusion::files::limits::limits;
-use unmelt_diffusion::files::write_whole;
-use unmelt_diffusion::train::{Measures, TrainConfig, Trainer, Watcher};
+use unmelt_diffusion::files::{distinct, write_whole};
+use unmelt_diffusion::train::{Begin, Measures, TrainConfig, Trainer, Watcher, check_folder, open_folder};
 
 use crate::card_check::check_schedule;
 use crate::format::{Fault, Preparation, read_prepared};
@@ -70,8 +70,8 @@ pub struct TrainingRun {
     pub output: PathBuf,
     /// Settings.
     pub config: TrainingConfig,
-    /// Whether to go on from the folder's checkpoint.
-    pub resume: bool,
+    /// How the run begins in its folder.
+    pub begin: Begin,
     /// Time limit of this run.
     pub limit: Option<Duration>,
 }
@@ -121,7 +121,9 @@ impl TrainingRun {
     /// Trains; the folder holds a usable model and a checkpoint at any time after the first save.
     pub fn run(&self, device: &Device, watcher: &mut dyn Watcher) -> Result<TrainingSummary> {
         self.config.check()?;
-        std::fs::create_dir_all(&self.output).map_err(crate::Error::file("create", &self.output))?;
+        self.config.training.check()?;
+        check_folder(&self.output, self.begin)?;
+        distinct(&[&self.data], &[&self.output])?;
         let mut reading = read_prepared(&self.data, Preparation::Training)?;
         let (config, seed) = (&self.config, self.config.training.seed);
         // Classes and sizes are those of all molecules, so that every one of them can be encoded.
@@ -133,7 +135,7 @@ impl TrainingRun {
         let model = GraphModel::new(vocabulary, config.network, schedules, loss, properties)?;
         let data = TrainingSet::new(&model, &reading.molecules)?;
         let molecules = (data.len(), held.len());
-        write_whole(self.output.join(TRAINING_KEYS_FILE), &KeySet::of(&reading.molecules).to_bytes())?;
+        let keys = KeySet::of(&reading.molecules).to_bytes();
         let objective = GraphObjective::new(&model, data, config.batch, seed)?;
         let validation = match held.is_empty() {
             true => None,
@@ -142,15 +144,22 @@ impl TrainingRun {
                 Some(GraphObjective::new(&model, TrainingSet::new(&model, &held)?, batch, seed)?)
             }
         };
-        let mut trainer = if self.resume {
-            Trainer::resume(&objective, config.training.clone(), device, &self.output)?
-        } else {
-            Trainer::new(&objective, config.training.clone(), device)
+        Trainer::check(&objective, &config.training)?;
+        let mut trainer = match self.begin {
+            Begin::Resume => Trainer::resume(&objective, config.training.clone(), device, &self.output)?,
+            Begin::Afresh | Begin::Overwrite => Trainer::new(&objective, config.training.clone(), device),
         };
-        trainer.run(&self.output, self.limit, watcher, |t| {
+        // Everything is known to be sound; the first byte is written from here on.
+        let _claims = open_folder(&self.output)?;
+        let mut keys = Some(keys);
+        let write = |t: &Trainer<GraphObjective>| {
             self.write(&model, t, molecules)?;
+            keys.take().map_or(Ok(()), |keys| write_whole(self.output.join(TRAINING_KEYS_FILE), &keys))
+        };
+        let measure = |t: &Trainer<GraphObjective>| {
             self.measure(t, validation.as_ref()).map_err(crate::Error::into_core)
-        })?;
+        };
+        trainer.run(&self.output, self.limit, watcher, write, measure)?;
         let (steps, of_steps) = (trainer.step(), config.training.steps);
         Ok(TrainingSummary { steps, of_steps, molecules, faults: reading.faults })
     }

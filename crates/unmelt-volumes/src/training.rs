@@ -6,7 +6,10 @@ use std::time::Duration;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use unmelt_diffusion::checkpoint::{Card, ModelFiles, Precision};
-use unmelt_diffusion::train::{LearningRate, TrainConfig, Trainer, Watcher};
+use unmelt_diffusion::files::distinct;
+use unmelt_diffusion::train::{
+    Begin, LearningRate, TrainConfig, Trainer, Watcher, check_folder, open_folder,
+};
 
 use crate::caution::{TrainedOn, is_below_zero};
 use crate::objective::{PatchObjective, PatchSampling};
@@ -96,6 +99,8 @@ pub struct TrainingRun {
     pub config: TrainingConfig,
     /// What to begin with.
     pub start: Start,
+    /// Whether a run that the folder holds may be replaced.
+    pub overwrite: bool,
     /// Time limit of this run.
     pub limit: Option<Duration>,
 }
@@ -116,6 +121,14 @@ pub struct TrainingSummary {
 impl TrainingRun {
     /// Trains; the folder holds a usable model and a checkpoint at any time after the first save.
     pub fn run(&self, device: &Device, watcher: &mut dyn Watcher) -> Result<TrainingSummary> {
+        self.config.training.check()?;
+        let begin = Begin::of(matches!(self.start, Start::Checkpoint), self.overwrite)?;
+        check_folder(&self.output, begin)?;
+        let mut inputs: Vec<&Path> = self.volumes.iter().chain(&self.labels).map(|p| p.as_path()).collect();
+        if let Start::Model(files) = &self.start {
+            inputs.push(&files.origin);
+        }
+        distinct(&inputs, &[&self.output])?;
         let card = self.card()?;
         let mut model = match &card {
             Some(card) => card.model.clone(),
@@ -138,7 +151,7 @@ impl TrainingRun {
         let steps = config.steps;
         let objective = PatchObjective::new(&model, &scans, maps, self.config.sampling.clone(), config.seed)?;
         drop(scans);
-        std::fs::create_dir_all(&self.output).map_err(Error::file("create", &self.output))?;
+        Trainer::check(&objective, &config)?;
         let mut trainer = match (&self.start, &card) {
             (Start::Checkpoint, _) => Trainer::resume(&objective, config, device, &self.output)?,
             (Start::Model(files), Some(card)) => {
@@ -150,9 +163,11 @@ impl TrainingRun {
             _ => Trainer::new(&objective, config, device),
         };
         let named = [&*self.config.name, &*self.config.description, &*self.config.data_source];
-        trainer.run(&self.output, self.limit, watcher, |t| {
-            t.write_model(&self.output, named, (&model, Precision::Byte)).map(|()| Vec::new())
-        })?;
+        // Everything is known to be sound; the first byte is written from here on.
+        let _claims = open_folder(&self.output)?;
+        let write =
+            |t: &Trainer<PatchObjective>| t.write_model(&self.output, named, (&model, Precision::Byte));
+        trainer.run(&self.output, self.limit, watcher, write, |_| Ok(Vec::new()))?;
         Ok(TrainingSummary { steps: trainer.step(), of_steps: steps, volumes: counts, warnings })
     }
 

@@ -106,6 +106,8 @@ pub struct Generate {
     /// File for the way of the first molecule from noise, a frame per evaluation (.sdf or .xyz)
     #[arg(long, value_name = "FILE")]
     pub trajectory: Option<PathBuf>,
+    #[command(flatten)]
+    pub writing: crate::outputs::Writing,
 }
 
 /// How a model is sampled.
@@ -168,6 +170,8 @@ pub struct Import {
     /// store them. May be given several times
     #[arg(long, value_name = "NAME=MEAN,MAD")]
     pub norm: Vec<unmelt_molecules::edm::PropertyNorm>,
+    #[command(flatten)]
+    pub writing: crate::outputs::Writing,
 }
 
 /// Programs whose checkpoints can be imported.

@@ -1,5 +1,6 @@
 //! `unmelt molecules generate`.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use unmelt_molecules::evaluate::Assessment;
@@ -30,6 +31,8 @@ struct Outputs {
 /// Generates.
 pub fn run(args: &Generate) -> Result<(), Failure> {
     // Everything that can be wrong is found before the work begins.
+    let table = args.table.clone().unwrap_or_else(|| args.output.with_extension("csv"));
+    let _claims = claim(args, &table)?;
     let files = models::find(&args.model)?;
     let device = args.sampling.device.open()?;
     let generator = Generator::load(&files, &device)?;
@@ -40,7 +43,7 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
     if let Some(most) = args.max_draws {
         harvest = harvest.giving_up_after(most)?;
     }
-    let mut outputs = Outputs::create(args, &request)?;
+    let mut outputs = Outputs::create(args, &table, &request)?;
     generator.doubts(&request).iter().for_each(|doubt| eprintln!("warning: {doubt}"));
     let evaluations = generator.evaluations(&request)?;
     interrupt::listen();
@@ -49,6 +52,7 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
     let mut bar = Bar::new(wanted.count, "molecules");
     let mut done = Done::default();
     while !harvest.is_finished() && !interrupt::requested() {
+        say_what_is_kept(args, &done, &harvest);
         let (before, numbers, open) = (harvest.drawn(), harvest.upcoming(), harvest.is_open());
         let mut evaluated = 0;
         let mut watch = |frame: &Frame| {
@@ -57,13 +61,18 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
                 let share = evaluated.min(request.steps as u64) as f64 / request.steps as f64;
                 bar.set(before + ((numbers.end - numbers.start) as f64 * share) as u64);
             }
-            outputs.follow(frame, before == 0)
+            outputs.follow(frame, before == 0) && !interrupt::requested()
         };
         let rest = harvest.rest();
         let batch = match harvest.advance(&mut watch) {
             Err(error @ unmelt_molecules::Error::GaveUp { .. }) => {
                 bar.finish();
                 return Err(gave_up(error.into(), outputs, args, &done));
+            }
+            Err(unmelt_molecules::Error::Core(unmelt_diffusion::Error::Stopped))
+                if interrupt::requested() =>
+            {
+                break;
             }
             batch => batch?,
         };
@@ -77,23 +86,30 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
             bar.set(done.written);
         }
     }
-    outputs.finish()?;
     bar.finish();
+    if !harvest.is_finished() && done.written == 0 {
+        return Err(Failure::stopped());
+    }
+    outputs.finish()?;
     report(args, &done, begin.elapsed(), evaluations, &harvest);
     Ok(())
 }
 
+/// Claims all that is written.
+fn claim(args: &Generate, table: &Path) -> Result<unmelt_diffusion::files::Claims, Failure> {
+    let files = [&args.scaffold, &args.vary, &args.reference].into_iter().flatten();
+    let inputs: Vec<&Path> = files.chain(&args.link).map(PathBuf::as_path).collect();
+    let mut outputs = vec![args.output.as_path(), table];
+    outputs.extend(args.trajectory.as_deref());
+    args.writing.claim(&inputs, &outputs)
+}
+
 impl Outputs {
-    fn create(args: &Generate, request: &GenerateRequest) -> Result<Self, Failure> {
-        let table = args.table.clone().unwrap_or_else(|| args.output.with_extension("csv"));
+    fn create(args: &Generate, table: &Path, request: &GenerateRequest) -> Result<Self, Failure> {
         let molecules = MoleculeWriter::create(&args.output)?;
-        if table == args.output || args.trajectory.as_ref().is_some_and(|t| *t == args.output || *t == table)
-        {
-            return Err(Failure::usage("--output, --table and --trajectory must name different files"));
-        }
         let targets: Vec<&str> = request.targets.iter().map(|(name, _)| name.as_str()).collect();
         let trajectory = args.trajectory.as_deref().map(MoleculeWriter::create).transpose()?;
-        Ok(Self { molecules, table: TableWriter::create(&table, &targets)?, trajectory })
+        Ok(Self { molecules, table: TableWriter::create(table, &targets)?, trajectory })
     }
 
     /// Writes a frame of the first molecule of the first batch; says whether to go on.
@@ -158,6 +174,18 @@ impl Done {
         let count = |f: fn(&Assessment) -> bool| rows.iter().filter(|r| f(&r.assessment)).count() as u64;
         self.valid_and_connected += count(|a| a.valid && a.connected);
         self.stable += count(Assessment::stable);
+    }
+}
+
+/// What is said where the work has to end at once.
+fn say_what_is_kept(args: &Generate, done: &Done, harvest: &Harvest) {
+    if done.written > 0 && args.output.extension().is_none_or(|e| e != "parquet") {
+        let (rest, path) = (harvest.rest(), args.output.display());
+        let mut words = format!("{} molecules are done and written to {path}.", done.written);
+        if harvest.is_open() {
+            words += &format!(" The rest: --first {} --count {}", rest.first, rest.count);
+        }
+        interrupt::last_words(words);
     }
 }
 

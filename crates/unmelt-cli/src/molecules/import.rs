@@ -1,5 +1,6 @@
 //! `unmelt molecules import`.
 
+use unmelt_diffusion::checkpoint::{CARD_FILE, WEIGHTS_FILE};
 use unmelt_molecules::edm::EdmImport;
 
 use super::args::{Import, Source};
@@ -8,6 +9,10 @@ use crate::failure::Failure;
 /// Imports.
 pub fn run(args: &Import) -> Result<(), Failure> {
     let output = args.output.as_ref().unwrap_or(&args.folder);
+    let written = [output.join(CARD_FILE), output.join(WEIGHTS_FILE)];
+    if output.is_dir() {
+        args.writing.claim(&[], &[&written[0], &written[1]]).map(drop)?;
+    }
     let card = match args.from {
         Source::Edm => EdmImport { folder: args.folder.clone(), norms: args.norm.clone() }.write(output)?,
     };

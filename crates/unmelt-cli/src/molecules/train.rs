@@ -5,8 +5,7 @@ use unmelt_molecules::{TrainingConfig, TrainingRun};
 use super::args::Train;
 use super::evaluate::report_faults;
 use crate::failure::Failure;
-use crate::interrupt;
-use crate::losses::{Display, Run};
+use crate::losses::Display;
 use crate::training::report;
 
 /// Trains.
@@ -14,15 +13,10 @@ pub fn run(args: Train) -> Result<(), Failure> {
     let options = args.run;
     let config: TrainingConfig = options.settings()?;
     let limit = options.limit()?;
+    let begin = options.begin()?;
     let device = options.device.open()?;
-    interrupt::listen();
-    let run = TrainingRun { data: args.data, output: options.output, config, resume: options.resume, limit };
-    let mut display = Display::new(&Run {
-        output: &run.output,
-        resume: run.resume,
-        steps: run.config.training.steps,
-        unit: "molecules",
-    })?;
+    let run = TrainingRun { data: args.data, output: options.output, config, begin, limit };
+    let mut display = Display::new(&run.output, begin, "molecules");
     let summary = run.run(&device, &mut display)?;
     display.finish();
     report_faults(&summary.faults);

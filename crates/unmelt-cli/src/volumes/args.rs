@@ -209,6 +209,8 @@ pub struct Enhance {
     pub sigma_min: Option<f64>,
     #[command(flatten)]
     pub walk: Walk,
+    #[command(flatten)]
+    pub writing: crate::outputs::Writing,
 }
 
 #[derive(Debug, clap::Args)]
@@ -224,6 +226,8 @@ pub struct Generate {
     pub spacing: Vec<f64>,
     #[command(flatten)]
     pub walk: Walk,
+    #[command(flatten)]
+    pub writing: crate::outputs::Writing,
 }
 
 #[derive(Debug, clap::Args)]
@@ -241,6 +245,8 @@ pub struct Convert {
     /// Leave out all free text of a NIfTI header (description, names, extensions), in which names of persons may stand
     #[arg(long)]
     pub strip: bool,
+    #[command(flatten)]
+    pub writing: crate::outputs::Writing,
 }
 
 #[derive(Debug, clap::Args)]
@@ -260,6 +266,8 @@ pub struct Synthesize {
     /// Seed: the same seed gives the same scans
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    #[command(flatten)]
+    pub writing: crate::outputs::Writing,
 }
 
 #[derive(Debug, clap::Args)]
@@ -278,6 +286,8 @@ pub struct Evaluate {
     /// Table to write: a row for each volume (.csv or .parquet)
     #[arg(long)]
     pub table: Option<PathBuf>,
+    #[command(flatten)]
+    pub writing: crate::outputs::Writing,
     /// Print JSON instead of a table
     #[arg(long)]
     pub json: bool,

@@ -8,6 +8,7 @@ use crate::failure::Failure;
 
 /// Converts.
 pub fn run(args: &Convert) -> Result<(), Failure> {
+    let _claims = args.writing.claim(&[&args.input.input], &[&args.output])?;
     let mut volume = files::read(&args.input)?;
     if args.strip {
         volume.strip();

@@ -1,6 +1,6 @@
 //! `unmelt volumes enhance`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use unmelt_diffusion::Stop;
@@ -18,6 +18,7 @@ use crate::progress::Bar;
 pub fn run(args: &Enhance) -> Result<(), Failure> {
     let from_npy = args.input.input.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"));
     check_options(args, from_npy)?;
+    let _claims = claim(args)?;
     let npy = if from_npy { Some(read_kspace(args)?) } else { None };
     let mut volume = match &npy {
         Some((volume, _)) => volume.clone(),
@@ -150,6 +151,15 @@ impl TaskName {
             Self::Kspace => TaskKind::KSpace,
         }
     }
+}
+
+/// Claims all that is written.
+fn claim(args: &Enhance) -> Result<unmelt_diffusion::files::Claims, Failure> {
+    let more = args.mask.iter().chain(&args.sensitivities);
+    let inputs: Vec<&Path> = more.chain([&args.input.input]).map(PathBuf::as_path).collect();
+    let maps = args.std.iter().chain(&args.interval);
+    let outputs: Vec<&Path> = maps.chain([&args.output]).map(PathBuf::as_path).collect();
+    args.writing.claim(&inputs, &outputs)
 }
 
 /// Moves the bar; false where Ctrl-C was pressed.

@@ -21,6 +21,14 @@ struct Report {
 
 /// Compares.
 pub fn run(args: &Evaluate) -> Result<(), Failure> {
+    if args.writing.overwrite && args.table.is_none() {
+        return Err(Failure::usage("--overwrite is of the --table, and none is written"));
+    }
+    let inputs: Vec<&Path> = std::iter::once(args.truth.as_path())
+        .chain(args.outputs.iter().chain(&args.mask).chain(&args.interval).map(|p| p.as_path()))
+        .collect();
+    let tables: Vec<&Path> = args.table.as_deref().into_iter().collect();
+    let _claims = args.writing.claim(&inputs, &tables)?;
     let truth = files::read_only(&args.truth)?;
     let on_its_grid = |path: &Path| files::read_on_grid_of((&truth, &args.truth), path);
     let marked: Vec<bool> = match &args.mask {

@@ -23,6 +23,7 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
         return Err(Failure::usage("--spacing must be above 0 mm"));
     }
     output::check(&args.output, false)?;
+    let _claims = args.writing.claim(&[], &[&args.output])?;
     let device = args.walk.device.open()?;
     let enhancer = Enhancer::load(&models::find(&args.walk.model)?, &device)?;
     let settings =

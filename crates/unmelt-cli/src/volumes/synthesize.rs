@@ -1,5 +1,6 @@
 //! `unmelt volumes synthesize`.
 
+use unmelt_diffusion::files::distinct;
 use unmelt_volumes::synthesize::{LabelMap, synthesize};
 use unmelt_volumes::{Derivation, nifti_files};
 
@@ -12,21 +13,35 @@ use crate::progress::Bar;
 /// Writes scans one after another; what is done is whole, whenever the work ends.
 pub fn run(args: &Synthesize) -> Result<(), Failure> {
     let paths = nifti_files(&args.labels)?;
+    let name = |sample: u64| args.output.join(format!("scan_{sample:06}.nii.gz"));
+    let numbers = args.first..args.first.saturating_add(args.count);
+    // Names are looked at before the work begins; a scan that somebody else writes meanwhile is not replaced either.
+    distinct(&[&args.labels], &[&args.output])?;
+    if let Some(path) = numbers.clone().map(name).find(|p| !args.writing.overwrite && p.exists()) {
+        return Err(unmelt_diffusion::Error::Exists { path }.into());
+    }
     std::fs::create_dir_all(&args.output)
         .map_err(|e| Failure::usage(format!("could not create {}: {e}", args.output.display())))?;
     interrupt::listen();
     let mut bar = Bar::new(args.count, "scans");
     let mut done = 0;
-    for sample in args.first..args.first + args.count {
+    for sample in numbers {
         if interrupt::requested() {
             break;
         }
         let labels = files::read_only(&paths[sample as usize % paths.len()])?;
         let mut scan = synthesize(&LabelMap::of(&labels), args.seed, sample);
         scan.source = labels.source;
-        let path = args.output.join(format!("scan_{sample:06}.nii.gz"));
+        let path = name(sample);
+        let _claim = args.writing.claim(&[&paths[sample as usize % paths.len()]], &[&path])?;
         scan.write(&path, &Derivation { task: "synthesize".into(), model: String::new() })?;
         done += 1;
+        interrupt::last_words(format!(
+            "Wrote {done} scans to {}. The rest: --first {} --count {}",
+            args.output.display(),
+            sample + 1,
+            args.count - done
+        ));
         bar.set(done);
     }
     bar.finish();

@@ -4,8 +4,7 @@ use unmelt_volumes::{Start, TrainingConfig, TrainingRun};
 
 use super::args::Train;
 use crate::failure::Failure;
-use crate::interrupt;
-use crate::losses::{Display, Run};
+use crate::losses::Display;
 use crate::training::report;
 
 /// Trains.
@@ -13,8 +12,8 @@ pub fn run(args: Train) -> Result<(), Failure> {
     let options = args.run;
     let config: TrainingConfig = options.settings()?;
     let limit = options.limit()?;
+    let begin = options.begin()?;
     let device = options.device.open()?;
-    interrupt::listen();
     let start = Start::of(options.resume, args.from.as_deref())?;
     let run = TrainingRun {
         volumes: args.volumes,
@@ -23,14 +22,10 @@ pub fn run(args: Train) -> Result<(), Failure> {
         output: options.output,
         config,
         start,
+        overwrite: options.overwrite,
         limit,
     };
-    let mut display = Display::new(&Run {
-        output: &run.output,
-        resume: options.resume,
-        steps: run.config.training.steps,
-        unit: "patches",
-    })?;
+    let mut display = Display::new(&run.output, begin, "patches");
     let summary = run.run(&device, &mut display)?;
     display.finish();
     for warning in &summary.warnings {

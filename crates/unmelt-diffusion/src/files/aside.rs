@@ -1,13 +1,22 @@
-//! Files that are whole or not there: written aside, then renamed.
+//! Files and folders that are whole or not there: written aside, then renamed.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::claims;
+use super::pending::Pending;
 use crate::error::{Error, Result};
 
 /// What temporary names have behind the number of the process, before an ending that a writer wants.
 pub(super) const SUFFIX: &str = ".tmp";
+
+/// What all temporary names begin with.
+const BEGINNING: &str = ".unmelt-";
+
+/// Bytes of a name that its temporary names repeat; file systems take 255 in all.
+const NAME: usize = 120;
 
 /// A file that takes its name only when it is complete; dropped before that, it leaves nothing behind.
 ///
@@ -17,6 +26,7 @@ pub(super) const SUFFIX: &str = ".tmp";
 pub struct AsideFile {
     file: tempfile::NamedTempFile,
     path: PathBuf,
+    pending: Pending,
 }
 
 impl AsideFile {
@@ -28,32 +38,28 @@ impl AsideFile {
     /// The same with a temporary name that ends with `ending` (".nii.gz"), for writers that look at it.
     pub fn with_ending(path: impl Into<PathBuf>, ending: &str) -> Result<Self> {
         let path = path.into();
-        if path.is_dir() {
-            return Err(Error::file("write", &path)(std::io::Error::other("it is a folder")));
+        let refused = |why: &str| Error::file("write", &path)(std::io::Error::other(why));
+        let replaced = std::fs::metadata(&path).ok();
+        match &replaced {
+            Some(there) if there.is_dir() => return Err(refused("it is a folder")),
+            Some(there) if !there.is_file() => return Err(refused("it is no ordinary file")),
+            _ => {}
         }
-        let folder = folder_of(&path);
-        let prefix = prefix(&path);
-        remove_left_over(folder, &prefix);
-        let mut own = prefix;
-        own.push(format!("{}-", std::process::id()));
-        let mut builder = tempfile::Builder::new();
-        let suffix = format!("{SUFFIX}{ending}");
-        builder.prefix(&own).suffix(&suffix);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // What a new file may be at most; the system takes the umask away.
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let file = builder
-            .tempfile_in(folder)
+        // What a link points to is replaced, not the link.
+        let target =
+            if path.is_symlink() { path.canonicalize().unwrap_or(path.clone()) } else { path.clone() };
+        let file = temporary(&target, &format!("{SUFFIX}{ending}")).map_err(|e| {
             // The error itself names the temporary file, which says nothing to anybody.
-            .map_err(|e| Error::file("write", &path)(e.kind().into()))?;
-        if let Ok(replaced) = std::fs::metadata(&path) {
+            Error::file("write", &path)(e.kind().into())
+        })?;
+        if let Some(replaced) = replaced {
             // A file system without permissions is no reason to lose the result.
             let _ = file.as_file().set_permissions(replaced.permissions());
         }
-        Ok(Self { file, path })
+        let pending = Pending::new(file.path(), &target);
+        let aside = Self { file, path, pending };
+        aside.take_away(claims::hidden(aside.path()));
+        Ok(aside)
     }
 
     /// The name that the file will take.
@@ -67,35 +73,57 @@ impl AsideFile {
     }
 
     /// The file under its temporary name.
-    pub fn file(&self) -> &std::fs::File {
+    pub fn file(&self) -> &File {
         self.file.as_file()
     }
 
     /// Takes away what others may do that they may not do with `source`: a result is never more readable than what it was
     /// made of.
     pub fn no_more_readable_than(&self, source: &Path) {
+        self.take_away(hidden_by(source));
+    }
+
+    /// Takes permissions away. The owner keeps the right to read and to write.
+    fn take_away(&self, bits: u32) {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            let mode = |m: std::fs::Metadata| m.permissions().mode() & 0o777;
-            let (Ok(own), Ok(source)) = (self.file.as_file().metadata(), std::fs::metadata(source)) else {
-                return;
-            };
-            // The owner keeps the right to write, or a read-only scan would make a result that nobody can replace.
-            let both = mode(own) & (mode(source) | 0o600);
-            let _ = self.file.as_file().set_permissions(std::fs::Permissions::from_mode(both));
+            if let Ok(own) = self.file.as_file().metadata()
+                && bits != 0
+            {
+                let left = own.permissions().mode() & 0o777 & !bits;
+                let _ = self.file.as_file().set_permissions(std::fs::Permissions::from_mode(left));
+            }
         }
         #[cfg(not(unix))]
-        let _ = source;
+        let _ = bits;
+    }
+
+    /// Declares the first `length` bytes a result of their own, which is kept where the process has to end before
+    /// [`finish`](Self::finish); see [`abandon`](super::abandon).
+    pub fn keep_from_now_on(&self, length: u64) {
+        self.pending.keep(length);
     }
 
     /// Gives the file its name, replacing what had it.
+    ///
+    /// Where the name was [claimed](super::claim) as a new one and somebody else took it meanwhile, theirs is left, the
+    /// file takes a name beside it, and the error says which.
     pub fn finish(mut self) -> Result<()> {
         let write = || Error::file("write", &self.path);
         self.file.flush().map_err(write())?;
         self.file.as_file().sync_all().map_err(write())?;
-        self.file.persist(&self.path).map_err(|e| Error::file("write", &self.path)(e.error))?;
-        Ok(())
+        let Self { file, path, pending } = self;
+        let target = pending.path();
+        // Until it has its name nobody may end the process over it, and then it is no longer pending.
+        let named = pending.settle(|| match claims::is_new(&path) {
+            true => persist_beside(file, &target).map(Some),
+            false => file.persist(&target).map(|_| None).map_err(|e| e.error),
+        });
+        match named.map_err(Error::file("write", &path))? {
+            Some(beside) if beside != target => Err(Error::Taken { path, beside }),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -109,6 +137,42 @@ impl Write for AsideFile {
     }
 }
 
+/// A file under a temporary name for `path`, locked by this process for as long as it is open. What killed processes left
+/// is removed.
+pub(super) fn temporary(path: &Path, suffix: &str) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut own = prefix(path);
+    remove_left_over(folder_of(path), Some(&own));
+    own.push(format!("{}-", std::process::id()));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&own).suffix(suffix);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // What a new file may be at most; the system takes the umask away.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let file = builder.tempfile_in(folder_of(path))?;
+    lock(file.as_file());
+    Ok(file)
+}
+
+/// Gives a file its name if that is free, and otherwise one beside it: "a.sdf", "a-2.sdf", … Returns the name.
+fn persist_beside(mut file: tempfile::NamedTempFile, path: &Path) -> std::io::Result<PathBuf> {
+    let mut name = path.to_path_buf();
+    for k in 2.. {
+        match file.persist_noclobber(&name) {
+            Ok(_) => break,
+            Err(e) if e.error.kind() == std::io::ErrorKind::AlreadyExists && k < 10_000 => file = e.file,
+            Err(e) => return Err(e.error),
+        }
+        let whole = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let (stem, ending) = whole.split_once('.').map_or((&*whole, ""), |(stem, ending)| (stem, ending));
+        let dot = if ending.is_empty() { "" } else { "." };
+        name = path.with_file_name(format!("{stem}-{k}{dot}{ending}"));
+    }
+    Ok(name)
+}
+
 /// The folder that a path is in.
 pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
@@ -119,41 +183,117 @@ pub(super) fn folder_of(path: &Path) -> &Path {
 
 /// What the temporary files of a name begin with; the number of the process follows.
 pub(super) fn prefix(path: &Path) -> OsString {
-    let mut prefix = OsString::from(".unmelt-");
-    prefix.push(path.file_name().unwrap_or_default());
+    let mut prefix = OsString::from(BEGINNING);
+    let name = path.file_name().unwrap_or_default();
+    match name.len() <= NAME {
+        true => prefix.push(name),
+        false => {
+            let digest = crate::checkpoint::sha256(name.as_encoded_bytes());
+            let begin: String = name.to_string_lossy().chars().take(NAME / 4).collect();
+            prefix.push(format!("{begin}{}", &digest[..16]));
+        }
+    }
     prefix.push("-");
     prefix
 }
 
-/// Removes the temporary files and folders that killed processes left for a name.
-pub(super) fn remove_left_over(folder: &Path, prefix: &OsString) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    let prefix = prefix.to_string_lossy();
-    for entry in entries.flatten() {
+/// A temporary file or folder of a name.
+pub(super) struct LeftOver {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The process that made it.
+    pub process: u32,
+}
+
+/// The temporary files and folders in a folder, of the name with this prefix or of all names.
+pub(super) fn temporaries(folder: &Path, prefix: Option<&OsString>) -> Vec<LeftOver> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let begin = prefix.map_or(BEGINNING.into(), |p| p.to_string_lossy());
+    let of_name = |entry: std::fs::DirEntry| {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        let process = name
-            .strip_prefix(&*prefix)
-            .filter(|rest| rest.contains(SUFFIX))
-            .and_then(|rest| rest.split_once('-'))
-            .and_then(|(process, _)| process.parse::<u32>().ok());
-        if process.is_some_and(|process| !is_alive(process)) {
-            let path = entry.path();
-            let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+        // Behind the name stand the process and a random word.
+        let (rest, _) = name.strip_prefix(&*begin)?.rsplit_once(SUFFIX)?;
+        let mut words = rest.rsplit('-').skip(1);
+        let process = words.next()?.parse().ok()?;
+        // Otherwise it is of a longer name that begins in the same way.
+        let is_of_name = prefix.is_none() || words.next().is_none();
+        is_of_name.then(|| LeftOver { path: entry.path(), process })
+    };
+    entries.flatten().filter_map(of_name).collect()
+}
+
+/// Removes the temporary files and folders that killed processes left for a name, or for all names of a folder.
+pub(super) fn remove_left_over(folder: &Path, prefix: Option<&OsString>) {
+    for left in temporaries(folder, prefix).into_iter().filter(|left| !is_alive(left.process)) {
+        if left.path.is_dir() {
+            let _ = std::fs::remove_dir_all(&left.path);
+        } else if !is_locked(&left.path) {
+            let _ = std::fs::remove_file(&left.path);
         }
     }
 }
 
+/// Locks a file for this process; where the file system knows no locks, the number of the process has to do.
+#[cfg(unix)]
+fn lock(file: &File) {
+    let _ = file.try_lock();
+}
+
+#[cfg(not(unix))]
+fn lock(_file: &File) {}
+
+/// Whether a process, on this machine or another, has the file locked.
+#[cfg(unix)]
+pub(super) fn is_locked(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock)))
+}
+
+#[cfg(not(unix))]
+pub(super) fn is_locked(_path: &Path) -> bool {
+    false
+}
+
 /// Whether a process of this number runs.
 #[cfg(target_os = "linux")]
-fn is_alive(process: u32) -> bool {
+pub(super) fn is_alive(process: u32) -> bool {
     Path::new(&format!("/proc/{process}")).exists()
 }
 
 /// Elsewhere nobody can tell without a call to the system, so that nothing is removed.
 #[cfg(not(target_os = "linux"))]
-fn is_alive(_process: u32) -> bool {
+pub(super) fn is_alive(_process: u32) -> bool {
     true
+}
+
+/// Permissions of those that may not read a file, or not every file of a folder: all that they could have.
+pub(super) fn hidden_by(source: &Path) -> u32 {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        /// Files of a folder that are looked at.
+        const LOOKED_AT: usize = 100_000;
+        let (mut hidden, mut open, mut looked) = (0, vec![source.to_path_buf()], 0usize);
+        while let Some(path) = open.pop() {
+            let Ok(metadata) = std::fs::metadata(&path) else { continue };
+            for class in [0o040, 0o004] {
+                if metadata.permissions().mode() & class == 0 {
+                    hidden |= class / 4 * 7;
+                }
+            }
+            looked += 1;
+            if metadata.is_dir() && !path.is_symlink() && looked < LOOKED_AT {
+                let entries = std::fs::read_dir(&path).into_iter().flatten().flatten();
+                open.extend(entries.take(LOOKED_AT).map(|e| e.path()));
+            }
+        }
+        hidden
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = source;
+        0
+    }
 }
 
 /// Writes `bytes` to `path`, whole or not at all.
@@ -171,14 +311,17 @@ mod tests {
     #[test]
     fn a_file_has_its_name_only_when_it_is_whole() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("a.sdf");
-        let mut file = AsideFile::create(&path).expect("a file");
-        file.write_all(b"half").expect("room");
-        assert!(!path.exists());
-        drop(file);
-        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
-        write_whole(&path, b"whole").expect("room");
-        assert_eq!(std::fs::read(&path).expect("there"), b"whole");
+        for name in ["a.sdf", &"long".repeat(60)] {
+            let path = folder.path().join(name);
+            let mut file = AsideFile::create(&path).expect("a file");
+            file.write_all(b"half").expect("room");
+            assert!(!path.exists());
+            drop(file);
+            assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
+            write_whole(&path, b"whole").expect("room");
+            assert_eq!(std::fs::read(&path).expect("there"), b"whole");
+            std::fs::remove_file(&path).expect("there");
+        }
     }
 
     #[cfg(target_os = "linux")]
@@ -194,8 +337,11 @@ mod tests {
         // Numbers of processes end far below this one.
         let (dead, alive, other) =
             (left(4_000_000_000, "a.sdf"), left(1, "a.sdf"), left(4_000_000_000, "b.sdf"));
+        let elsewhere = left(4_000_000_001, "a.sdf");
+        let held = File::open(&elsewhere).expect("there");
+        held.try_lock().expect("free");
         write_whole(&path, b"whole").expect("room");
-        assert!(!dead.exists() && alive.exists() && other.exists());
+        assert!(!dead.exists() && alive.exists() && other.exists() && elsewhere.exists());
     }
 
     #[cfg(unix)]
@@ -221,5 +367,19 @@ mod tests {
         file.no_more_readable_than(&source);
         file.finish().expect("room");
         assert_eq!(mode(&path), 0o600);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_devices_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, link) = (folder.path().join("a"), folder.path().join("link"));
+        std::fs::write(&path, b"old").expect("room");
+        std::os::unix::fs::symlink(&path, &link).expect("a link");
+        write_whole(&link, b"new").expect("room");
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read(&path).expect("there"), b"new");
+        let error = AsideFile::create("/dev/null").expect_err("a device").to_string();
+        assert_eq!(error, "could not write /dev/null: it is no ordinary file");
     }
 }

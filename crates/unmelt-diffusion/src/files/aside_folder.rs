@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::aside::{SUFFIX, folder_of, prefix, remove_left_over};
+use super::claims;
+use super::pending::Pending;
 use crate::error::{Error, Result};
 
 /// A folder that takes its name only when it is complete; dropped before that, it leaves nothing behind.
@@ -13,6 +15,7 @@ use crate::error::{Error, Result};
 pub struct AsideFolder {
     folder: tempfile::TempDir,
     path: PathBuf,
+    pending: Pending,
 }
 
 impl AsideFolder {
@@ -25,7 +28,7 @@ impl AsideFolder {
         }
         let parent = folder_of(&path);
         let mut own = prefix(&path);
-        remove_left_over(parent, &own);
+        remove_left_over(parent, Some(&own));
         own.push(format!("{}-", std::process::id()));
         let mut builder = tempfile::Builder::new();
         builder.prefix(&own).suffix(SUFFIX);
@@ -33,10 +36,16 @@ impl AsideFolder {
         {
             use std::os::unix::fs::PermissionsExt;
             // What a new folder may be at most; the system takes the umask away.
-            builder.permissions(std::fs::Permissions::from_mode(0o777));
+            builder.permissions(std::fs::Permissions::from_mode(0o777 & !claims::hidden(&path)));
         }
         let folder = builder.tempdir_in(parent).map_err(|e| Error::file("write", &path)(e.kind().into()))?;
-        Ok(Self { folder, path })
+        let pending = Pending::new(folder.path(), &path);
+        Ok(Self { folder, path, pending })
+    }
+
+    /// Where its files are written, for writers that open files themselves.
+    pub fn temporary_path(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Writes a file of the folder.
@@ -72,12 +81,14 @@ impl AsideFolder {
 
     /// Gives the folder its name.
     pub fn finish(self) -> Result<()> {
-        let Self { folder, path } = self;
-        let failed = |e: std::io::Error| Error::file("write", &path)(e);
-        if path.is_dir() {
-            std::fs::remove_dir(&path).map_err(failed)?;
-        }
-        std::fs::rename(folder.path(), &path).map_err(failed)?;
+        let Self { folder, path, pending } = self;
+        let name = || {
+            if path.is_dir() {
+                std::fs::remove_dir(&path)?;
+            }
+            std::fs::rename(folder.path(), &path)
+        };
+        pending.settle(name).map_err(Error::file("write", &path))?;
         // It is no longer where it would be removed.
         let _ = folder.keep();
         Ok(())

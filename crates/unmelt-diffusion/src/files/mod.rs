@@ -5,9 +5,11 @@
 
 mod aside;
 mod aside_folder;
+mod claims;
 mod contained;
 pub mod limits;
 mod packed;
+mod pending;
 mod text;
 
 use std::io::Read;
@@ -15,8 +17,10 @@ use std::path::Path;
 
 pub use aside::{AsideFile, write_whole};
 pub use aside_folder::AsideFolder;
+pub use claims::{Claims, claim, claim_folder, distinct};
 pub use contained::{contained, contained_with_stack};
 pub use packed::{Bounded, GzipReader, bounded, gunzip, is_gzip, unpacked_bound};
+pub use pending::abandon;
 pub use text::plain;
 
 use crate::error::{Error, Result};

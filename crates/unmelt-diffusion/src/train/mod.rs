@@ -1,10 +1,18 @@
 //! Training: an objective's loss, AdamW or Muon, EMA, checkpoints that resume exactly, events for progress.
 
+mod config;
+mod events;
+mod folder;
 mod muon;
 mod optimizer;
 mod run;
+mod state;
 mod weighting;
+mod window;
 
+pub use config::TrainConfig;
+pub use events::{Event, Measures, Watcher};
+pub use folder::{Begin, LOSSES_FILE, VALIDATION_FILE, check_folder, open_folder};
 pub use optimizer::{AdamW, AdamWConfig, LearningRate, Proposal};
-pub use run::{Event, Loss, Measures, Objective, StepReport, TrainConfig, Trainer, Watcher};
+pub use run::{Loss, Objective, StepReport, Trainer};
 pub use weighting::LossWeighting;

@@ -1,21 +1,23 @@
 //! The loop: one step after another, a checkpoint now and then, the same numbers after a resume.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use burn::backend::DispatchDevice;
 use burn::tensor::{Device, Tensor};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::optimizer::{AdamW, AdamWConfig, LearningRate};
+use super::config::TrainConfig;
+use super::events::{Event, Measures, Watcher};
+use super::optimizer::AdamW;
+use super::state;
+use super::window::{Sums, Window};
 use crate::built_in::PROGRAM;
-use crate::checkpoint::{
-    CARD_FORMAT, Card, Precision, Provenance, WeightsRecord, read_arrays, values_in_layout, weights_bytes,
-    write_model,
-};
+use crate::checkpoint::{CARD_FORMAT, Card, Precision, Provenance, WeightsRecord, write_model};
 use crate::error::{Error, Result};
-use crate::files::{read_whole, write_whole};
+use crate::files::limits::{limits, within};
 use crate::parameters::{Layout, Parameters, Weights, to_vec};
 
 /// What is trained: a network's parameters, and a loss for every step.
@@ -44,134 +46,45 @@ pub struct Loss {
     pub samples: u64,
 }
 
-/// Settings of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TrainConfig {
-    /// Steps of the whole run.
-    pub steps: u64,
-    /// Seed of the starting values, the order of the data and the noise.
-    pub seed: u64,
-    /// Learning rate over the run.
-    pub learning_rate: LearningRate,
-    /// The optimiser.
-    pub optimizer: AdamWConfig,
-    /// Decay of the moving average of the parameters, which is what is used afterwards.
-    pub ema_decay: f64,
-    /// Steps between reports.
-    pub report_every: u64,
-    /// Minutes between checkpoints.
-    pub checkpoint_minutes: f64,
-}
-
-impl Default for TrainConfig {
-    fn default() -> Self {
-        Self {
-            steps: 10_000,
-            seed: 0,
-            learning_rate: LearningRate::default(),
-            optimizer: AdamWConfig::default(),
-            ema_decay: 0.999,
-            report_every: 50,
-            checkpoint_minutes: 5.0,
-        }
-    }
-}
-
-/// What happens during training.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Event {
-    /// Before the first step of this run.
-    Started {
-        /// First step to come; above 0 after a resume.
-        step: u64,
-        /// Steps of the whole run.
-        steps: u64,
-        /// Number of parameters.
-        parameters: usize,
-    },
-    /// Means since the last report.
-    Progress {
-        /// Steps done.
-        step: u64,
-        /// Loss.
-        loss: f64,
-        /// Its parts.
-        parts: Vec<(&'static str, f64)>,
-        /// Norm of the gradient before clipping.
-        gradient_norm: f64,
-        /// Learning rate.
-        learning_rate: f64,
-        /// Samples per second.
-        samples_per_second: f64,
-    },
-    /// What the model of a checkpoint is worth has been measured.
-    Validated {
-        /// Steps done.
-        step: u64,
-        /// Measures by name.
-        measures: Measures,
-    },
-    /// A checkpoint has been written.
-    Saved {
-        /// Steps done.
-        step: u64,
-        /// The file.
-        path: PathBuf,
-    },
-}
-
-/// What was measured, by name.
-pub type Measures = Vec<(&'static str, f64)>;
-
-/// Hears of events and may ask to stop.
-pub trait Watcher {
-    /// Something happened.
-    fn event(&mut self, event: &Event);
-
-    /// Whether to stop after this step; what is done is saved.
-    fn stop(&self) -> bool {
-        false
-    }
-}
-
 /// Training of one objective: parameters, their average, the optimiser's state, the steps done.
 pub struct Trainer<'a, O: Objective> {
-    objective: &'a O,
-    config: TrainConfig,
-    device: Device,
-    parameters: Parameters,
-    average: Tensor<1>,
-    optimizer: AdamW,
-    step: u64,
-    samples: u64,
-    elapsed: Duration,
+    pub(super) objective: &'a O,
+    pub(super) config: TrainConfig,
+    pub(super) device: Device,
+    pub(super) parameters: Parameters,
+    pub(super) average: Tensor<1>,
+    pub(super) optimizer: AdamW,
+    pub(super) step: u64,
+    pub(super) samples: u64,
+    pub(super) elapsed: Duration,
     /// Steps in a row that were left out because their loss or gradient was not finite.
-    left_out: u32,
+    pub(super) left_out: u32,
     /// The model whose weights the run began with.
-    began_with: Option<String>,
+    pub(super) began_with: Option<String>,
+    /// Sums since the last report.
+    pub(super) window: Window,
 }
 
 /// Steps in a row that may be left out. A rare batch whose gradient overflows does no harm; a network that gives
 /// nothing else has diverged.
 const MOST_LEFT_OUT: u32 = 5;
 
-/// Name of the file that a run goes on from.
-const STATE_FILE: &str = "training.safetensors";
+/// How often the watcher is asked during a step.
+const GLANCE: Duration = Duration::from_millis(20);
 
-/// What a checkpoint says besides its tensors.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Record {
-    step: u64,
-    samples: u64,
-    seconds: f64,
-    seed: u64,
-    #[serde(default)]
-    began_with: Option<String>,
-}
+/// How long a step may go on after the watcher has asked to stop, before it is given up.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Stack of the threads that work on the parts of a step, in bytes: that of a program's first thread.
+const STACK: usize = 8 << 20;
 
 impl<'a, O: Objective> Trainer<'a, O> {
+    /// Checks the settings, and that the network is within the limits, before memory is taken for it.
+    pub fn check(objective: &O, config: &TrainConfig) -> Result<()> {
+        config.check()?;
+        within(limits().parameters, "parameters", objective.layout().len() as u64, "the network")
+    }
+
     /// A run from the beginning.
     pub fn new(objective: &'a O, config: TrainConfig, device: &Device) -> Self {
         let layout = Arc::new(objective.layout());
@@ -189,6 +102,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
             elapsed: Duration::ZERO,
             left_out: 0,
             began_with: None,
+            window: Window::new(Sums::default()),
         }
     }
 
@@ -204,42 +118,6 @@ impl<'a, O: Objective> Trainer<'a, O> {
         trainer.average = trainer.parameters.values();
         trainer.began_with = Some(name.into());
         trainer
-    }
-
-    /// A run from the checkpoint in `folder`.
-    pub fn resume(objective: &'a O, config: TrainConfig, device: &Device, folder: &Path) -> Result<Self> {
-        let path = folder.join(STATE_FILE);
-        let bytes = read_whole(&path)?;
-        let fault = |fault: String| Error::Format { kind: "training checkpoint", path: path.clone(), fault };
-        let (_, metadata) =
-            safetensors::SafeTensors::read_metadata(&bytes).map_err(|e| fault(e.to_string()))?;
-        let record = metadata
-            .metadata()
-            .as_ref()
-            .and_then(|m| m.get("record"))
-            .ok_or_else(|| fault("it has no record of a run".into()))?;
-        let record: Record = serde_json::from_str(record).map_err(|e| fault(e.to_string()))?;
-        if record.seed != config.seed {
-            let seeds = format!("it is of a run with seed {}, not {}", record.seed, config.seed);
-            return Err(fault(seeds));
-        }
-        let mut trainer = Self::new(objective, config, device);
-        let layout = state_layout(trainer.parameters.layout());
-        let values = values_in_layout(&layout, &read_arrays(&bytes, &path)?)?;
-        let count = trainer.parameters.layout().len();
-        let part = |k: usize| {
-            let values = values[k * count..(k + 1) * count].to_vec();
-            Parameters::new(trainer.parameters.layout().clone(), values, device).values()
-        };
-        trainer.average = part(1);
-        trainer.optimizer = AdamW::from_moments([part(2), part(3)], trainer.parameters.layout());
-        let own = part(0);
-        trainer.parameters.set(own);
-        trainer.step = record.step;
-        trainer.samples = record.samples;
-        trainer.elapsed = Duration::from_secs_f64(record.seconds);
-        trainer.began_with = record.began_with;
-        Ok(trainer)
     }
 
     /// Steps done.
@@ -285,7 +163,12 @@ impl<'a, O: Objective> Trainer<'a, O> {
     /// Does one step; returns the loss and its parts. A step whose loss or gradient is not finite changes nothing but
     /// the count; six of them in a row are an error.
     pub fn advance(&mut self) -> Result<StepReport> {
-        let shares = self.shares();
+        let shares = self.shares(&mut |_| false)?.unwrap_or_default();
+        self.finish_step(shares)
+    }
+
+    /// Ends a step whose parts are there.
+    fn finish_step(&mut self, shares: Vec<Result<Share>>) -> Result<StepReport> {
         let mut total: Option<Share> = None;
         for share in shares {
             let share = share?;
@@ -322,18 +205,38 @@ impl<'a, O: Objective> Trainer<'a, O> {
             self.average.clone().mul_scalar(decay) + self.parameters.values().mul_scalar(1.0 - decay);
     }
 
-    /// The parts of the step to come, at the same time.
-    fn shares(&self) -> Vec<Result<Share>> {
+    /// The parts of the step to come, at the same time. `give_up` is asked now and then; none where it said so, which is
+    /// waited for all the same: a part cannot be ended from outside.
+    fn shares(&self, give_up: &mut dyn FnMut(&Self) -> bool) -> Result<Option<Vec<Result<Share>>>> {
         let count = self.objective.parts().max(1);
-        if count == 1 {
-            return vec![self.share(0)];
+        if count == 1 && !matches!(self.device().as_dispatch(), DispatchDevice::Flex(_)) {
+            // The work is the device's, whose streams belong to threads.
+            return Ok(Some(vec![self.share(0)]));
         }
         std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..count).map(|k| scope.spawn(move || self.share(k))).collect();
+            // Closed when the last part is through, by whatever end.
+            let (open, closed) = channel::<()>();
+            let mut workers = Vec::with_capacity(count);
+            for part in 0..count {
+                let open = open.clone();
+                let work = move || {
+                    let share = self.share(part);
+                    drop(open);
+                    share
+                };
+                let worker = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
+                workers.push(worker.map_err(|e| Error::Domain(format!("no thread was to be had: {e}")))?);
+            }
+            drop(open);
+            let mut is_given_up = false;
+            while !is_given_up && closed.recv_timeout(GLANCE) == Err(RecvTimeoutError::Timeout) {
+                is_given_up = give_up(self);
+            }
             let join = |w: std::thread::ScopedJoinHandle<Result<Share>>| {
                 w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             };
-            workers.into_iter().map(join).collect()
+            let shares = workers.into_iter().map(join).collect();
+            Ok((!is_given_up).then_some(shares))
         })
     }
 
@@ -348,15 +251,18 @@ impl<'a, O: Objective> Trainer<'a, O> {
         Ok(Share { names, numbers, gradient, samples: loss.samples })
     }
 
-    /// Trains until the steps are done, `limit` is over or the watcher says stop; `save` is called after every
-    /// checkpoint in `folder`, and returns what it measured.
+    /// Trains until the steps are done, `limit` is over or the watcher says stop. At every checkpoint in `folder` `write`
+    /// writes the model that goes with it, and `measure` says what that is worth; nothing is measured where the watcher
+    /// wants an end. A run that begins in a folder without a checkpoint writes its first one at once.
     pub fn run(
         &mut self,
         folder: &Path,
         limit: Option<Duration>,
         watcher: &mut dyn Watcher,
-        mut save: impl FnMut(&Self) -> Result<Measures>,
+        mut write: impl FnMut(&Self) -> Result<()>,
+        mut measure: impl FnMut(&Self) -> Result<Measures>,
     ) -> Result<()> {
+        self.config.check()?;
         let (begin, before) = (Instant::now(), self.elapsed);
         let over = |begin: Instant| limit.is_some_and(|l| begin.elapsed() >= l);
         watcher.event(&Event::Started {
@@ -364,31 +270,56 @@ impl<'a, O: Objective> Trainer<'a, O> {
             steps: self.config.steps,
             parameters: self.parameters.layout().len(),
         });
-        let pause = Duration::from_secs_f64(self.config.checkpoint_minutes.max(0.0) * 60.0);
-        let mut saved = Instant::now();
-        let mut means = Means::new(self.samples);
+        if self.step == 0 && !state::is_there(folder) {
+            write(self)?;
+            self.save(folder)?;
+        }
+        self.window.begin();
+        let pause = Duration::from_secs_f64(self.config.checkpoint_minutes * 60.0);
+        let (mut saved, mut saved_step) = (Instant::now(), None);
         while !self.is_finished() && !watcher.stop() && !over(begin) {
-            means.add(self.advance()?);
+            let (mut asked, mut left) = (None, None);
+            let mut give_up = |trainer: &Self| {
+                if watcher.stop() && asked.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
+                    // Saved before the step is waited for, which may take longer than anybody wants to wait.
+                    left = Some(trainer.checkpoint(folder, watcher, &mut write, &mut measure));
+                }
+                left.is_some()
+            };
+            let Some(shares) = self.shares(&mut give_up)? else { return left.unwrap_or(Ok(())) };
+            let samples = self.samples;
+            let report = self.finish_step(shares)?;
+            self.window.add(&report, self.samples - samples);
             self.elapsed = before + begin.elapsed();
-            if self.step.is_multiple_of(self.config.report_every.max(1)) || self.is_finished() {
-                watcher.event(&means.report(self.step, self.samples));
+            if self.step.is_multiple_of(self.config.report_every) || self.is_finished() {
+                watcher.event(&self.window.report(self.step));
             }
             if saved.elapsed() >= pause {
-                self.checkpoint(folder, watcher, &mut save)?;
-                saved = Instant::now();
+                self.checkpoint(folder, watcher, &mut write, &mut measure)?;
+                (saved, saved_step) = (Instant::now(), Some(self.step));
             }
         }
-        self.checkpoint(folder, watcher, &mut save)
+        match saved_step == Some(self.step) {
+            true => Ok(()),
+            false => self.checkpoint(folder, watcher, &mut write, &mut measure),
+        }
     }
 
     fn checkpoint(
         &self,
         folder: &Path,
         watcher: &mut dyn Watcher,
-        save: &mut impl FnMut(&Self) -> Result<Measures>,
+        write: &mut impl FnMut(&Self) -> Result<()>,
+        measure: &mut impl FnMut(&Self) -> Result<Measures>,
     ) -> Result<()> {
-        self.save(folder, watcher)?;
-        let measures = save(self)?;
+        watcher.event(&Event::Saving { step: self.step });
+        let path = self.save(folder)?;
+        write(self)?;
+        watcher.event(&Event::Saved { step: self.step, path });
+        if watcher.stop() {
+            return Ok(());
+        }
+        let measures = measure(self)?;
         if !measures.is_empty() {
             watcher.event(&Event::Validated { step: self.step, measures });
         }
@@ -420,39 +351,6 @@ impl<'a, O: Objective> Trainer<'a, O> {
         };
         write_model(folder, &card, self.layout(), &self.averaged_values(), precision)
     }
-
-    /// Writes the checkpoint that [`resume`](Self::resume) reads.
-    pub fn save(&self, folder: &Path, watcher: &mut dyn Watcher) -> Result<()> {
-        std::fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
-        let record = Record {
-            step: self.step,
-            samples: self.samples,
-            seconds: self.elapsed.as_secs_f64(),
-            seed: self.config.seed,
-            began_with: self.began_with.clone(),
-        };
-        let record = serde_json::to_string(&record).expect("numbers become JSON");
-        let mut values = self.parameters.to_vec();
-        for part in [&self.average, &self.optimizer.first, &self.optimizer.second] {
-            values.extend(to_vec(part.clone()));
-        }
-        let layout = state_layout(self.parameters.layout());
-        let metadata = HashMap::from([("record".to_string(), record)]);
-        let bytes = weights_bytes(&layout, &values, Precision::Single, Some(metadata))?;
-        let path = folder.join(STATE_FILE);
-        write_whole(&path, &bytes)?;
-        watcher.event(&Event::Saved { step: self.step, path });
-        Ok(())
-    }
-}
-
-/// Layout of a checkpoint: the parameters, their average and the two moments, each under a prefix.
-fn state_layout(layout: &Layout) -> Layout {
-    let mut all = Layout::default();
-    for prefix in ["parameters", "average", "first_moment", "second_moment"] {
-        all.add_all(prefix, layout);
-    }
-    all
 }
 
 /// What a part of a step gives.
@@ -496,53 +394,7 @@ impl StepReport {
         Self { loss, parts, gradient_norm, learning_rate }
     }
 
-    fn is_finite(&self) -> bool {
+    pub(super) fn is_finite(&self) -> bool {
         self.loss.is_finite() && self.gradient_norm.is_finite()
-    }
-}
-
-/// Sums since the last report.
-struct Means {
-    sums: Option<StepReport>,
-    count: f64,
-    samples: u64,
-    begin: Instant,
-}
-
-impl Means {
-    fn new(samples: u64) -> Self {
-        Self { sums: None, count: 0.0, samples, begin: Instant::now() }
-    }
-
-    fn add(&mut self, report: StepReport) {
-        if !report.is_finite() {
-            return;
-        }
-        self.count += 1.0;
-        let Some(sums) = &mut self.sums else {
-            self.sums = Some(report);
-            return;
-        };
-        sums.loss += report.loss;
-        sums.gradient_norm += report.gradient_norm;
-        sums.learning_rate = report.learning_rate;
-        sums.parts.iter_mut().zip(report.parts).for_each(|(a, b)| a.1 += b.1);
-    }
-
-    fn report(&mut self, step: u64, samples: u64) -> Event {
-        let sums = self.sums.take();
-        let count = self.count.max(1.0);
-        let event = Event::Progress {
-            step,
-            loss: sums.as_ref().map_or(0.0, |s| s.loss / count),
-            gradient_norm: sums.as_ref().map_or(0.0, |s| s.gradient_norm / count),
-            learning_rate: sums.as_ref().map_or(0.0, |s| s.learning_rate),
-            parts: sums
-                .map_or(Vec::new(), |s| s.parts.into_iter().map(|(name, sum)| (name, sum / count)).collect()),
-            samples_per_second: (samples - self.samples) as f64
-                / self.begin.elapsed().as_secs_f64().max(1e-9),
-        };
-        *self = Self::new(samples);
-        event
     }
 }

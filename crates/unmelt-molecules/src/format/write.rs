@@ -88,10 +88,12 @@ impl MoleculeWriter {
     }
 }
 
-/// The length of a file once its buffer is written.
+/// The length of a file once its buffer is written, which is kept from now on.
 pub(super) fn flushed_length(out: &mut BufWriter<File>, file: &AsideFile) -> Result<u64> {
     let length = out.flush().and_then(|()| out.get_ref().metadata());
-    Ok(length.map_err(Error::file("write", file.path()))?.len())
+    let length = length.map_err(Error::file("write", file.path()))?.len();
+    file.keep_from_now_on(length);
+    Ok(length)
 }
 
 /// Cuts a file to its whole records and gives it its name; without any, nothing is left of it.
