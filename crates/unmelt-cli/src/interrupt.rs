@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use unmelt_diffusion::files;
 
 /// How long an orderly end may take.
-const GRACE: Duration = Duration::from_millis(1700);
+const GRACE: Duration = Duration::from_millis(1300);
 
 /// How long a checkpoint that is being written is waited for.
 const SAVING: Duration = Duration::from_secs(60);

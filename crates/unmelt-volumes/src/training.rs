@@ -142,6 +142,10 @@ impl TrainingRun {
         let maps: Vec<LabelMap> =
             self.read_all(&self.labels, &mut warnings)?.iter().map(LabelMap::of).collect();
         let counts = (scans.len(), maps.len());
+        if let ((0, 0), false) = (counts, warnings.is_empty()) {
+            // Why every file was left out is all that there is to say.
+            return Err(Error::Request(format!("there is nothing to train on: {}", warnings.join("; "))));
+        }
         // Other weights want other factors.
         model.forget_calibration();
         let of_scans = scans.iter().map(|s| (s.grid.spacing(), is_below_zero(&s.voxels)));

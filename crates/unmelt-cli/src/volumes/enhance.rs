@@ -49,7 +49,6 @@ pub fn run(args: &Enhance) -> Result<(), Failure> {
     for caution in enhancer.cautions(&volume, &task, &settings) {
         eprintln!("warning: {caution}");
     }
-    interrupt::listen();
     let begin = Instant::now();
     let mut bar = Bar::new(0, "evaluations");
     let enhanced = enhancer
@@ -192,6 +191,8 @@ fn check_outputs(args: &Enhance, dicom: bool) -> Result<(), Failure> {
 }
 
 fn write(args: &Enhance, enhanced: &Enhanced, derivation: &Derivation) -> Result<(), Failure> {
+    // Results that are there are written to their end.
+    interrupt::listen();
     let volume = &enhanced.volume;
     // The header of a map says what it is worth.
     let worth = if enhanced.calibrated { "calibrated" } else { "uncalibrated" };

@@ -8,7 +8,6 @@ use unmelt_volumes::{Derivation, Grid, models, output};
 use super::args::Generate;
 use super::enhance::{on_progress, stop};
 use crate::failure::Failure;
-use crate::interrupt;
 use crate::progress::Bar;
 
 /// Draws a volume.
@@ -28,7 +27,6 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
     let enhancer = Enhancer::load(&models::find(&args.walk.model)?, &device)?;
     let settings =
         EnhanceSettings { steps: args.walk.steps, seed: args.walk.seed, ..EnhanceSettings::default() };
-    interrupt::listen();
     let begin = Instant::now();
     let mut bar = Bar::new(0, "evaluations");
     let grid = Grid::centred(shape, spacing);
