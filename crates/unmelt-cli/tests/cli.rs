@@ -392,7 +392,9 @@ fn molecules_begin_from_what_is_given() {
         unmelt_molecules::canonical_key(m) == unmelt_molecules::canonical_key(&ethanol)
             && m.atoms().zip(ethanol.atoms()).all(|(a, b)| (a.position - b.position).norm() < 0.2)
     }));
-    generate(f.path(), "l.sdf", &["--link", "in.sdf", "s.sdf", "--attach", "1,10", "--atoms", "24"]);
+    let one = ["--scaffold", "in.sdf", "--attach", "1", "--atoms", "14", "--count", "1"];
+    generate(f.path(), "one.sdf", &one);
+    generate(f.path(), "l.sdf", &["--link", "in.sdf", "one.sdf", "--attach", "1,10", "--atoms", "24"]);
     generate(
         f.path(),
         "p.parquet",
