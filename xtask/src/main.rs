@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test` and `cargo xtask bench`.
+//! The project's own commands: `cargo xtask test`, `cargo xtask bench` and `cargo xtask fuzz`.
 
 mod python;
 
@@ -22,9 +22,30 @@ fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("test") => test(),
         Some("bench") => bench(),
+        Some("fuzz") => fuzz(std::env::args().skip(2)),
         _ => {
-            eprintln!("usage: cargo xtask test | cargo xtask bench [--json] [--peer python3] [--help]");
+            eprintln!(
+                "usage: cargo xtask test | cargo xtask bench [--json] [--peer python3] [--help] | cargo xtask fuzz \
+                 [--minutes N] [--inputs N] [--target NAME] [--help]"
+            );
             ExitCode::from(2)
+        }
+    }
+}
+
+/// Gives broken input to all readers; the program that does it is built with what the tests are built with.
+fn fuzz(arguments: impl IntoIterator<Item = String>) -> ExitCode {
+    let built = Command::new(env!("CARGO")).args(["build", "--release", "--workspace", "--quiet"]).status();
+    if !built.is_ok_and(|s| s.success()) {
+        eprintln!("the build failed");
+        return ExitCode::FAILURE;
+    }
+    let here = std::env::current_exe().unwrap_or_default();
+    match Command::new(here.with_file_name("unmelt-fuzz")).args(arguments).status() {
+        Ok(status) => ExitCode::from(status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1)),
+        Err(e) => {
+            eprintln!("unmelt-fuzz could not be started: {e}");
+            ExitCode::FAILURE
         }
     }
 }
@@ -72,6 +93,13 @@ fn test() -> ExitCode {
             }
         }
     }
+    let begin = Instant::now();
+    println!("== broken input: a minute of cargo xtask fuzz");
+    if fuzz(["--minutes", "1"].map(String::from)) != ExitCode::SUCCESS {
+        eprintln!("== broken input: failed");
+        return ExitCode::FAILURE;
+    }
+    println!("== broken input: done in {:.0} s", begin.elapsed().as_secs_f64());
     let begin = Instant::now();
     println!("== Python: the wheel and its tests");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
