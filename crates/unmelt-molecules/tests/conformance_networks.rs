@@ -19,26 +19,36 @@ fn folder() -> PathBuf {
     base.join("networks")
 }
 
-/// The hyper-parameters in a state dict's metadata; a value may be followed by a remark.
+/// The hyper-parameters in a state dict's metadata; a value may be followed by a remark. One that is not used here could
+/// change what the network computes, so it is an error.
 fn config(bytes: &[u8]) -> EgnnConfig {
     let (_, metadata) = safetensors::SafeTensors::read_metadata(bytes).expect("a safetensors file");
-    let metadata: HashMap<String, String> = metadata.metadata().clone().expect("metadata");
-    let word = |key: &str| metadata[key].split_whitespace().next().expect("a value").to_string();
-    let number = |key: &str| word(key).parse::<f64>().expect("a number");
-    let flag = |key: &str| word(key).eq_ignore_ascii_case("true");
+    let mut metadata: HashMap<String, String> = metadata.metadata().clone().expect("metadata");
+    let mut text = |key: &str| metadata.remove(key).unwrap_or_else(|| panic!("{key} is missing"));
+    assert_eq!(text("architecture"), "EGNN of EDM (e3_diffusion_for_molecules), egnn_dynamics mode");
+    let mut word = |key: &str| text(key).split_whitespace().next().expect("a value").to_string();
     assert_eq!(word("aggregation"), "sum");
-    EgnnConfig {
+    let mut flag = |key: &str| match word(key).to_lowercase().as_str() {
+        "true" => true,
+        "false" => false,
+        other => panic!("{key} is {other}"),
+    };
+    let (attention, tanh) = (flag("attention"), flag("tanh"));
+    let mut number = |key: &str| word(key).parse::<f64>().expect("a number");
+    let config = EgnnConfig {
         features: number("in_node_nf") as usize - 1,
         context: number("context_node_nf") as usize,
         hidden: number("hidden_nf") as usize,
         layers: number("n_layers") as usize,
         sublayers: number("inv_sublayers") as usize,
-        attention: flag("attention"),
-        tanh: flag("tanh"),
+        attention,
+        tanh,
         coords_range: number("coords_range"),
         norm_constant: number("norm_constant"),
         normalization_factor: number("normalization_factor"),
-    }
+    };
+    assert!(metadata.is_empty(), "no check uses {metadata:?}");
+    config
 }
 
 /// Rows of real atoms of a padded array `[B, N, width]`.
@@ -58,8 +68,15 @@ fn check(path: &Path) {
     for entry in config.layout().entries() {
         assert!(weights.names().any(|n| n == entry.name), "{} is not in the file", entry.name);
     }
+    let layout = config.layout();
+    for name in weights.names() {
+        assert!(layout.entries().iter().any(|e| e.name == name), "nothing wants {name}");
+    }
     let io_path = path.with_extension("io.safetensors");
     let io = read_arrays(&std::fs::read(&io_path).expect("readable"), &io_path).expect("arrays");
+    let known = ["node_mask", "positions", "features", "context", "time"].map(|name| format!("input.{name}"));
+    let other = io.keys().find(|name| !known.contains(name) && *name != "output");
+    assert_eq!(other, None, "no check uses this array");
     let (shape, mask) = &io["input.node_mask"];
     let (batch, most) = (shape[0], shape[1]);
     let sizes: Vec<usize> = mask.chunks_exact(most).map(|m| m.iter().filter(|v| **v > 0.5).count()).collect();

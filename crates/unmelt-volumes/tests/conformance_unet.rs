@@ -19,39 +19,65 @@ fn folder() -> PathBuf {
     base.join("networks")
 }
 
-/// The hyper-parameters in a state dict's metadata, written as Python or JSON values.
+/// The hyper-parameters in a state dict's metadata, written as Python or JSON values. One that is not used here could
+/// change what the network computes, so it is an error.
 fn config(bytes: &[u8]) -> UNetConfig {
     let (_, metadata) = safetensors::SafeTensors::read_metadata(bytes).expect("a safetensors file");
-    let metadata: HashMap<String, String> = metadata.metadata().clone().expect("metadata");
-    let words = |key: &str| -> Vec<String> {
-        let text = metadata.get(key).map_or("", String::as_str);
+    let mut metadata: HashMap<String, String> = metadata.metadata().clone().expect("metadata");
+    let mut words = |key: &str| -> Vec<String> {
+        let text = metadata.remove(key).unwrap_or_default();
         let text = text.trim_matches(|c| "[]() ".contains(c)).to_lowercase();
         text.split(',').map(|w| w.trim().to_string()).filter(|w| !w.is_empty() && w != "none").collect()
     };
-    let numbers =
+    let flag_of = |key: &str, word: &str| match word {
+        "true" => true,
+        "false" => false,
+        other => panic!("{key} is {other}"),
+    };
+    assert!(words("architecture").concat().starts_with("diffusionmodelunet of monai"), "another network");
+    let flag = |words: Vec<String>, key: &str, default: bool| {
+        words.first().map_or(default, |word| flag_of(key, word))
+    };
+    let resblock_updown = flag(words("resblock_updown"), "resblock_updown", false);
+    let attention_levels = words("attention_levels").iter().map(|w| flag_of("attention_levels", w)).collect();
+    let norm_eps = words("norm_eps").first().map_or(1e-6, |w| w.parse().expect("a number"));
+    // What changes nothing of what a trained network answers, and what this network does not have.
+    for key in ["upcast_attention", "use_flash_attention", "dropout_cattn", "dropout"] {
+        words(key);
+    }
+    assert!(flag(words("include_fc"), "include_fc", true), "attention without its last layer");
+    assert!(!flag(words("use_combined_linear"), "use_combined_linear", false), "one layer for three");
+    assert!(words("num_class_embeds").is_empty(), "embedded classes");
+    let conditioned = words("with_conditioning");
+    let mut numbers =
         |key: &str| -> Vec<usize> { words(key).iter().map(|w| w.parse().expect("a number")).collect() };
-    let number = |key: &str, default: usize| numbers(key).first().copied().unwrap_or(default);
-    let flag = |key: &str| words(key).first().is_some_and(|w| w == "true");
+    let cross_attention_dim = numbers("cross_attention_dim").first().copied();
+    let says = flag(conditioned, "with_conditioning", cross_attention_dim.is_some());
+    assert_eq!(says, cross_attention_dim.is_some(), "with_conditioning and cross_attention_dim");
     let channels = numbers("channels");
     let levels = channels.len();
-    let each = |key: &str| {
+    let mut each = |key: &str| {
         let list = numbers(key);
         if list.len() == 1 { vec![list[0]; levels] } else { list }
     };
-    UNetConfig {
+    let (num_res_blocks, num_head_channels) = (each("num_res_blocks"), each("num_head_channels"));
+    let mut number = |key: &str, default: usize| numbers(key).first().copied().unwrap_or(default);
+    let config = UNetConfig {
         spatial_dims: number("spatial_dims", 3),
         in_channels: number("in_channels", 1),
         out_channels: number("out_channels", 1),
-        num_res_blocks: each("num_res_blocks"),
-        attention_levels: words("attention_levels").iter().map(|w| w == "true").collect(),
-        num_head_channels: each("num_head_channels"),
+        num_res_blocks,
+        attention_levels,
+        num_head_channels,
         norm_num_groups: number("norm_num_groups", 32),
-        norm_eps: words("norm_eps").first().map_or(1e-6, |w| w.parse().expect("a number")),
-        resblock_updown: flag("resblock_updown"),
-        cross_attention_dim: numbers("cross_attention_dim").first().copied(),
+        norm_eps,
+        resblock_updown,
+        cross_attention_dim,
         transformer_num_layers: number("transformer_num_layers", 1),
         channels,
-    }
+    };
+    assert!(metadata.is_empty(), "no check uses {metadata:?}");
+    config
 }
 
 /// An array `[B, C, …]` as a tensor `[B, D, H, W, C]`.
@@ -76,6 +102,9 @@ fn check(path: &Path) {
     }
     let io_path = path.with_extension("io.safetensors");
     let io = read_arrays(&std::fs::read(&io_path).expect("readable"), &io_path).expect("arrays");
+    let known = ["input.x", "input.timesteps", "input.context", "output"];
+    let other = io.keys().find(|name| !known.contains(&name.as_str()));
+    assert_eq!(other, None, "no check uses this array");
     let times: Vec<f64> = io["input.timesteps"].1.iter().map(|t| f64::from(*t)).collect();
     let context = io.get("input.context").map(|(shape, values)| {
         let shape: [usize; 3] = shape.clone().try_into().expect("three dimensions");
