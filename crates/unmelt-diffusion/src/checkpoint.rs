@@ -327,7 +327,10 @@ fn scale_rows(name: &str, arrays: &mut Arrays) -> std::result::Result<(), String
         .ok_or_else(|| format!("tensor {name} has no scale for each of its rows"))?;
     let columns = values.len() / rows;
     values.iter_mut().enumerate().for_each(|(k, x)| *x *= scales[k / columns.max(1)]);
-    Ok(())
+    match values.iter().all(|x| x.is_finite()) {
+        true => Ok(()),
+        false => Err(format!("tensor {name} has scales that make its numbers infinite")),
+    }
 }
 
 /// The numbers of a tensor, little-endian, as f32; or what is wrong with it.

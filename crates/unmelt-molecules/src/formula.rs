@@ -18,9 +18,9 @@ impl Formula {
         self.counts.iter().map(|(&element, &count)| (element, count))
     }
 
-    /// Atoms in all.
+    /// Atoms in all, at most as many as can be counted.
     pub fn atoms(&self) -> usize {
-        self.counts.values().sum()
+        self.counts.values().fold(0, |sum, n| sum.saturating_add(*n))
     }
 
     /// The formula of a molecule, without its charge.
@@ -40,7 +40,7 @@ impl FromStr for Formula {
         while !rest.is_empty() {
             let symbol = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
             // The longest symbol that begins here: a capital and perhaps a small letter.
-            let small = rest[1.min(rest.len())..].starts_with(|c: char| c.is_ascii_lowercase());
+            let small = rest.chars().nth(1).is_some_and(|c| c.is_ascii_lowercase());
             let length = symbol.min(if small { 2 } else { 1 });
             let element = Some(&rest[..length])
                 .filter(|s| s.starts_with(|c: char| c.is_ascii_uppercase()))
@@ -127,9 +127,11 @@ mod tests {
         let f: Formula = "C7H10O2".parse().expect("formula");
         assert_eq!((f.atoms(), f.counts().count(), f.to_string().as_str()), (19, 3, "C7H10O2"));
         assert_eq!("OH2Cl".parse::<Formula>().expect("formula").to_string(), "ClH2O");
+        let f: Formula = "C18446744073709551615H18446744073709551615".parse().expect("formula");
+        assert_eq!(f.atoms(), usize::MAX);
         let f: Formula = "CH3CH2Cl".parse().expect("formula");
         assert_eq!(f.counts().collect::<Vec<_>>()[0], (Element::H, 5));
-        for bad in ["", "c6", "C6 H6", "Xx2", "6C", "C-1", "H0", "C999999999999999999999"] {
+        for bad in ["", "c6", "C6 H6", "Xx2", "6C", "C-1", "H0", "C999999999999999999999", "é2", "Cé"] {
             assert!(bad.parse::<Formula>().is_err(), "{bad}");
         }
     }

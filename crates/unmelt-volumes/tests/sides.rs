@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use unmelt_diffusion::Stop;
 use unmelt_diffusion::device::DeviceName;
 use unmelt_volumes::enhance::{EnhanceSettings, Enhancer, Task};
 use unmelt_volumes::measurement::Profile;
@@ -79,8 +80,10 @@ fn left_stays_left_in_every_task() {
                 Task::KSpace { measurement, data },
             ];
             for task in tasks {
-                let out =
-                    enhancer.enhance(&volume, &task, &settings, &mut |_| true).expect("enhanced").volume;
+                let out = enhancer
+                    .enhance(&volume, &task, &settings, &mut |_| true, &Stop::never())
+                    .expect("enhanced")
+                    .volume;
                 let path = dir.path().join("out.nii");
                 out.write(&path, &derivation(task.name())).expect("written");
                 for form in ["sform", "qform"] {

@@ -42,13 +42,6 @@ pub fn read_mask_on_grid_of(other: (&Volume, &Path), path: &Path) -> Result<Vec<
     marked(&volume, path)
 }
 
-/// Reads a mask: its volume, and true where it marks a voxel.
-pub fn read_mask(path: &Path) -> Result<(Volume, Vec<bool>), Failure> {
-    let volume = read_only(path)?;
-    let marks = marked(&volume, path)?;
-    Ok((volume, marks))
-}
-
 fn marked(volume: &Volume, path: &Path) -> Result<Vec<bool>, Failure> {
     let (marks, warnings) =
         mask::marked(volume).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))?;

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use unmelt_diffusion::checkpoint::{
     CARD_FORMAT, Card, ModelFiles, Precision, Provenance, WeightsRecord, read_arrays, sha256, weights_bytes,
 };
-use unmelt_diffusion::{Layout, Noise, Stream};
+use unmelt_diffusion::{Layout, Noise, Stop, Stream};
 use unmelt_molecules::edm::EdmImport;
 use unmelt_molecules::format::read_xyz;
 use unmelt_molecules::{
@@ -214,7 +214,9 @@ fn enhance(files: &ModelFiles) -> Result<String, String> {
     let volume = Volume::new(voxels, Grid::centred([8; 3], [1.0; 3]));
     let task = Task::Denoise { sigma: Some(5.0), rician: Some(false) };
     let settings = EnhanceSettings { steps: 1, ..EnhanceSettings::default() };
-    let out = enhancer.enhance(&volume, &task, &settings, &mut |_| true).map_err(|e| e.to_string())?;
+    let out = enhancer
+        .enhance(&volume, &task, &settings, &mut |_| true, &Stop::never())
+        .map_err(|e| e.to_string())?;
     assert_eq!(out.volume.voxels.len(), 512, "as many voxels as went in");
     Ok("a model that enhances".into())
 }

@@ -14,7 +14,7 @@ pub(super) fn check(syntax: &str, bytes: &[u8], size: [usize; 2], allocated: u32
         return Err(unknown(syntax));
     };
     match kind {
-        "5" => Ok(()),
+        "5" => rle(bytes, allocated),
         "4.50" | "4.51" | "4.57" | "4.70" | "4.80" | "4.81" => jpeg(bytes, size, allocated),
         "4.90" | "4.91" | "4.92" | "4.93" => jpeg_2000(bytes, size, allocated),
         "4.100" | "4.101" | "4.102" | "4.103" | "4.104" | "4.105" | "4.106" | "4.107" | "4.108" => {
@@ -55,6 +55,18 @@ fn compare(
         return Err(format!("its {name} image has {bits} bits, and its header says {allocated}"));
     }
     Ok(())
+}
+
+/// Looks at the 64 bytes before the runs: how many segments there are, one for each byte of a sample.
+fn rle(bytes: &[u8], allocated: u32) -> Result<(), String> {
+    let wanted = allocated.div_ceil(8);
+    match bytes.first_chunk().map(|b| u32::from_le_bytes(*b)) {
+        Some(segments) if segments == wanted && bytes.len() >= 64 => Ok(()),
+        Some(segments) if bytes.len() >= 64 => {
+            Err(format!("its RLE image has {segments} segments, and its header wants {wanted}"))
+        }
+        _ => Err("its RLE image ends within its header".into()),
+    }
 }
 
 /// Looks through the markers up to the scan for the frame header.
