@@ -251,8 +251,7 @@ fn wants_double_bond(molecule: &Molecule, k: usize) -> bool {
 /// The valence of an atom by its aromatic bonds, each one and a half: the largest allowed one that is at most one and a half less.
 fn aromatic_valence(allowed: &Allowed, sum: f64) -> i32 {
     let fitting = allowed.least().and_then(|least| {
-        let nearest =
-            allowed.list_of_electrons().iter().filter(|v| **v >= 0 && f64::from(**v) <= sum).next_back();
+        let nearest = allowed.list_of_electrons().iter().rfind(|v| **v >= 0 && f64::from(**v) <= sum);
         let nearest = nearest.copied().unwrap_or(least);
         (sum > f64::from(least) && sum - f64::from(nearest) <= 1.5).then_some(nearest)
     });
@@ -287,8 +286,9 @@ mod tests {
 
     #[test]
     fn forms_are_those_of_rdkit() {
+        type Case<'a> = (&'a str, &'a [(&'a str, i8, usize, u8)], &'a [usize]);
         let c = ("C", 0, 1, 0);
-        let cases: [(&str, &[(&str, i8, usize, u8)], &[usize]); 14] = [
+        let cases: [Case<'_>; 14] = [
             ("benzene", &[c; 6], &[0, 2, 4]),
             ("benzene without hydrogens", &[("C", 0, 0, 0); 6], &[0, 2, 4]),
             ("pyridine", &[c, c, c, ("N", 0, 0, 0), c, c], &[0, 2, 4]),

@@ -193,6 +193,7 @@ fn cages_and_aromatic_rings_are_written_in_kekule_form() {
     let pairs: std::collections::BTreeSet<(usize, usize)> = edges
         .iter()
         .flat_map(|&(u, v)| {
+            let edges = &edges;
             let beside = edges.iter().filter(move |e| e.0 == u && e.1 != v).map(|e| e.1);
             let beside = beside.filter(move |w| edges.contains(&(v, *w))).map(move |w| (u, w));
             beside.chain([(v, u)]).map(move |other| (place((u, v)), place(other))).collect::<Vec<_>>()

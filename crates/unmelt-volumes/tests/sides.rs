@@ -68,8 +68,9 @@ fn left_stays_left_in_every_task() {
             let volume = read(&path, None).expect("readable").volume;
             let mut missing = vec![false; volume.voxels.len()];
             missing[800..803].fill(true);
-            let sampled: Vec<bool> =
-                (0..SHAPE[0] * SHAPE[1]).map(|k| k / SHAPE[0] % 3 != 0 || k / SHAPE[0] == 6).collect();
+            let sampled: Vec<bool> = (0..SHAPE[0] * SHAPE[1])
+                .map(|k| !(k / SHAPE[0]).is_multiple_of(3) || k / SHAPE[0] == 6)
+                .collect();
             let (measurement, data) =
                 kspace::of_zero_filled(&volume.voxels, SHAPE, &sampled).expect("k-space");
             let tasks = [
