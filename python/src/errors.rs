@@ -4,7 +4,8 @@ use std::io::ErrorKind;
 
 use pyo3::create_exception;
 use pyo3::exceptions::{
-    PyException, PyFileNotFoundError, PyKeyboardInterrupt, PyOSError, PyPermissionError, PyValueError,
+    PyException, PyFileExistsError, PyFileNotFoundError, PyKeyboardInterrupt, PyOSError, PyPermissionError,
+    PyValueError,
 };
 use pyo3::prelude::*;
 
@@ -68,7 +69,8 @@ impl IntoPython for unmelt_diffusion::Error {
             E::Format { kind, .. } if kind.contains("card") || kind.contains("weights") => {
                 ModelError::new_err(text)
             }
-            E::Format { .. } => FormatError::new_err(text),
+            E::Format { .. } | E::Broken { .. } => FormatError::new_err(text),
+            E::Exists { .. } | E::HoldsRun { .. } => PyFileExistsError::new_err(text),
             E::Weights { .. } => ModelError::new_err(text),
             E::NotFinite { .. } => NumericalError::new_err(text),
             E::Stopped => PyKeyboardInterrupt::new_err(()),

@@ -16,6 +16,8 @@ mod work;
 
 use pyo3::prelude::*;
 
+use errors::OrRaise;
+
 /// Keeps freed memory instead of handing it back to the system after each tensor; Rust's memory only.
 #[global_allocator]
 static ALLOCATOR: unmelt_allocator::MiMalloc = unmelt_allocator::MiMalloc;
@@ -50,6 +52,12 @@ mod _unmelt {
     #[pyfunction]
     fn devices() -> Vec<(&'static str, String)> {
         unmelt_diffusion::device::compiled()
+    }
+
+    /// Sets a bound on what input may ask for, by the name that an error says.
+    #[pyfunction]
+    fn set_limit(name: &str, value: u64) -> PyResult<()> {
+        unmelt_diffusion::files::limits::set(name, value).or_raise()
     }
 
     #[pymodule_init]

@@ -16,12 +16,10 @@ pub fn device(name: &str) -> PyResult<Device> {
 
 /// The solver of this name.
 pub fn solver(name: &str) -> PyResult<Solver> {
-    let known = || bad_argument("solver", format!("is no solver; use one of {}", Solver::NAMES.join(", ")));
-    Solver::from_name(name).ok_or_else(known)
+    name.parse().map_err(|e: String| bad_argument("solver:", e))
 }
 
 /// The grid of this name.
 pub fn grid(name: &str) -> PyResult<Grid> {
-    Grid::from_name(name)
-        .ok_or_else(|| bad_argument("grid", "is no grid; use trailing, karras, logsnr or power:P"))
+    name.parse().map_err(|e: String| bad_argument("grid:", e))
 }

@@ -173,11 +173,18 @@ impl Volume {
         copy: Option<bool>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let array = Self::array(slf).into_any();
-        let array = match dtype {
-            Some(dtype) => array.call_method1("astype", (dtype,))?,
-            None => array,
+        let Some(dtype) = dtype else {
+            return if copy == Some(true) { array.call_method0("copy") } else { Ok(array) };
         };
-        if copy == Some(true) { array.call_method0("copy") } else { Ok(array) }
+        let other = array.call_method1("astype", (dtype,))?;
+        let is_same = other.getattr("dtype")?.eq(array.getattr("dtype")?)?;
+        match (is_same, copy) {
+            (true, Some(true)) | (false, None | Some(true)) => Ok(other),
+            (true, _) => Ok(array),
+            (false, Some(false)) => {
+                Err(bad_argument("copy", "must not be False, because voxels of another dtype are a copy"))
+            }
+        }
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {

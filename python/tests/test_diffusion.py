@@ -195,7 +195,7 @@ def test_mistakes_are_named() -> None:
         (lambda: sample(network, **{**common, "schedule": "cosine"}), TypeError, "schedule must be"),
         (lambda: sample(network, **{**common, "steps": 0}), ValueError, "steps must be at least 1"),
         (lambda: sample(network, **{**common, "shape": ()}), ValueError, "shape must have at least one axis"),
-        (lambda: sample(network, **{**common, "solver": "magic"}), ValueError, "solver is no solver"),
+        (lambda: sample(network, **{**common, "solver": "magic"}), ValueError, 'solver: "magic" is no solver'),
         (lambda: sample(network, **{**common, "target": "magic"}), ValueError, "target is unknown"),
         (lambda: sample(network, **{**common, "target": "epsilon"}), ValueError, "signal is zero"),
         (lambda: sample(network, times=[0.0, 1.0], **common), ValueError, "times must be"),

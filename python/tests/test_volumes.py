@@ -23,6 +23,24 @@ def test_arrays_are_views_in_the_order_of_the_file(scan: unmelt.Volume) -> None:
     again = unmelt.Volume(array, scan.affine)
     assert again == scan and np.array_equal(again.array, array) and np.array_equal(again.affine, scan.affine)
     assert np.asarray(scan, dtype=np.float64).dtype == np.float64
+    assert np.shares_memory(scan.__array__(copy=False), array)
+    assert not np.shares_memory(scan.__array__(np.float32, copy=True), array)
+    with pytest.raises(ValueError, match="copy must not be False"):
+        scan.__array__(np.float64, copy=False)
+
+
+def test_limits_are_set_by_the_names_that_errors_say(scan: unmelt.Volume, tmp_path: Path) -> None:
+    path = tmp_path / "scan.nii"
+    scan.save(path)
+    try:
+        unmelt.set_limit("voxels", 100)
+        with pytest.raises((ValueError, unmelt.FormatError), match="limit of 100 for voxels"):
+            unmelt.volumes.read(path)
+    finally:
+        unmelt.set_limit("voxels", 1_000_000_000)
+    assert unmelt.volumes.read(path).shape == scan.shape
+    with pytest.raises(ValueError, match='"pixels" is no limit'):
+        unmelt.set_limit("pixels", 1)
 
 
 def test_every_orientation_comes_back() -> None:

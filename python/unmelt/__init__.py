@@ -14,6 +14,7 @@ from ._unmelt import (
     Volume,
     __version__,
     devices,
+    set_limit,
 )
 from ._warnings import UnmeltWarning
 
@@ -32,6 +33,7 @@ __all__ = [
     "judges",
     "molecules",
     "plots",
+    "set_limit",
     "views",
     "volumes",
 ]

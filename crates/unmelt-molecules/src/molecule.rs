@@ -164,29 +164,21 @@ impl Molecule {
             }
             graph.add_node(atom);
         }
-        let mut molecule = Self { graph, ..Self::default() };
+        let (count, mut seen) = (graph.node_count(), std::collections::HashSet::new());
         for bond in bonds {
-            molecule.add_bond(bond)?;
-        }
-        Ok(molecule)
-    }
-
-    fn add_bond(&mut self, bond: Bond) -> Result<(), MoleculeError> {
-        let count = self.len();
-        for end in [bond.begin, bond.end] {
-            if end >= count {
-                return Err(MoleculeError::BondEnd(end + 1, count));
+            let (begin, end) = (bond.begin, bond.end);
+            if let Some(end) = [begin, end].into_iter().find(|end| *end >= count) {
+                return Err(MoleculeError::BondEnd(end.saturating_add(1), count));
             }
+            if begin == end {
+                return Err(MoleculeError::SelfBond(begin + 1));
+            }
+            if !seen.insert((begin.min(end), begin.max(end))) {
+                return Err(MoleculeError::DoubleEntry(begin + 1, end + 1));
+            }
+            graph.add_edge(NodeIndex::new(begin), NodeIndex::new(end), bond.order);
         }
-        if bond.begin == bond.end {
-            return Err(MoleculeError::SelfBond(bond.begin + 1));
-        }
-        let (a, b) = (NodeIndex::new(bond.begin), NodeIndex::new(bond.end));
-        if self.graph.find_edge(a, b).is_some() {
-            return Err(MoleculeError::DoubleEntry(bond.begin + 1, bond.end + 1));
-        }
-        self.graph.add_edge(a, b, bond.order);
-        Ok(())
+        Ok(Self { graph, ..Self::default() })
     }
 
     /// The same atoms with other bonds.

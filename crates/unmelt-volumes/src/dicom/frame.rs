@@ -11,7 +11,7 @@ use super::dataset::{Dataset, name};
 use super::file::Opened;
 use super::image::{Image, fault};
 use super::mosaic;
-use super::tags::{array, count, number, text};
+use super::tags::{array, count, number, number_name, text};
 use crate::Result;
 
 /// No patient is farther than this from the scanner's origin, in mm.
@@ -79,13 +79,16 @@ pub(super) fn frames(opened: &Opened, path: &Path) -> Result<Vec<Frame>> {
     let root = &opened.set;
     let image = Arc::new(Image::of(opened, path)?);
     let own_items = root.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE);
-    if image.frames > 1 && own_items < image.frames {
+    if own_items > image.frames || image.frames > 1 && own_items < image.frames {
         return Err(match own_items {
             0 => fail(format!(
                 "its {} frames have no places of their own, so they make no volume",
                 image.frames
             )),
-            n => fail(format!("it has {} frames and places for {n} of them", image.frames)),
+            n => fail(format!(
+                "its NumberOfFrames is {}, and {n} frames have places of their own",
+                image.frames
+            )),
         });
     }
     let uid = |tag, meta: usize| text(root, tag).unwrap_or_else(|| opened.meta[meta].clone());
@@ -121,7 +124,7 @@ pub(super) fn frames(opened: &Opened, path: &Path) -> Result<Vec<Frame>> {
         });
     }
     let is_mosaic = text(root, tags::IMAGE_TYPE).is_some_and(|t| t.split('\\').any(|v| v.trim() == "MOSAIC"));
-    if is_mosaic && own_items == 0 {
+    if (is_mosaic || mosaic::is_counted(root)) && own_items == 0 {
         return mosaic::tiles(all.remove(0), root, path);
     }
     Ok(all)
@@ -173,8 +176,14 @@ fn place(groups: &Groups, path: &Path) -> Result<Place> {
     })
 }
 
-/// The slope of the rescale, and whether what stood there was empty or 0 and is taken for 1.
+/// The slope of the rescale, and whether what stood there was empty or 0 and is taken for 1. A table in its place is an error.
 fn slope(groups: &Groups) -> std::result::Result<(f64, bool), String> {
+    if groups.root.items(tags::MODALITY_LUT_SEQUENCE) > 0 {
+        let name = name(tags::MODALITY_LUT_SEQUENCE);
+        return Err(format!(
+            "its values come from a table, {name}, and only slopes and intercepts are read; convert it to RescaleSlope first"
+        ));
+    }
     let sequence = tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE;
     match groups.value(sequence, tags::RESCALE_SLOPE)? {
         Some(slope) if slope != 0.0 => Ok((slope, false)),
@@ -212,10 +221,10 @@ fn kind(groups: &Groups) -> Kind {
     Kind {
         study: get(tags::STUDY_INSTANCE_UID),
         uid: get(tags::SERIES_INSTANCE_UID),
-        number: get(tags::SERIES_NUMBER),
+        number: number_name(groups.root, tags::SERIES_NUMBER),
         modality: get(tags::MODALITY),
         image,
-        echo: get(tags::ECHO_NUMBERS),
+        echo: number_name(groups.root, tags::ECHO_NUMBERS),
     }
 }
 

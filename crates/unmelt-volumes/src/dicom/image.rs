@@ -106,7 +106,9 @@ impl Image {
             frames: frames as usize,
             samples,
             // Hounsfield units and activities are what the rescale says, however they are to be shown.
-            inverted: photometric == "MONOCHROME1" && !measured,
+            inverted: photometric == "MONOCHROME1"
+                && !measured
+                && matches!(samples, Samples::Integers { .. }),
             place,
         })
     }

@@ -14,6 +14,12 @@ use crate::Result;
 /// Most entries of a Siemens header.
 const ENTRIES: usize = 1024;
 
+/// Whether a Siemens header says that an image holds several slices, as nibabel asks it.
+pub(super) fn is_counted(set: &Dataset) -> bool {
+    let header = set.private(0x0029, "SIEMENS CSA HEADER", 0x10).unwrap_or_default();
+    csa(header, "NumberOfImagesInMosaic").is_some_and(|v| v[0] > 1.0)
+}
+
 /// The tiles of a mosaic, whose position is that of the whole image's corner.
 pub(super) fn tiles(frame: Frame, set: &Dataset, path: &Path) -> Result<Vec<Frame>> {
     let fail = |text: String| fault(path, text);

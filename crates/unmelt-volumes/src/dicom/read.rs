@@ -17,7 +17,7 @@ use super::mosaic;
 use super::pixels::{Pixels, rescaled};
 use super::series::{Group, Problem, choose, groups};
 use super::source::SourceSlice;
-use super::tags::{WHITELIST, number, text};
+use super::tags::{WHITELIST, number, number_name, text};
 use crate::volume::make_finite;
 use crate::{Error, Orientation, Reading, Result, Source, Volume};
 
@@ -32,7 +32,14 @@ pub fn read(path: &Path, series: Option<&str>) -> Result<Reading> {
         return Err(Error::format("DICOM folder", path, "it holds no DICOM image"));
     }
     let (Group { frames, kind, .. }, mut warnings) = choose(&mut found, series, path)?;
-    let Stack { frames, grid, blends, warnings: more } = stack(frames, path)?;
+    let stacked = stack(frames, path).map_err(|error| match (error, warnings.first()) {
+        // What was left out may be what is missing.
+        (Error::Format { kind, path, fault }, Some(said)) => {
+            Error::Format { kind, path, fault: format!("{fault} ({said})") }
+        }
+        (error, _) => error,
+    });
+    let Stack { frames, grid, blends, warnings: more } = stacked?;
     warnings.extend(more);
     if let Some(first) = frames.iter().find(|f| f.no_slope) {
         let (name, file) = (slope_name(), file(first, path));
@@ -141,7 +148,8 @@ fn find(path: &Path) -> Result<Vec<Group>> {
 fn one(opened: &Opened, path: &Path) -> std::result::Result<Vec<Frame>, Box<Problem>> {
     let known = opened.set.get(tags::SERIES_INSTANCE_UID).is_some();
     let get = |tag| text(&opened.set, tag).unwrap_or_default();
-    let series = known.then(|| [get(tags::SERIES_INSTANCE_UID), get(tags::SERIES_NUMBER)]);
+    let number = || number_name(&opened.set, tags::SERIES_NUMBER);
+    let series = known.then(|| [get(tags::SERIES_INSTANCE_UID), number()]);
     if let Some(text) = other_kind(opened) {
         return Err(Box::new(Problem { series, error: fault(path, text), other_kind: true }));
     }

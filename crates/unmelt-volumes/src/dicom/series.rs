@@ -9,7 +9,8 @@ use unmelt_diffusion::files::plain;
 
 use super::file::bytes_at;
 use super::frame::{Frame, Kind, MARKS};
-use super::image::fault;
+use super::image::{Image, fault};
+use super::pixels::Pixels;
 use crate::{Error, Result};
 
 /// Most groups of one series and kind.
@@ -86,9 +87,13 @@ fn by_kind(frames: Vec<Frame>, path: &Path) -> Result<Vec<Group>> {
     Ok(groups)
 }
 
-/// Whether two frames of one kind are of one orientation and echo.
+/// Whether two frames of one kind are of one orientation and echo. What differs in size and in spacing is another scan, as a
+/// localizer among slices is.
 fn alike(a: &Frame, b: &Frame) -> bool {
-    (0..2).all(|k| (a.axes[k] - b.axes[k]).norm() <= 1e-3) && (a.echo - b.echo).abs() <= 0.02
+    let spaced_alike = || (0..2).all(|k| (a.spacing[k] - b.spacing[k]).abs() <= 1e-3 * a.spacing[k]);
+    (a.size == b.size || spaced_alike())
+        && (0..2).all(|k| (a.axes[k] - b.axes[k]).norm() <= 1e-3)
+        && (a.echo - b.echo).abs() <= 0.02
 }
 
 /// Leaves out files that are there twice: the same instance at the same place, with the same samples.
@@ -135,18 +140,29 @@ fn drop_copies(group: &mut Group) {
     group.faults.extend(faults);
 }
 
-/// Whether the samples in a file are those of a frame's file, byte for byte.
+/// Whether the samples in a file are those of a frame's file: byte for byte, or, where they are packed or ordered in another
+/// way, number for number.
 fn same_samples(path: &Path, frame: &Frame) -> bool {
     let image = &frame.image;
     let Ok(other) = super::file::open(path) else { return false };
     let Some(place) = other.pixels else { return false };
-    if place.length != image.place.length || other.syntax != image.syntax {
+    if place.length == image.place.length && other.syntax == image.syntax {
+        let bytes =
+            |path, offset| bytes_at(path, image.is_deflated(), offset, place.length.unwrap_or(u64::MAX)).ok();
+        let theirs = bytes(path, place.offset);
+        if theirs.is_some() && theirs == bytes(&image.path, image.place.offset) {
+            return true;
+        }
+    }
+    let Ok(other) = Image::of(&other, path) else { return false };
+    if (other.size, other.frames) != (image.size, image.frames) {
         return false;
     }
-    let bytes =
-        |path, offset| bytes_at(path, image.is_deflated(), offset, place.length.unwrap_or(u64::MAX)).ok();
-    let theirs = bytes(path, place.offset);
-    theirs.is_some() && theirs == bytes(&image.path, image.place.offset)
+    let (Ok(theirs), Ok(ours)) = (Pixels::open(&other), Pixels::open(image)) else { return false };
+    (0..image.frames).all(|k| match (theirs.frame(k), ours.frame(k)) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => false,
+    })
 }
 
 /// Some scanners give each slice a SeriesInstanceUID of its own: those of one SeriesNumber are one series.
@@ -494,10 +510,11 @@ fn line(number: usize, group: &Group) -> String {
     if group.localizer {
         parts.push("localizer".into());
     }
-    if let Some((_, fault)) =
+    if let Some((path, fault)) =
         group.faults.first().or(if group.frames.is_empty() { group.others.first() } else { None }).map(copy)
     {
-        parts.push(format!("cannot be read: {fault}"));
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        parts.push(format!("cannot be read: {}: {fault}", plain(&file)));
     }
     format!("{number}  {}  {} {}", short(uid), short(modality), parts.join(", "))
 }

@@ -64,6 +64,15 @@ pub(super) fn text(set: &Dataset, tag: Tag) -> Option<String> {
     (!text.is_empty()).then(|| text.to_string())
 }
 
+/// A text that is to be a number, so that "3", "03" and "3.000" are one; other text as it is. Empty if there is none.
+pub(super) fn number_name(set: &Dataset, tag: Tag) -> String {
+    let text = text(set, tag).unwrap_or_default();
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() => number.to_string(),
+        _ => text,
+    }
+}
+
 /// Numbers of a tag; an error if there is text where numbers belong. None if the tag is missing or empty.
 pub(super) fn numbers(set: &Dataset, tag: Tag) -> Result<Option<Vec<f64>>, String> {
     let Some(element) = set.get(tag) else { return Ok(None) };

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use ::nifti::{Endianness, NiftiHeader};
+
 use crate::{Error, Result};
 
 /// Bytes of a header of version 1.
@@ -177,43 +179,51 @@ impl Header {
         }
     }
 
+    /// Version 1 is decoded by the `nifti` crate; its numbers are widened to those of version 2.
     fn version_1(f: &Fields, path: &Path) -> Result<Self> {
         let magic: [u8; 4] = f.bytes(344);
         if magic != *b"n+1\0" && magic != *b"ni1\0" {
             return Err(fault(path, "its header has no NIfTI magic, as an ANALYZE file has none"));
         }
+        let h = NiftiHeader::from_reader(f.bytes).map_err(|e| fault(path, e.to_string()))?;
+        // The crate goes by the number of dimensions, which is at most 7 in the right order of bytes.
+        if (h.endianness == Endianness::Big) != f.big_endian {
+            return Err(fault(path, "its number of dimensions is not from 0 to 7"));
+        }
+        let descrip = h.descrip.first_chunk().copied().unwrap_or([0; 80]);
+        let wide = |row: [f32; 4]| row.map(f64::from);
         Ok(Self {
             version: Version::One,
             big_endian: f.big_endian,
             pair: magic == *b"ni1\0",
-            dim: std::array::from_fn(|k| f.i16(40 + 2 * k).into()),
-            datatype: f.i16(70),
-            bitpix: f.i16(72),
-            pixdim: f.f32s(76),
-            vox_offset: f.f32(108),
-            scl_slope: f.f32(112),
-            scl_inter: f.f32(116),
-            cal_max: f.f32(124),
-            cal_min: f.f32(128),
-            xyzt_units: f.bytes::<1>(123)[0].into(),
-            dim_info: f.bytes::<1>(39)[0],
-            slice_start: f.i16(74).into(),
-            slice_end: f.i16(120).into(),
-            slice_code: f.bytes::<1>(122)[0].into(),
-            slice_duration: f.f32(132),
-            toffset: f.f32(136),
-            intent_code: f.i16(68).into(),
-            intent: f.f32s(56),
-            intent_name: f.bytes(328),
-            descrip: f.bytes(148),
-            aux_file: f.bytes(228),
-            data_type: f.bytes(4),
-            db_name: f.bytes(14),
-            qform_code: f.i16(252).into(),
-            sform_code: f.i16(254).into(),
-            quatern: f.f32s(256),
-            offset: f.f32s(268),
-            srow: [f.f32s(280), f.f32s(296), f.f32s(312)],
+            dim: h.dim.map(|size| size.cast_signed().into()),
+            datatype: h.datatype,
+            bitpix: h.bitpix,
+            pixdim: h.pixdim.map(f64::from),
+            vox_offset: h.vox_offset.into(),
+            scl_slope: h.scl_slope.into(),
+            scl_inter: h.scl_inter.into(),
+            cal_max: h.cal_max.into(),
+            cal_min: h.cal_min.into(),
+            xyzt_units: h.xyzt_units.into(),
+            dim_info: h.dim_info,
+            slice_start: h.slice_start.into(),
+            slice_end: h.slice_end.into(),
+            slice_code: h.slice_code.into(),
+            slice_duration: h.slice_duration.into(),
+            toffset: h.toffset.into(),
+            intent_code: h.intent_code.into(),
+            intent: [h.intent_p1, h.intent_p2, h.intent_p3].map(f64::from),
+            intent_name: h.intent_name,
+            descrip,
+            aux_file: h.aux_file,
+            data_type: h.data_type,
+            db_name: h.db_name,
+            qform_code: h.qform_code.into(),
+            sform_code: h.sform_code.into(),
+            quatern: [h.quatern_b, h.quatern_c, h.quatern_d].map(f64::from),
+            offset: [h.quatern_x, h.quatern_y, h.quatern_z].map(f64::from),
+            srow: [wide(h.srow_x), wide(h.srow_y), wide(h.srow_z)],
         })
     }
 
@@ -363,16 +373,8 @@ impl Fields<'_> {
         i64::from_le_bytes(self.word(at))
     }
 
-    fn f32(&self, at: usize) -> f64 {
-        f32::from_le_bytes(self.word(at)).into()
-    }
-
     fn f64(&self, at: usize) -> f64 {
         f64::from_le_bytes(self.word(at))
-    }
-
-    fn f32s<const N: usize>(&self, at: usize) -> [f64; N] {
-        std::array::from_fn(|k| self.f32(at + 4 * k))
     }
 
     fn f64s<const N: usize>(&self, at: usize) -> [f64; N] {
