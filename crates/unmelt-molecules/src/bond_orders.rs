@@ -41,6 +41,17 @@ fn greed(element: Element) -> u8 {
 
 /// Orders of the pairs and charges of the atoms; none where no closed form is found.
 pub(crate) fn assign(atoms: &[Atom], pairs: &[(usize, usize)], total: i32) -> Option<(Vec<u8>, Vec<i8>)> {
+    // Nitro groups come before ions at first, as in nitrobenzoate; nitrite and diazonium need their charge before.
+    [false, true].into_iter().find_map(|ions| assign_with(atoms, pairs, total, ions))
+}
+
+/// As `assign`; where `ions` come first, open atoms next to nitrogen take or leave the charge that the sum asks for.
+fn assign_with(
+    atoms: &[Atom],
+    pairs: &[(usize, usize)],
+    total: i32,
+    ions: bool,
+) -> Option<(Vec<u8>, Vec<i8>)> {
     if atoms.len() > MOST_ATOMS {
         return None;
     }
@@ -55,7 +66,7 @@ pub(crate) fn assign(atoms: &[Atom], pairs: &[(usize, usize)], total: i32) -> Op
     form.fill(pairs);
     // Oxides and ylides first: they move charge without changing its sum.
     for _ in 0..atoms.len() {
-        if !(form.raise_valence() || form.separate_charges()) {
+        if !(form.raise_valence() || form.separate_charges(total, ions)) {
             break;
         }
         form.fill(pairs);
@@ -225,8 +236,9 @@ impl Form<'_> {
         bonds.saturating_add(self.open[k])
     }
 
-    /// Moves an electron from a nitrogen to an open neighbour: nitro groups, N-oxides, azides, isocyanides.
-    fn separate_charges(&mut self) -> bool {
+    /// Moves an electron from a nitrogen to an open neighbour: nitro groups, N-oxides, azides, isocyanides. Where the sum
+    /// of the charges is still to rise, an open carbon gets none: iminium, guanidinium, pyridinium.
+    fn separate_charges(&mut self, total: i32, ions: bool) -> bool {
         let mut best: Option<(u8, u8, usize, usize)> = None;
         for k in (0..self.atoms.len()).filter(|&k| self.open[k] > 0 && self.charge[k] == 0) {
             for &(j, _) in &self.neighbours[k] {
@@ -239,8 +251,15 @@ impl Form<'_> {
             }
         }
         let Some((_, _, k, j)) = best else { return false };
-        self.charge[k] = -1;
-        self.open[k] -= 1;
+        let sum: i32 = self.charge.iter().map(|c| i32::from(*c)).sum();
+        let element = self.atoms[k].element;
+        if !(sum < total && (element == Element::C || ions && element == Element::N)) {
+            self.charge[k] = -1;
+            self.open[k] -= 1;
+        }
+        if ions && sum > total {
+            return true;
+        }
         self.charge[j] = 1;
         self.open[j] += 1;
         true

@@ -17,7 +17,7 @@ pub(crate) fn check_limits(
         let [least, most] = ranges.entry(limit.element).or_insert([0, usize::MAX]);
         (*least, *most) = ((*least).max(limit.least), (*most).min(limit.most));
     }
-    let mut wanted = 0usize;
+    let (mut wanted, mut heavy) = (0usize, 0usize);
     for (&element, &[least, most]) in &ranges {
         if least > most {
             return refused(format!(
@@ -53,6 +53,18 @@ pub(crate) fn check_limits(
             _ => 0,
         };
         wanted = wanted.saturating_add(least.max(fixed));
+        if element != Element::H {
+            heavy = heavy.saturating_add(least.max(fixed));
+        }
+    }
+    // Sizes of the training data are drawn, so no molecule has more heavy atoms than those.
+    if let (Beginning::Noise, None, Some([_, most])) =
+        (&request.beginning, request.atoms, model.heavy_atoms())
+        && heavy > most
+    {
+        return refused(format!(
+            "{heavy} heavy atoms are wanted by what the molecules are to contain, but the model has seen {most} at most; say how many atoms there should be to go beyond"
+        ));
     }
     let largest = match &request.beginning {
         Beginning::Formula(formula) => Some(formula.atoms()),

@@ -69,7 +69,8 @@ pub fn bonded(molecule: &Molecule) -> Result<Molecule, String> {
 /// The total charge that a molecule's field says.
 pub fn total_charge(molecule: &Molecule) -> Option<i32> {
     let (_, value) = molecule.fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(CHARGE_FIELD))?;
-    let value = value.trim().trim_end_matches('=');
-    let value = value.strip_suffix(".0").unwrap_or(value);
-    value.parse().ok().filter(|charge: &i32| charge.abs() <= 1000)
+    // Of "1,spin=1" and "1;mult=1" the first; "1.00" is a whole number.
+    let value = value.split([',', ';']).next().unwrap_or_default().trim().trim_end_matches('=');
+    let charge: f64 = value.parse().ok()?;
+    (charge.fract() == 0.0 && charge.abs() <= 1000.0).then_some(charge as i32)
 }

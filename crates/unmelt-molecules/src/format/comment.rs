@@ -1,5 +1,7 @@
 //! The comment line of an XYZ frame: a title, or the pairs of extended XYZ.
 
+use std::collections::HashMap;
+
 use nalgebra::{Matrix3, Vector3};
 
 use super::text::clip;
@@ -94,6 +96,7 @@ fn flags(text: &str) -> Option<[bool; 3]> {
 /// with `\` before a quote that belongs to them, and with blanks around the `=`. Of a key that comes again the last counts.
 fn pairs(line: &str) -> (Vec<(String, String)>, bool) {
     let (mut pairs, mut bare, mut rest) = (Vec::<(String, String)>::new(), false, line.trim_start());
+    let mut places: HashMap<&str, usize> = HashMap::new();
     while !rest.is_empty() {
         let end = rest.find(|c: char| c.is_whitespace() || c == '=').unwrap_or(rest.len());
         let (key, behind) = rest.split_at(end);
@@ -104,7 +107,8 @@ fn pairs(line: &str) -> (Vec<(String, String)>, bool) {
             continue;
         };
         let (value, next) = take_value(value.trim_start());
-        match pairs.iter_mut().find(|(k, _)| k == key) {
+        let place = *places.entry(key).or_insert(pairs.len());
+        match pairs.get_mut(place) {
             Some(pair) => pair.1 = value,
             None => pairs.push((key.into(), value)),
         }
@@ -113,8 +117,21 @@ fn pairs(line: &str) -> (Vec<(String, String)>, bool) {
     (pairs, bare)
 }
 
+/// A list of numbers or flags in braces or brackets at the beginning of a text, and what follows it.
+fn take_list(text: &str) -> Option<(String, &str)> {
+    let close = if text.starts_with('{') { '}' } else { ']' };
+    let (list, rest) = text.strip_prefix(['{', '['])?.split_once(close)?;
+    let list = list.replace(',', " ");
+    let known = |w: &str| w.parse::<f64>().is_ok() || flags(w).is_some();
+    let is_list = list.split_whitespace().count() >= 3 && list.split_whitespace().all(known);
+    (is_list && !rest.starts_with(|c: char| !c.is_whitespace())).then_some((list, rest))
+}
+
 /// A value at the beginning of a text, and what follows it.
 fn take_value(text: &str) -> (String, &str) {
+    if let Some(list) = take_list(text) {
+        return list;
+    }
     let Some(quote) = text.chars().next().filter(|c| ['"', '\''].contains(c)) else {
         let (value, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         return (value.trim_end_matches(',').into(), rest);

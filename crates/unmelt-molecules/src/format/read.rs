@@ -105,7 +105,11 @@ impl Preparation {
             return Ok(with_bonds);
         }
         let with_bonds = kekulized(with_bonds)?;
-        let (whole, added) = with_hydrogens(&with_bonds).map_err(|e| e.to_string())?;
+        // Where the total charge is said, open valences are charges, and nothing is missing.
+        let (whole, added) = match bare && total_charge(&molecule).is_some() {
+            true => (with_bonds, 0),
+            false => with_hydrogens(&with_bonds).map_err(|e| e.to_string())?,
+        };
         done.hydrogens += usize::from(added > 0);
         // An evaluation finds the bonds of the others itself, and says so.
         if self == Self::Evaluation && added == 0 && bare {

@@ -8,7 +8,7 @@ use unmelt_diffusion::files::limits::{limits, within};
 use super::comment::{Comment, plain_value};
 use super::text::{clip, lines};
 use super::{Fault, Preparation, Reading};
-use crate::perception::CHARGE_FIELD;
+use crate::perception::{CHARGE_FIELD, total_charge};
 use crate::{Atom, Element, Molecule};
 
 /// Reads the frames of an XYZ file; those that make no molecule are reported, the rest is read as far as the
@@ -45,12 +45,30 @@ pub(super) fn read(text: &str, preparation: &Preparation) -> Reading {
         }
         let comment = lines.get(start + 1).copied().unwrap_or_default();
         let end = (start + 2 + n).min(lines.len());
-        let frame = read_frame(rest, comment, &lines[(start + 2).min(end)..end]);
+        let is_longer = lines.get(end).is_some_and(|line| is_atom_line(line));
+        let frame = match is_longer {
+            true => Err(format!(
+                "it promises {n} atoms, and line {} is one more: \"{}\"",
+                end + 1,
+                clip(lines[end])
+            )),
+            false => read_frame(rest, comment, &lines[(start + 2).min(end)..end]),
+        };
         reading.add(position, "frame", preparation, frame);
         start = end;
+        if is_longer {
+            break;
+        }
         start += qm9_tail(&lines[start..], n);
     }
     reading
+}
+
+/// Whether a line is a symbol and three numbers with points, as no first line of a frame is.
+fn is_atom_line(line: &str) -> bool {
+    let words: Vec<&str> = line.split_whitespace().take(4).collect();
+    let number = |w: &str| w.contains('.') && parse_number(w).is_some();
+    matches!(words[..], [symbol, x, y, z] if label(symbol).is_some() && number(x) && number(y) && number(z))
 }
 
 /// The number of atoms that a line begins with, and what stands behind it.
@@ -88,6 +106,15 @@ fn read_frame(behind: &str, comment: &str, lines: &[&str]) -> Result<Molecule, S
     }
     molecule.name = std::mem::take(&mut comment.name);
     molecule.fields = comment.fields;
+    let given = molecule.fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(CHARGE_FIELD));
+    if let Some((_, value)) = given.filter(|(_, value)| !value.is_empty())
+        && total_charge(&molecule).is_none()
+    {
+        return Err(format!(
+            "charge={} in its comment is no total charge; write a whole number",
+            clip(value)
+        ));
+    }
     Ok(molecule)
 }
 

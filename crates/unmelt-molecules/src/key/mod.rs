@@ -71,7 +71,9 @@ impl Skeleton {
                 && atom.charge == 0
                 && atom.isotope == 0
                 && neighbours.next().is_none()
-                && only.is_some_and(|(j, _)| molecule.atom(j).element != Element::H)
+                && only.is_some_and(|(j, order)| {
+                    order == crate::BondOrder::Single && molecule.atom(j).element != Element::H
+                })
         };
         let mut place = vec![None; molecule.len()];
         let kept: Vec<usize> = (0..molecule.len()).filter(|&k| !is_folded(k)).collect();

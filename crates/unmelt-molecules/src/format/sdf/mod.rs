@@ -47,7 +47,7 @@ struct Record<'a> {
 fn records(text: &str) -> Vec<Record<'_>> {
     let (mut records, mut current, mut first) = (Vec::new(), Vec::new(), 1);
     for (k, line) in lines(text).into_iter().enumerate() {
-        if line.starts_with("$$$$") {
+        if line.starts_with("$$$$") || line.trim() == "$$$$" {
             records.push(Record { lines: std::mem::take(&mut current), first });
             first = k + 2;
         } else {

@@ -26,8 +26,18 @@ pub(super) fn read(counts_line: &str, lines: &[&str]) -> Result<(Draft, usize), 
     if let Some(line) = lines.get(n + m).filter(|l| is_atom_line(l)) {
         return Err(format!("it has more atoms than its counts line says: \"{}\" follows them", clip(line)));
     }
+    if let Some(line) = lines.get(n + m).filter(|l| is_bond_line(l, n)) {
+        return Err(format!("it has more bonds than its counts line says: \"{}\" follows them", clip(line)));
+    }
     let end = n + m + read_properties(&lines[n + m..], &mut draft)?;
     Ok((draft, end))
+}
+
+/// Whether a line is three numbers or more and nothing else, the first two of atoms and the third an order.
+fn is_bond_line(line: &str, atoms: usize) -> bool {
+    let numbers: Option<Vec<usize>> = line.split_whitespace().map(|w| w.parse().ok()).collect();
+    let is_atom = |k: &usize| (1..=atoms).contains(k);
+    matches!(numbers.as_deref(), Some([a, b, 1..=10, ..]) if is_atom(a) && is_atom(b) && a != b)
 }
 
 /// Columns `from..to` of a line, without the spaces around.
