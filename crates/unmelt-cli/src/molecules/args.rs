@@ -37,7 +37,7 @@ fn only_for_a_model(arg: clap::Arg) -> clap::Arg {
 #[derive(Debug, clap::Args)]
 pub struct Generate {
     /// How many molecules
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 100)]
     pub count: u64,
     /// File to write: .sdf (with bonds), .xyz or .parquet
     #[arg(long)]

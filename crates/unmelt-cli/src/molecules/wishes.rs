@@ -84,6 +84,9 @@ fn targets(args: &Generate, properties: &[Property]) -> Result<Vec<(String, f64)
 }
 
 fn beginning(args: &Generate) -> Result<Beginning, Failure> {
+    if !args.attach.is_empty() && args.scaffold.is_none() && args.link.is_empty() {
+        return Err(Failure::usage("--attach needs a --scaffold or fragments to --link"));
+    }
     if let Some(formula) = &args.formula {
         return Ok(Beginning::Formula(formula.clone()));
     }
@@ -93,10 +96,7 @@ fn beginning(args: &Generate) -> Result<Beginning, Failure> {
     }
     let files: Vec<&Path> = args.scaffold.iter().chain(&args.link).map(|p| p.as_path()).collect();
     if files.is_empty() {
-        return match args.attach.is_empty() {
-            true => Ok(Beginning::Noise),
-            false => Err(Failure::usage("--attach needs a --scaffold or fragments to --link")),
-        };
+        return Ok(Beginning::Noise);
     }
     let mut parts = Vec::new();
     for path in files {

@@ -33,6 +33,9 @@ pub fn run(args: &Calibrate) -> Result<(), Failure> {
             .hint("add --output FOLDER for a copy of the model that is calibrated"));
         }
     };
+    // Where the card cannot be written is known before the work.
+    let written = if folder.is_dir() { folder.join(CARD_FILE) } else { folder.clone() };
+    let _claims = unmelt_diffusion::files::claim(&[], &[&written], true)?;
     let kinds: Vec<TaskKind> = args.tasks.iter().map(|t| t.kind()).collect();
     let settings = CalibrationSettings {
         kinds: if kinds.is_empty() { TaskKind::ALL.to_vec() } else { kinds },

@@ -18,8 +18,8 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
     if shape.iter().any(|n| !(1..=1024).contains(n)) {
         return Err(Failure::usage("--shape must be between 1 and 1024 voxels along each axis"));
     }
-    if spacing.iter().any(|s| !(s.is_finite() && *s > 0.0)) {
-        return Err(Failure::usage("--spacing must be above 0 mm"));
+    if spacing.iter().any(|s| !(1e-3..=1e3).contains(s)) {
+        return Err(Failure::usage("--spacing must be from 0.001 to 1000 mm"));
     }
     output::check(&args.output, false)?;
     let _claims = args.writing.claim(&[], &[&args.output])?;

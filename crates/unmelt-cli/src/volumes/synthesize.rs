@@ -14,7 +14,11 @@ use crate::progress::Bar;
 pub fn run(args: &Synthesize) -> Result<(), Failure> {
     let paths = nifti_files(&args.labels)?;
     let name = |sample: u64| args.output.join(format!("scan_{sample:06}.nii.gz"));
-    let numbers = args.first..args.first.saturating_add(args.count);
+    let end = args.first.checked_add(args.count).filter(|_| args.count > 0);
+    let end = end.ok_or_else(|| {
+        Failure::usage("--count must be at least 1, and --first and --count together stay below 2^64")
+    })?;
+    let numbers = args.first..end;
     // Names are looked at before the work begins; a scan that somebody else writes meanwhile is not replaced either.
     distinct(&[&args.labels], &[&args.output])?;
     if let Some(path) = numbers.clone().map(name).find(|p| !args.writing.overwrite && p.exists()) {

@@ -76,7 +76,7 @@ pub fn distinct(inputs: &[&Path], outputs: &[&Path]) -> Result<()> {
                 fault: "is the name of two outputs; give each its own",
             });
         }
-        if inputs.iter().any(|input| is_same(path, input)) {
+        if inputs.iter().any(|input| is_same(path, input) || holds(input, path)) {
             let fault = "is an input, and a result never replaces what it was made of";
             return Err(Error::Output { path: path.to_path_buf(), fault });
         }
@@ -96,6 +96,11 @@ fn is_same(a: &Path, b: &Path) -> bool {
     resolved(a) == resolved(b)
 }
 
+/// Whether an input is a folder that holds the file, which is then an input too.
+fn holds(input: &Path, file: &Path) -> bool {
+    input.is_dir() && file.is_file() && resolved(file).starts_with(resolved(input))
+}
+
 /// A path without links, also of a file that is not there yet.
 fn resolved(path: &Path) -> PathBuf {
     if let Ok(whole) = path.canonicalize() {
@@ -113,6 +118,9 @@ fn is_free(path: &Path, replace: bool) -> Result<()> {
             false => Err(Error::file("write", path)(std::io::Error::other("there is no such folder"))),
         };
     };
+    if there.is_symlink() && !path.exists() {
+        return taken("is a link that points to nothing; give the name of a file");
+    }
     if path.is_dir() {
         let holds_something = std::fs::read_dir(path).map_or(true, |mut entries| entries.next().is_some());
         return match holds_something {
@@ -216,6 +224,7 @@ mod tests {
         };
         let (scan, old, new) = (at("scan.nii"), at("old.nii"), at("new.nii"));
         assert!(refused(&[&scan], &[&scan], true).contains("is an input"));
+        assert!(refused(&[folder.path()], &[&old], true).contains("is an input"));
         let detour = at("nothing/../scan.nii");
         std::fs::create_dir(at("nothing")).expect("room");
         assert!(refused(&[&scan], &[&detour], true).contains("is an input"));

@@ -8,8 +8,12 @@ const BUDGET: usize = 4_000_000;
 pub(super) fn to_the_first(atoms: usize, bonds: &mut [(usize, usize, u8)]) {
     let mut need = vec![0u8; atoms];
     for &(i, j, order) in bonds.iter().filter(|b| b.2 <= 3) {
-        need[i] += order - 1;
-        need[j] += order - 1;
+        need[i] = need[i].saturating_add(order.saturating_sub(1));
+        need[j] = need[j].saturating_add(order.saturating_sub(1));
+    }
+    // An atom of hundreds of bonds is of no molecule; the bonds are left as they are.
+    if need.contains(&u8::MAX) {
+        return;
     }
     let free: Vec<usize> = (0..bonds.len())
         .filter(|&b| bonds[b].2 <= 3 && need[bonds[b].0] > 0 && need[bonds[b].1] > 0)
@@ -160,6 +164,14 @@ mod tests {
         let mut chain = vec![(0, 1, 2), (1, 2, 2), (2, 3, 1), (3, 4, 3), (4, 5, 9)];
         to_the_first(6, &mut chain);
         assert_eq!(chain, [(0, 1, 2), (1, 2, 2), (2, 3, 1), (3, 4, 3), (4, 5, 9)]);
+    }
+
+    #[test]
+    fn an_atom_with_hundreds_of_bonds_keeps_them() {
+        let star: Vec<(usize, usize, u8)> = (1..300).map(|k| (0, k, 3)).collect();
+        let mut bonds = star.clone();
+        to_the_first(300, &mut bonds);
+        assert_eq!(bonds, star);
     }
 
     #[test]
