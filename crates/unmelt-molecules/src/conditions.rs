@@ -57,13 +57,19 @@ pub(crate) fn check_limits(
             heavy = heavy.saturating_add(least.max(fixed));
         }
     }
+    if let Beginning::Fragments(fragments) = &request.beginning {
+        // Hydrogens may be given up where new atoms are bound; all other atoms stay.
+        let stays = |e: Element| e != Element::H && !ranges.contains_key(&e);
+        wanted = wanted.saturating_add(fragments.molecule().atoms().filter(|a| stays(a.element)).count());
+    }
     // Sizes of the training data are drawn, so no molecule has more heavy atoms than those.
     if let (Beginning::Noise, None, Some([_, most])) =
         (&request.beginning, request.atoms, model.heavy_atoms())
         && heavy > most
     {
         return refused(format!(
-            "{heavy} heavy atoms are wanted by what the molecules are to contain, but the model has seen {most} at most; say how many atoms there should be to go beyond"
+            "{heavy} heavy atoms are wanted by what the molecules are to contain, but the model has seen {most} at most; say how many \
+             atoms there should be to go beyond"
         ));
     }
     let largest = match &request.beginning {

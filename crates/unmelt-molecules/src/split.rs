@@ -88,7 +88,7 @@ mod tests {
     fn ring_with_chain(ring: usize, chain: usize) -> Molecule {
         let n = ring + chain;
         let atoms = (0..n).map(|k| Atom::new(Element::C, 0, nalgebra::Point3::new(k as f64, 0.0, 0.0)));
-        let closing = (ring > 2).then_some((0, ring - 1));
+        let closing = (ring > 2).then(|| (0, ring - 1));
         let bonds = (1..n).map(|k| (k - 1, k)).chain(closing);
         let single = |(begin, end)| Bond { begin, end, order: BondOrder::Single };
         Molecule::new(atoms, bonds.map(single)).expect("valid")

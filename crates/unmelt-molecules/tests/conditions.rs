@@ -39,7 +39,7 @@ fn conditions_that_no_molecule_can_meet_are_refused() {
         (Beginning::Noise, None, &["F>=1"], "does not know the element F; it knows H, C, N, O"),
         (Beginning::Noise, None, &["Cl"], "does not know the element Cl"),
         (Beginning::Noise, None, &["N>=2", "N<=1"], "at least 2 and at most 1 atoms of N"),
-        (Beginning::Noise, None, &["N>=30"], "30 atoms are wanted"),
+        (Beginning::Noise, None, &["N>=30"], "30 heavy atoms are wanted"),
         (Beginning::Noise, Some(9), &["N>=5", "O>=5"], "they have 9 atoms at most"),
         (formula("C7H10O2"), None, &["N>=1"], "the formula C7H10O2 has 0 atoms of N, but at least 1"),
         (formula("C7H10O2"), None, &["O<=1"], "has 2 atoms of O, but at most 1"),
