@@ -1,6 +1,6 @@
 //! What every reader and writer of files shares: bounds, packed input, foreign decoders, output that is whole or not there.
 //!
-//! No reader trusts the word of a file. A size from a header is checked against [`limits`] before memory is taken, packed
+//! No reader trusts the word of a file. A size from a header is checked against [`limits()`] before memory is taken, packed
 //! input is read through readers that end at a bound, and decoders of other projects run [`contained`].
 
 mod aside;
