@@ -205,7 +205,7 @@ def test_mistakes_are_named() -> None:
         (lambda: sample(lambda x, t: x * np.nan, **common), unmelt.NumericalError, "not finite at step 1"),
         (lambda: sample(failing, **common), RuntimeError, "the network's own error"),
         (lambda: COSINE.alpha(2.0), ValueError, "t must lie between 0 and 1"),
-        (lambda: Schedule.cosine(-1.0), ValueError, "offset must be at least 0"),
+        (lambda: Schedule.cosine(-1.0), ValueError, "offset must be from 0 to 1"),
         (lambda: Schedule.from_json("{}"), ValueError, "no schedule"),
     ]
     for case, kind, words in cases:

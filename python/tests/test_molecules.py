@@ -198,7 +198,7 @@ def test_novel_molecules_are_those_not_trained_on(molecules: unmelt.molecules.Mo
         ({"grid": "magic"}, ValueError, 'grid: "magic" is no grid'),
         ({"formula": "C7!"}, ValueError, "formula: .*no formula"),
         ({"properties": {"charm": 1.0}}, ValueError, "knows no property \"charm\""),
-        ({"properties": {"dipole": float("nan")}}, ValueError, "finite"),
+        ({"properties": {"dipole": float("nan")}}, ValueError, "must be a number within reach"),
         ({"filters": "valid"}, TypeError, "filters must be a list"),
         ({"filters": ["pretty"]}, ValueError, "\"pretty\" is no filter"),
         ({"contains": ["Q>=1"]}, ValueError, "contains: "),
@@ -286,7 +286,7 @@ def test_training_validates_on_molecules_held_out(molecules: unmelt.molecules.Mo
     assert events == ["started", *["progress"] * 3, "saved", "validated"]
     assert run.validation[-1]["step"] == 6 and run.validation[-1]["loss"] > 0
     assert len(unmelt.molecules.Model(run.folder).generate(2, steps=3, progress=False)) == 2
-    for wrong, words in [({"stpes": 1}, "unknown field"), ({"batch": 0}, "at least one"), ({"validation": {"share": 2}}, "share")]:
+    for wrong, words in [({"stpes": 1}, "unknown field"), ({"batch": 0}, "batch must be at least 1"), ({"validation": {"share": 2}}, "share")]:
         with pytest.raises(ValueError, match=words):
             unmelt.molecules.train(molecules, folder / "wrong", settings=wrong, steps=1, progress=False)
     with pytest.raises(ValueError, match="steps must be at least 1"):

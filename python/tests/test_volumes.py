@@ -181,7 +181,7 @@ def test_wrong_arguments_are_named(scan: unmelt.Volume, folder: Path) -> None:
         (lambda: volumes.inpaint(scan, np.zeros((2, 2, 2)), progress=False), ValueError, "mask must be of shape"),
         (lambda: volumes.inpaint(scan, np.zeros(scan.shape), progress=False), ValueError, "the mask is empty"),
         (lambda: volumes.outpaint(scan, {"up": 3}), ValueError, "no side"),
-        (lambda: volumes.outpaint(scan, {"top": -3}, progress=False), ValueError, "extend"),
+        (lambda: volumes.outpaint(scan, {"top": -3}, progress=False), ValueError, "the field of view grows by"),
         (lambda: volumes.generate((0, 1, 1)), ValueError, "shape must be at least 1"),
         (lambda: volumes.generate((4, 4)), ValueError, "shape must be three"),
         (lambda: volumes.read(folder / "nowhere.nii"), FileNotFoundError, "nowhere.nii"),

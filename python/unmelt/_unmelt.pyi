@@ -34,6 +34,7 @@ __all__ = [
     "volume_models",
     "devices",
     "__version__",
+    "set_limit",
 ]
 
 __version__: str
