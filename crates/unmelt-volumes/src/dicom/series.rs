@@ -169,26 +169,11 @@ fn same_samples(path: &Path, frame: &Frame) -> bool {
 fn merge_single_slices(groups: Vec<Group>) -> Vec<Group> {
     let (single, mut rest): (Vec<Group>, Vec<Group>) =
         groups.into_iter().partition(|g| g.frames.len() == 1 && !g.kind.number.is_empty());
-    let mut merged: Vec<Group> = Vec::new();
-    let mut places: BTreeMap<Kind, Vec<usize>> = BTreeMap::new();
-    for mut group in single {
-        let known = places.entry(Kind { uid: String::new(), ..group.kind.clone() }).or_default();
-        let fits = |g: &&usize| match (merged[**g].frames.first(), group.frames.first()) {
-            (Some(a), Some(b)) => alike(a, b) && a.size == b.size && a.kind.uid != b.kind.uid,
-            _ => false,
-        };
-        match known.iter().find(fits) {
-            Some(g) => {
-                merged[*g].frames.append(&mut group.frames);
-                merged[*g].warnings.append(&mut group.warnings);
-                merged[*g].faults.append(&mut group.faults);
-            }
-            None => {
-                known.push(merged.len());
-                merged.push(group);
-            }
-        }
-    }
+    let without_uid = |kind: &Kind| Kind { uid: String::new(), ..kind.clone() };
+    let mut merged = merge(single, without_uid, |known, group| match (known.first(), group.first()) {
+        (Some(a), Some(b)) => alike(a, b) && a.size == b.size && a.kind.uid != b.kind.uid,
+        _ => false,
+    });
     for group in &mut merged {
         if group.frames.len() > 1 {
             group.warnings.push(format!(
@@ -211,16 +196,24 @@ fn merge_shades(groups: Vec<Group>) -> Vec<Group> {
             image.split('\\').map(str::trim).filter(|v| !SHADES.contains(v) && !v.starts_with("CT_"));
         values.collect::<Vec<_>>().join("\\")
     };
+    let plain_kind = |kind: &Kind| Kind { image: plain(&kind.image), ..kind.clone() };
+    merge(groups, plain_kind, |known, group| match (known.first(), group.first()) {
+        (Some(a), Some(b)) => alike(a, b) && apart(known, group),
+        _ => false,
+    })
+}
+
+/// Adds each group to the first one before it that has the same kind by `kind_of` and whose frames fit its own.
+fn merge(
+    groups: Vec<Group>,
+    kind_of: impl Fn(&Kind) -> Kind,
+    fit: impl Fn(&[Frame], &[Frame]) -> bool,
+) -> Vec<Group> {
     let mut merged: Vec<Group> = Vec::new();
     let mut places: BTreeMap<Kind, Vec<usize>> = BTreeMap::new();
     for mut group in groups {
-        let kind = Kind { image: plain(&group.kind.image), ..group.kind.clone() };
-        let known = places.entry(kind).or_default();
-        let fits = |g: &&usize| match (merged[**g].frames.first(), group.frames.first()) {
-            (Some(a), Some(b)) => alike(a, b) && apart(&merged[**g].frames, &group.frames),
-            _ => false,
-        };
-        match known.iter().find(fits) {
+        let known = places.entry(kind_of(&group.kind)).or_default();
+        match known.iter().find(|g| fit(&merged[**g].frames, &group.frames)) {
             Some(g) => {
                 merged[*g].frames.append(&mut group.frames);
                 merged[*g].warnings.append(&mut group.warnings);
