@@ -88,7 +88,9 @@ impl Provenance {
         let part = Field::new("provenance");
         part.whole("samples_seen", self.samples_seen, 0..=MOST_SEEN)?;
         part.whole("steps", self.steps, 0..=MOST_SEEN)?;
-        part.number("minutes", self.minutes, 0.0..=1e12)
+        part.number("minutes", self.minutes, 0.0..=1e12)?;
+        let measured = part.field("measured");
+        self.measured.iter().try_for_each(|(name, value)| measured.number(name, *value, -1e15..=1e15))
     }
 }
 

@@ -19,6 +19,9 @@ const MOST_CHARGE: i8 = 15;
 /// Å that positions may be divided by.
 const SCALES: std::ops::RangeInclusive<f64> = 0.01..=100.0;
 
+/// Molecules of one size that a training can have seen.
+const MOST_MOLECULES: u64 = 1_000_000_000_000_000;
+
 /// Names of the features of a graph denoiser, in order.
 const FEATURES: [&str; 4] = ["positions", "atoms", "charges", "bonds"];
 
@@ -115,7 +118,7 @@ impl Vocabulary {
         if self.sizes.is_empty() {
             return Err(part.field("sizes").fault("must name at least one number of atoms"));
         }
-        check_heavy(part, self.heavy_atoms)?;
+        check_heavy(part, self.heavy_atoms, &self.sizes)?;
         part.number("position_scale", self.position_scale, SCALES)
     }
 }
@@ -136,26 +139,33 @@ fn check_elements(part: &Field, elements: &[u8]) -> Result<()> {
 /// Checks molecules by number of atoms.
 fn check_sizes(part: &Field, sizes: &BTreeMap<usize, u64>) -> Result<()> {
     let most = limits().generated_atoms;
-    for &atoms in sizes.keys() {
+    for (&atoms, &count) in sizes {
         if atoms == 0 {
             return Err(part.fault("must not count molecules without atoms"));
         }
         within(most, "generated_atoms", atoms as u64, &part.name("the atoms of a molecule"))?;
+        part.whole(atoms, count, 0..=MOST_MOLECULES)?;
     }
-    let total = sizes.values().try_fold(0u64, |sum, count| sum.checked_add(*count));
-    match total {
-        Some(0) if !sizes.is_empty() => Err(part.fault("must count at least one molecule")),
-        Some(_) => Ok(()),
-        None => Err(part.fault("count more molecules than there can be")),
+    match sizes.values().all(|count| *count == 0) && !sizes.is_empty() {
+        true => Err(part.fault("must count at least one molecule")),
+        false => Ok(()),
     }
 }
 
-fn check_heavy(part: &Field, heavy: Option<[usize; 2]>) -> Result<()> {
-    match heavy {
-        Some([least, most]) if least > most => Err(part
-            .field("heavy_atoms")
-            .fault(format!("must be the fewest and the most, but they are {least} and {most}"))),
-        _ => Ok(()),
+/// Checks the fewest and the most heavy atoms of molecules of these sizes.
+fn check_heavy(part: &Field, heavy: Option<[usize; 2]>, sizes: &BTreeMap<usize, u64>) -> Result<()> {
+    let Some([least, most]) = heavy else { return Ok(()) };
+    let part = part.field("heavy_atoms");
+    if least > most {
+        return Err(part.fault(format!("must be the fewest and the most, but they are {least} and {most}")));
+    }
+    // A model without sizes says nothing of how large its molecules may be.
+    let largest = sizes.keys().last().map_or(limits().generated_atoms, |n| *n as u64);
+    match most as u64 > largest {
+        true => Err(part.fault(format!(
+            "must be at most {largest}, the atoms of the largest molecule, but they are {most}"
+        ))),
+        false => Ok(()),
     }
 }
 
@@ -251,7 +261,7 @@ impl EdmModel {
     pub(crate) fn check(&self, part: &Field) -> Result<()> {
         check_elements(&part.field("elements"), &self.elements)?;
         check_sizes(&part.field("sizes"), &self.sizes)?;
-        check_heavy(part, self.heavy_atoms)?;
+        check_heavy(part, self.heavy_atoms, &self.sizes)?;
         for (k, scale) in self.scales.into_iter().enumerate() {
             part.number(format!("scales.{k}"), scale, SCALES)?;
         }

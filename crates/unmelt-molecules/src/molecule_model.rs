@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use unmelt_diffusion::checkpoint::{Card, ModelFiles};
+use unmelt_diffusion::checkpoint::{CARD_FILE, Card, ModelFiles};
 use unmelt_diffusion::{FeatureSpec, Layout, State};
 
 use crate::edm::EdmModel;
@@ -50,7 +50,14 @@ fn parsed<M: DeserializeOwned>(value: serde_json::Value) -> std::result::Result<
 impl MoleculeModel {
     /// The card of a model's files, with every number checked.
     pub fn card(files: &ModelFiles) -> Result<Card<Self>> {
-        Ok(files.checked_card(Self::check_card)?)
+        let card: Card<Self> = files.checked_card(Self::check_card)?;
+        let (stated, found) = (card.weights.parameters, card.model.layout().len() as u64);
+        if stated == found {
+            return Ok(card);
+        }
+        let fault = format!("weights.parameters is {stated}, but the network has {found} parameters");
+        let path = files.origin.join(CARD_FILE);
+        Err(unmelt_diffusion::Error::Format { kind: "model card", path, fault }.into())
     }
 
     /// Names and shapes of the network's parameters.

@@ -33,7 +33,8 @@ fn changes(card: &Value) -> Vec<Change> {
     visit("", card, &mut |place, value| match value {
         Value::Number(_) => {
             let integers = [0, -1, 1_000_000_000_000_000_000i64].map(|n| json!(n));
-            for to in integers.into_iter().chain([json!(1e18), json!(u64::MAX), json!(NAN)]) {
+            let others = [json!(1e18), json!(1e-300), json!(1e300), json!(u64::MAX), json!(NAN)];
+            for to in integers.into_iter().chain(others) {
                 add(place, to);
             }
         }
@@ -183,6 +184,27 @@ fn sentences_name_the_field_and_what_it_must_be() {
         ),
         ("/model/properties/0/deviation", json!(0), "model.properties.0.deviation must be from"),
         ("/model/loss/weighting/max", json!(0.01), "model.loss.weighting.max must be"),
+        (
+            "/model/vocabulary/heavy_atoms/1",
+            json!(30),
+            "model.vocabulary.heavy_atoms must be at most 29, the atoms of the largest molecule, but they are 30",
+        ),
+        (
+            "/model/vocabulary/heavy_atoms/0",
+            json!(10),
+            "model.vocabulary.heavy_atoms must be the fewest and the most",
+        ),
+        ("/model/vocabulary/heavy_atoms", json!(1e-300), "vocabulary.heavy_atoms: invalid type"),
+        (
+            "/provenance/measured/posebusters_pass_of_300",
+            json!(1e300),
+            "provenance.measured.posebusters_pass_of_300 must be from",
+        ),
+        (
+            "/model/vocabulary/sizes/3",
+            json!(u64::MAX / 2),
+            "model.vocabulary.sizes.3 must be from 0 to 1000000000000000, but it is",
+        ),
         ("/name", json!("a\n$$$$\nb"), "name must be some letters on one line, at most 200 bytes"),
         (
             "/model/properties/1/source/name",

@@ -7,7 +7,7 @@ mod guided;
 use std::collections::BTreeSet;
 
 use burn::tensor::Device;
-use unmelt_diffusion::checkpoint::{CARD_FILE, Card, ModelFiles, WEIGHTS_FILE};
+use unmelt_diffusion::checkpoint::{Card, ModelFiles, WEIGHTS_FILE};
 use unmelt_diffusion::{Question, State};
 
 pub use edm::EdmPredictor;
@@ -36,12 +36,6 @@ pub fn load(card: &Card<MoleculeModel>, files: &ModelFiles, device: &Device) -> 
     let (path, layout) = (files.origin.join(WEIGHTS_FILE), card.model.layout());
     let fault =
         |fault: String| unmelt_diffusion::Error::Format { kind: "weights file", path: path.clone(), fault };
-    if card.weights.parameters != layout.len() as u64 {
-        let (stated, found) = (card.weights.parameters, layout.len());
-        let fault = format!("weights.parameters is {stated}, but the network has {found} parameters");
-        let path = files.origin.join(CARD_FILE);
-        return Err(unmelt_diffusion::Error::Format { kind: "model card", path, fault }.into());
-    }
     let weights = files.weights(card, device)?;
     let wanted: BTreeSet<&str> = layout.entries().iter().map(|e| e.name.as_str()).collect();
     if let Some(name) = weights.names().find(|name| !wanted.contains(name)) {
