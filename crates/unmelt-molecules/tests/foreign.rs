@@ -184,6 +184,20 @@ fn version_3000_is_read_with_its_continuations_and_foreign_blocks() {
     assert_eq!(marks(&molecule), [(1, 0, 0), (-1, 1, 0), (0, 0, 2)]);
     assert_eq!(orders(&molecule), [BondOrder::Dative, BondOrder::Zero]);
     assert_eq!(molecule.fields.len(), 1);
+    // As RDKit: the words around the structure in any case, those of the blocks within it in capitals.
+    for (from, to) in [
+        ("BEGIN CTAB", "begin ctab"),
+        ("END CTAB", "End Ctab"),
+        ("CTAB", "Ctab"),
+        ("COUNTS", "counts"),
+        ("CHG", "chg"),
+    ] {
+        assert!(text.contains(from) || from == "CHG", "{from}");
+        assert_eq!(sdf(&one(&text.replace(from, to))), sdf(&molecule), "{to}");
+    }
+    for (from, to) in [("BEGIN ATOM", "begin atom"), ("END BOND", "end bond")] {
+        assert!(!read_sdf(&text.replace(from, to)).faults.is_empty(), "{to}");
+    }
     let argon = "\n  -INDIGO-08292417452D\n\n  0  0  0  0  0  0  0  0  0  0  0 V3000\nM  V30 BEGIN CTAB\nM  V30 COUNTS 1 0 0 0 0\n\
                  M  V30 BEGIN ATOM\nM  V30 1 Ar 9.35 -4.8 0.0 0\nM  V30 END ATOM\nM  V30 BEGIN BOND\nM  V30 END BOND\nM  V30 END CTAB\nM  END\n";
     assert_eq!(one(argon).formula(), "Ar");
@@ -217,7 +231,10 @@ fn attachment_points_are_for_fragments_alone() {
     for symbol in ["R#", "R1", "R", "*", "Du"] {
         let text = record("core", &atoms(symbol), &bonds, "M  RGP  1   2   1\n");
         let said = fault(&read_sdf(&text));
-        assert!(said.contains("--attach") && said.contains(&format!("atom 2 is {symbol}")), "{said}");
+        assert!(
+            said.contains("name its attachment atoms") && said.contains(&format!("atom 2 is {symbol}")),
+            "{said}"
+        );
         std::fs::write(&path, &text).expect("written");
         let reading = read_prepared(&path, Preparation::Fragments).expect("read");
         let fragments = Fragments::new(&reading.molecules, None).expect("attached");
@@ -230,7 +247,7 @@ fn attachment_points_are_for_fragments_alone() {
         assert!(fault(&read_sdf(&record("q", &atoms(symbol), &bonds, ""))).contains("query"));
     }
     let said = fault(&read_sdf(&record("two", &atoms("R#"), &[[1, 2, 1], [2, 3, 1]], "")));
-    assert!(said.contains("--attach") || said.contains("must have one"), "{said}");
+    assert!(said.contains("attachment") || said.contains("must have one"), "{said}");
 }
 
 #[test]
@@ -453,4 +470,28 @@ fn broken_tables_are_sentences() {
         std::fs::write(&path, &whole[..length]).expect("written");
         read_molecules(&path).expect_err("cut off");
     }
+}
+
+#[test]
+fn what_a_format_says_of_charges_is_said_of_that_format() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let notes = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("room");
+        read_prepared(&path, Preparation::Variation).expect("readable").notes.join("; ")
+    };
+    let xyz = notes("a.xyz", "2\n\nO 0 0 0\nH 0 0 0.97\n");
+    assert!(xyz.contains("XYZ holds no formal charges: one molecule"), "{xyz}");
+    let atom = |symbol: &str, z: f64| {
+        format!("    0.0000    0.0000{z:10.4} {symbol}   0  0  0  0  0  0  0  0  0  0  0  0\n")
+    };
+    let (oxygen, hydrogen) = (atom("O", 0.0), atom("H", 0.97));
+    let sdf = format!(
+        "a\n  x         3D\n\n  2  0  0  0  0  0  0  0  0  0999 V2000\n{oxygen}{hydrogen}M  END\n$$$$\n"
+    );
+    let sdf = notes("a.sdf", &sdf);
+    assert!(
+        sdf.contains("distances say nothing of formal charges: one molecule") && !sdf.contains("XYZ"),
+        "{sdf}"
+    );
 }

@@ -39,6 +39,8 @@ pub(super) struct Done {
     bonds: usize,
     /// Molecules without a total charge whose valences stay open.
     uncharged: usize,
+    /// Those of them that are from XYZ, where a comment can say the total charge.
+    uncharged_xyz: usize,
 }
 
 impl Done {
@@ -46,6 +48,7 @@ impl Done {
         self.hydrogens += other.hydrogens;
         self.bonds += other.bonds;
         self.uncharged += other.uncharged;
+        self.uncharged_xyz += other.uncharged_xyz;
     }
 
     fn notes(&self) -> Vec<String> {
@@ -60,11 +63,19 @@ impl Done {
         if self.bonds > 0 {
             notes.push(format!("the bonds of {} are from distances: the file has none", records(self.bonds)));
         }
-        if self.uncharged > 0 {
+        if self.uncharged_xyz > 0 {
             notes.push(format!(
                 "XYZ holds no formal charges: {} with an open valence may be an ion or a radical; charge=… in the comment \
                  says the total charge",
-                records(self.uncharged)
+                records(self.uncharged_xyz)
+            ));
+        }
+        let others = self.uncharged.saturating_sub(self.uncharged_xyz);
+        if others > 0 {
+            notes.push(format!(
+                "distances say nothing of formal charges: {} without bonds in the file and with an open valence may be an ion or a \
+                 radical",
+                records(others)
             ));
         }
         notes
@@ -295,15 +306,19 @@ fn read_text(
         }
         known => known,
     };
-    Ok(match format {
-        Format::Sdf => sdf::read(&text, preparation),
-        _ if is_qm9(&text) => {
+    if format == Format::Sdf {
+        return Ok(sdf::read(&text, preparation));
+    }
+    let mut reading = match () {
+        () if is_qm9(&text) => {
             let mut reading = Reading::default();
             reading.add(1, "frame", preparation, read_qm9_xyz(&text));
             reading
         }
-        _ => xyz::read(&text, preparation),
-    })
+        () => xyz::read(&text, preparation),
+    };
+    reading.done.uncharged_xyz = reading.done.uncharged;
+    Ok(reading)
 }
 
 /// Whether a text is XYZ (a number of atoms, a comment, an atom) or SDF (a version in one of the first lines).

@@ -88,7 +88,7 @@ pub(crate) fn refuse_attachments(mut molecule: Molecule) -> Result<Molecule, Str
     if let Some(point) = molecule.attachments.iter().find(|a| a.label != MARK) {
         return Err(format!(
             "atom {} is {}, an attachment point and no element: use the record as a scaffold or as a fragment to link, or \
-             put an atom there (where a scaffold has one, --attach names the atoms to grow from)",
+             put an atom there (where a scaffold has one, name its attachment atoms)",
             point.place, point.label
         ));
     }

@@ -13,6 +13,10 @@ use crate::BondOrder;
 /// What begins each line.
 const PREFIX: &str = "M  V30 ";
 
+/// The block that holds a structure. Programs differ in the case of its name and of the words around it; those of the blocks within
+/// are capitals, as RDKit wants them.
+const STRUCTURE: &str = "CTAB";
+
 /// Reads what follows a counts line; also says where the data fields begin.
 pub(super) fn read(lines: &[&str]) -> Result<(Draft, usize), String> {
     let mut reader = Reader::default();
@@ -66,7 +70,7 @@ impl Reader {
     fn line(&mut self, line: &str) -> Result<(), String> {
         let words = words(line);
         match words.first().copied() {
-            Some("BEGIN") => {
+            Some(word) if opens(word, "BEGIN", &words) => {
                 within(
                     limits().depth,
                     "depth",
@@ -74,15 +78,19 @@ impl Reader {
                     "the record's nesting of blocks",
                 )
                 .map_err(|e| e.to_string())?;
-                self.blocks.push(words.get(1).copied().unwrap_or_default().into());
+                let name = words.get(1).copied().unwrap_or_default();
+                let is_structure = name.eq_ignore_ascii_case(STRUCTURE);
+                self.blocks.push(if is_structure { STRUCTURE } else { name }.into());
             }
-            Some("END") => drop(self.blocks.pop()),
+            Some(word) if opens(word, "END", &words) => drop(self.blocks.pop()),
             // Blocks of R groups and templates have structures of their own, which are not the record's.
             _ => match self.blocks.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-                ["CTAB"] if words.first() == Some(&"COUNTS") => self.counts(&words)?,
-                ["CTAB", "ATOM"] => self.atom(line, &words)?,
-                ["CTAB", "BOND"] => self.bond(line, &words)?,
-                ["CTAB", "SGROUP"] => self.group(&words),
+                [STRUCTURE] if words.first().is_some_and(|w| w.eq_ignore_ascii_case("COUNTS")) => {
+                    self.counts(&words)?;
+                }
+                [STRUCTURE, "ATOM"] => self.atom(line, &words)?,
+                [STRUCTURE, "BOND"] => self.bond(line, &words)?,
+                [STRUCTURE, "SGROUP"] => self.group(&words),
                 _ => {}
             },
         }
@@ -160,6 +168,12 @@ impl Reader {
             self.draft.bonds[*k].order = BondOrder::Zero;
         }
     }
+}
+
+/// Whether a word opens or closes a block: in capitals, or in any case where the block is that of the structure.
+fn opens(word: &str, wanted: &str, words: &[&str]) -> bool {
+    let is_structure = words.get(1).is_some_and(|name| name.eq_ignore_ascii_case(STRUCTURE));
+    word == wanted || is_structure && word.eq_ignore_ascii_case(wanted)
 }
 
 /// The words of a line; what stands in brackets or quotation marks belongs together.
