@@ -74,8 +74,11 @@ impl From<unmelt_diffusion::Error> for Failure {
             E::Exists { .. } => {
                 Self::usage(error.to_string()).hint("give another name, or add --overwrite to replace it")
             }
-            E::HoldsRun { .. } => {
+            E::HoldsRun { checkpoint: true, .. } => {
                 Self::usage(error.to_string()).hint("--resume goes on with it, --overwrite begins anew")
+            }
+            E::HoldsRun { checkpoint: false, .. } => {
+                Self::usage(error.to_string()).hint("give another --output, or add --overwrite")
             }
             E::Taken { .. } => Self::failed(error.to_string()),
             E::Stopped => Self::stopped(),

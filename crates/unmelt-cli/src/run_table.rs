@@ -82,7 +82,11 @@ impl RunTable {
                     Target::Aside(AsideFile::create(&self.path).map_err(std::io::Error::other)?)
                 }
                 Begin::Afresh | Begin::Resume => {
-                    let file = OpenOptions::new().create(true).append(true).open(&self.path)?;
+                    if !self.path.exists() {
+                        // Written aside, it gets the permissions that the folder's files have.
+                        write_whole(&self.path, b"").map_err(std::io::Error::other)?;
+                    }
+                    let file = OpenOptions::new().append(true).open(&self.path)?;
                     let length = file.metadata()?.len();
                     Target::Table(file, length)
                 }

@@ -41,6 +41,16 @@ impl RunOptions {
         self.config.as_deref().map_or_else(|| Ok(C::default()), read_config)
     }
 
+    /// What is wrong with a run; what is wrong with its settings is told with the name of their file.
+    pub fn about(&self, error: unmelt_diffusion::Error) -> Failure {
+        match (&self.config, error) {
+            (Some(path), unmelt_diffusion::Error::Settings(fault)) => {
+                Failure::usage(format!("{}: {fault}", path.display()))
+            }
+            (_, other) => other.into(),
+        }
+    }
+
     /// How the run begins; a folder where it cannot is refused at once.
     pub fn begin(&self) -> Result<Begin, Failure> {
         let begin = Begin::of(self.resume, self.overwrite)?;

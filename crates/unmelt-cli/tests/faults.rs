@@ -500,3 +500,39 @@ fn results_take_the_umask_and_are_never_more_readable_than_a_scan() {
     convert("022", "--overwrite");
     assert_eq!(mode("out.nii.gz"), 0o600);
 }
+
+#[test]
+fn a_model_is_never_more_readable_than_what_it_learned_from() {
+    use std::os::unix::fs::PermissionsExt;
+    let f = folder();
+    train_config(f.path(), 2);
+    std::fs::copy(MOLECULES, f.path().join("own.sdf")).expect("room");
+    let set = |mode| {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(f.path().join("own.sdf"), permissions).expect("allowed");
+    };
+    let modes = |run: &str| -> Vec<u32> {
+        let mode = |name: String| {
+            let path = f.path().join(run).join(name);
+            std::fs::metadata(path).expect("there").permissions().mode() & 0o777
+        };
+        names(&f.path().join(run)).into_iter().map(mode).collect()
+    };
+    let train = |run: &str, more: &[&str]| {
+        let train = ["molecules", "train", "--data", "own.sdf", "--config", "c.toml", "--output", run];
+        succeeds(&[&train[..], more].concat(), f.path());
+    };
+    set(0o600);
+    train("private", &[]);
+    let expected = names(&f.path().join("private"));
+    assert!(
+        expected.contains(&"losses.csv".into()) && expected.contains(&"training_keys.bin".into()),
+        "{expected:?}"
+    );
+    assert_eq!(modes("private"), vec![0o600; expected.len()], "{expected:?}");
+    set(0o640);
+    train("shared", &[]);
+    assert!(modes("shared").iter().all(|mode| mode & 0o007 == 0));
+    train("private", &["--overwrite"]);
+    assert!(modes("private").iter().all(|mode| mode & 0o007 == 0));
+}

@@ -43,11 +43,13 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// A folder with a run that a new one would replace.
-    #[error("{path} holds a run already: resume it, overwrite it, or name another folder", path = path.display())]
+    /// A folder with a run, or with the model of one, that a new run would replace.
+    #[error("{path} holds {}", held(*checkpoint), path = path.display())]
     HoldsRun {
         /// The folder.
         path: PathBuf,
+        /// Whether it holds a checkpoint, so that the run could go on.
+        checkpoint: bool,
     },
     /// A result whose name somebody else took while it was made.
     #[error("{path} was made by another program meanwhile; this result is in {beside}", path = path.display(), beside = beside.display())]
@@ -69,7 +71,7 @@ pub enum Error {
     },
     /// Input that asks for more than a limit.
     #[error(
-        "{subject}: {found} is above the limit of {limit} for {name}; raise the limit {name} if the file is to be trusted"
+        "{subject}: {found} is above the limit of {limit} for {name}; raise the limit {name} if so much is meant"
     )]
     Limit {
         /// The file or header that asks.
@@ -81,6 +83,9 @@ pub enum Error {
         /// What was asked for.
         found: u64,
     },
+    /// A setting of a training outside of its domain: a sentence that begins with its key.
+    #[error("{0}")]
+    Settings(String),
     /// Input that a decoder could make nothing of.
     #[error("{what} is broken: {fault}")]
     Broken {
@@ -123,10 +128,25 @@ pub enum Error {
     Stopped,
 }
 
+/// What a folder holds that a new run would replace, and what can be done.
+fn held(checkpoint: bool) -> &'static str {
+    match checkpoint {
+        true => "a run already: resume it, overwrite it, or name another folder",
+        false => {
+            "a model, but no checkpoint that a run could go on from: name another folder, or overwrite it"
+        }
+    }
+}
+
 impl Error {
     /// A setting outside its domain.
     pub fn setting(what: &'static str, want: &'static str, got: impl std::fmt::Display) -> Self {
         Self::Setting { what, want, got: got.to_string() }
+    }
+
+    /// An error of the settings of a training, whose sentence names the key.
+    pub fn settings(fault: impl std::fmt::Display) -> Self {
+        Self::Settings(fault.to_string())
     }
 
     /// A file operation that failed, for `map_err`.

@@ -255,8 +255,8 @@ fn a_folder_with_a_run_is_not_begun_in_unasked() {
     assert!(!folder.path().join("new").exists());
     let file = folder.path().join("training.safetensors");
     assert!(check_folder(&file, Begin::Overwrite).expect_err("a file").to_string().contains("is a file"));
-    let claims = open_folder(folder.path()).expect("free");
-    let busy = open_folder(folder.path()).expect_err("claimed").to_string();
+    let claims = open_folder(folder.path(), &[]).expect("free");
+    let busy = open_folder(folder.path(), &[]).expect_err("claimed").to_string();
     assert!(cfg!(not(unix)) || busy.contains("another process"), "{busy}");
     drop(claims);
 }

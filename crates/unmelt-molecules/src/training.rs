@@ -90,8 +90,12 @@ pub struct TrainingSummary {
 }
 
 impl TrainingConfig {
-    /// Checks every number of the settings for molecules; an error names the key. [`TrainConfig`] checks its own.
+    /// Checks every number of the settings; an error names the key, "training.learning_rate.peak".
     pub fn check(&self) -> Result<()> {
+        Ok(self.check_numbers().map_err(unmelt_diffusion::Error::settings)?)
+    }
+
+    fn check_numbers(&self) -> unmelt_diffusion::Result<()> {
         check_name(&self.name)?;
         let all = Field::new("");
         all.limited("batch", self.batch as u64, ("batch", limits().batch))?;
@@ -113,7 +117,8 @@ impl TrainingConfig {
             check_schedule(&all.field("schedules").field(name), schedule)?;
         }
         self.loss.check(&all.field("loss"))?;
-        self.validation.check(&all.field("validation"))
+        self.validation.check(&all.field("validation"))?;
+        all.field("training").inside(self.training.check())
     }
 }
 
@@ -121,7 +126,6 @@ impl TrainingRun {
     /// Trains; the folder holds a usable model and a checkpoint at any time after the first save.
     pub fn run(&self, device: &Device, watcher: &mut dyn Watcher) -> Result<TrainingSummary> {
         self.config.check()?;
-        self.config.training.check()?;
         check_folder(&self.output, self.begin)?;
         distinct(&[&self.data], &[&self.output])?;
         let mut reading = read_prepared(&self.data, Preparation::Training)?;
@@ -150,7 +154,7 @@ impl TrainingRun {
             Begin::Afresh | Begin::Overwrite => Trainer::new(&objective, config.training.clone(), device),
         };
         // Everything is known to be sound; the first byte is written from here on.
-        let _claims = open_folder(&self.output)?;
+        let _claims = open_folder(&self.output, &[&self.data])?;
         let mut keys = Some(keys);
         let write = |t: &Trainer<GraphObjective>| {
             self.write(&model, t, molecules)?;
@@ -223,7 +227,7 @@ mod tests {
     fn settings_outside_of_their_domains_are_named() {
         TrainingConfig::default().check().expect("the defaults");
         type Change = fn(&mut TrainingConfig);
-        let cases: [(&str, Change); 17] = [
+        let cases: [(&str, Change); 21] = [
             ("name", |c| c.name = "two\nlines".into()),
             ("batch", |c| c.batch = 0),
             ("batch", |c| c.batch = usize::MAX / 2),
@@ -243,6 +247,10 @@ mod tests {
             ("validation.share", |c| c.validation.share = f64::NAN),
             ("validation.molecules", |c| c.validation.molecules = 1 << 60),
             ("validation.steps", |c| c.validation.steps = 0),
+            ("training.steps must be", |c| c.training.steps = 0),
+            ("training.checkpoint_minutes must be", |c| c.training.checkpoint_minutes = f64::NAN),
+            ("training.learning_rate.peak must be", |c| c.training.learning_rate.peak = 0.0),
+            ("training.optimizer.beta_1 must be", |c| c.training.optimizer.beta_1 = 1.0),
         ];
         for (key, change) in cases {
             let mut config = TrainingConfig::default();

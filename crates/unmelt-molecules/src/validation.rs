@@ -40,13 +40,13 @@ impl Default for ValidationConfig {
 
 impl ValidationConfig {
     /// Checks every number; `part` is where the settings stand.
-    pub(crate) fn check(&self, part: &Field) -> Result<()> {
+    pub(crate) fn check(&self, part: &Field) -> unmelt_diffusion::Result<()> {
         if !(0.0..1.0).contains(&self.share) {
             let fault = format!("must be at least 0 and below 1, but it is {}", self.share);
-            return Err(part.field("share").fault(fault).into());
+            return Err(part.field("share").fault(fault));
         }
         within(limits().batch, "batch", self.molecules, &part.name("molecules"))?;
-        Ok(part.limited("steps", self.steps as u64, ("steps", limits().steps))?)
+        part.limited("steps", self.steps as u64, ("steps", limits().steps))
     }
 }
 

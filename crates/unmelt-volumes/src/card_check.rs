@@ -18,7 +18,17 @@ const MOST_PATCH: usize = 128;
 const MOST_LEVELS: usize = 6;
 
 fn fault(text: String) -> Error {
-    Error::Request(format!("the model's card describes no prior of 3D patches: {text}"))
+    Error::Request(text)
+}
+
+/// An error of a card's number, said as one of the card.
+fn of_card(error: Error) -> Error {
+    match error {
+        Error::Request(text) => {
+            Error::Request(format!("the model's card describes no prior of 3D patches: {text}"))
+        }
+        other => other,
+    }
 }
 
 /// Whether a number lies within bounds, or the sentence that names it.
@@ -37,7 +47,7 @@ impl VolumeModel {
         if count == parameters {
             return Ok(());
         }
-        Err(fault(format!("its network has {count} parameters, the card says {parameters}")))
+        Err(of_card(fault(format!("its network has {count} parameters, the card says {parameters}"))))
     }
 
     /// Checks every number, so that none takes memory, time or a panic on its word.
@@ -45,6 +55,11 @@ impl VolumeModel {
     /// # Errors
     /// The first number that is out of its range, by name.
     pub fn check(&self) -> Result<()> {
+        self.check_numbers().map_err(of_card)
+    }
+
+    /// The same for a model that stands on no card yet.
+    pub(crate) fn check_numbers(&self) -> Result<()> {
         check_network(&self.network)?;
         between("sigma_data", self.sigma_data, [1e-3, 1e3])?;
         between("sigma_min", self.sigma_min, [1e-6, 0.3])?;
@@ -92,7 +107,7 @@ fn check_network(network: &UNetConfig) -> Result<()> {
     between("norm_eps", network.norm_eps, [1e-12, 1.0])?;
     let limits = limits();
     let largest = |list: &[usize]| list.iter().copied().max().unwrap_or(0) as u64;
-    let subject = "the network on the model's card";
+    let subject = "the model's network";
     within(limits.width, "width", largest(&network.channels), subject)?;
     within(limits.width, "width", network.norm_num_groups as u64, subject)?;
     within(limits.width, "width", largest(&network.num_head_channels), subject)?;

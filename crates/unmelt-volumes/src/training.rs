@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use unmelt_diffusion::checkpoint::{Card, ModelFiles, Precision};
+use unmelt_diffusion::checkpoint::{Card, ModelFiles, Precision, check_name};
+use unmelt_diffusion::domain::Field;
 use unmelt_diffusion::files::distinct;
+use unmelt_diffusion::files::limits::limits;
 use unmelt_diffusion::train::{
     Begin, LearningRate, TrainConfig, Trainer, Watcher, check_folder, open_folder,
 };
@@ -57,6 +59,48 @@ impl Default for TrainingConfig {
             },
         }
     }
+}
+
+impl TrainingConfig {
+    /// Checks every number of the settings; an error names the key, "training.learning_rate.peak". The patches are held against the
+    /// model that the run trains as well, which may be another than the settings name.
+    ///
+    /// # Errors
+    /// [`unmelt_diffusion::Error::Settings`]: the first number that is out of its range.
+    pub fn check(&self) -> Result<()> {
+        let all = Field::new("");
+        check_name(&self.name).map_err(of_settings)?;
+        all.field("training").inside(self.training.check()).map_err(of_settings)?;
+        let limits = limits();
+        if self.blocks.len() != self.channels.len() {
+            let fault = format!(
+                "must name as many levels as channels, {}, but they name {}",
+                self.channels.len(),
+                self.blocks.len()
+            );
+            return Err(of_settings(all.field("blocks").fault(fault)));
+        }
+        for (k, &channels) in self.channels.iter().enumerate() {
+            all.field("channels")
+                .limited(k, channels as u64, ("width", limits.width))
+                .map_err(of_settings)?;
+        }
+        for (k, &blocks) in self.blocks.iter().enumerate() {
+            all.field("blocks").limited(k, blocks as u64, ("layers", limits.layers)).map_err(of_settings)?;
+        }
+        self.model().map(drop)
+    }
+
+    /// The model that the settings describe, checked.
+    fn model(&self) -> Result<VolumeModel> {
+        let model = VolumeModel::new(self.channels.clone(), self.blocks.clone());
+        model.and_then(|m| m.check_numbers().map(|()| m)).map_err(of_settings)
+    }
+}
+
+/// An error about a number of the settings.
+fn of_settings(error: impl std::fmt::Display) -> Error {
+    unmelt_diffusion::Error::settings(error).into()
 }
 
 /// What a run begins with.
@@ -121,7 +165,7 @@ pub struct TrainingSummary {
 impl TrainingRun {
     /// Trains; the folder holds a usable model and a checkpoint at any time after the first save.
     pub fn run(&self, device: &Device, watcher: &mut dyn Watcher) -> Result<TrainingSummary> {
-        self.config.training.check()?;
+        self.config.check()?;
         let begin = Begin::of(matches!(self.start, Start::Checkpoint), self.overwrite)?;
         check_folder(&self.output, begin)?;
         let mut inputs: Vec<&Path> = self.volumes.iter().chain(&self.labels).map(|p| p.as_path()).collect();
@@ -132,11 +176,11 @@ impl TrainingRun {
         let card = self.card()?;
         let mut model = match &card {
             Some(card) => card.model.clone(),
-            None => VolumeModel::new(self.config.channels.clone(), self.config.blocks.clone())?,
+            None => self.config.model()?,
         };
         model.experts |= self.config.experts;
         model.check()?;
-        self.config.sampling.check(&model)?;
+        self.config.sampling.check(&model).map_err(of_settings)?;
         let mut warnings = Vec::new();
         let scans = self.read_all(&self.volumes, &mut warnings)?;
         let maps: Vec<LabelMap> =
@@ -168,7 +212,7 @@ impl TrainingRun {
         };
         let named = [&*self.config.name, &*self.config.description, &*self.config.data_source];
         // Everything is known to be sound; the first byte is written from here on.
-        let _claims = open_folder(&self.output)?;
+        let _claims = open_folder(&self.output, &inputs)?;
         let write =
             |t: &Trainer<PatchObjective>| t.write_model(&self.output, named, (&model, Precision::Byte));
         trainer.run(&self.output, self.limit, watcher, write, |_| Ok(Vec::new()))?;
@@ -224,4 +268,33 @@ pub fn nifti_files(path: &Path) -> Result<Vec<PathBuf>> {
         return Err(Error::format("folder of volumes", path, "it holds no NIfTI file"));
     }
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_outside_of_their_domains_are_named() {
+        TrainingConfig::default().check().expect("the defaults");
+        type Change = fn(&mut TrainingConfig);
+        let cases: [(&str, Change); 10] = [
+            ("name must be", |c| c.name = "two\nlines".into()),
+            ("training.steps must be", |c| c.training.steps = 0),
+            ("training.learning_rate.peak must be", |c| c.training.learning_rate.peak = f64::NAN),
+            ("channels.1: ", |c| c.channels[1] = 1 << 60),
+            ("channels.0 must be at least 1", |c| c.channels[0] = 0),
+            ("blocks.1: ", |c| c.blocks[1] = usize::MAX),
+            ("blocks must name as many levels as channels, 2, but they name 1", |c| c.blocks = vec![1]),
+            ("the U-Net's channels", |c| c.channels = vec![3, 5]),
+            ("the U-Net's channels, levels", |c| (c.channels, c.blocks) = (vec![], vec![])),
+            ("channels has 9 levels", |c| (c.channels, c.blocks) = (vec![32; 9], vec![1; 9])),
+        ];
+        for (begin, change) in cases {
+            let mut config = TrainingConfig::default();
+            change(&mut config);
+            let sentence = config.check().expect_err(begin).to_string();
+            assert!(sentence.starts_with(begin), "{begin}: {sentence}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! `unmelt molecules train`.
 
-use unmelt_molecules::{TrainingConfig, TrainingRun};
+use unmelt_molecules::{Error, TrainingConfig, TrainingRun};
 
 use super::args::Train;
 use super::evaluate::report_faults;
@@ -12,12 +12,17 @@ use crate::training::report;
 pub fn run(args: Train) -> Result<(), Failure> {
     let options = args.run;
     let config: TrainingConfig = options.settings()?;
+    let about = |error| match error {
+        Error::Core(core) => options.about(core),
+        other => other.into(),
+    };
     let limit = options.limit()?;
+    config.check().map_err(about)?;
     let begin = options.begin()?;
     let device = options.device.open()?;
-    let run = TrainingRun { data: args.data, output: options.output, config, begin, limit };
+    let run = TrainingRun { data: args.data, output: options.output.clone(), config, begin, limit };
     let mut display = Display::new(&run.output, begin, "molecules");
-    let summary = run.run(&device, &mut display)?;
+    let summary = run.run(&device, &mut display).map_err(about)?;
     display.finish();
     report_faults(&summary.faults);
     let learned_from = match summary.molecules {

@@ -1,6 +1,6 @@
 //! `unmelt volumes train`.
 
-use unmelt_volumes::{Start, TrainingConfig, TrainingRun};
+use unmelt_volumes::{Error, Start, TrainingConfig, TrainingRun};
 
 use super::args::Train;
 use crate::failure::Failure;
@@ -11,7 +11,12 @@ use crate::training::report;
 pub fn run(args: Train) -> Result<(), Failure> {
     let options = args.run;
     let config: TrainingConfig = options.settings()?;
+    let about = |error| match error {
+        Error::Core(core) => options.about(core),
+        other => other.into(),
+    };
     let limit = options.limit()?;
+    config.check().map_err(about)?;
     let begin = options.begin()?;
     let device = options.device.open()?;
     let start = Start::of(options.resume, args.from.as_deref())?;
@@ -19,14 +24,14 @@ pub fn run(args: Train) -> Result<(), Failure> {
         volumes: args.volumes,
         labels: args.labels,
         exclude: args.exclude,
-        output: options.output,
+        output: options.output.clone(),
         config,
         start,
         overwrite: options.overwrite,
         limit,
     };
     let mut display = Display::new(&run.output, begin, "patches");
-    let summary = run.run(&device, &mut display)?;
+    let summary = run.run(&device, &mut display).map_err(about)?;
     display.finish();
     for warning in &summary.warnings {
         eprintln!("warning: {warning}");

@@ -14,11 +14,23 @@ const ENDING: &str = ".claim.tmp";
 #[derive(Debug)]
 struct Entry {
     path: PathBuf,
+    /// Whether it is a folder, of which all files are claimed.
+    folder: bool,
     /// Whether nothing may be replaced under it.
     new: bool,
     /// Permissions that an input does not give.
     hidden: u32,
     temporary: PathBuf,
+}
+
+impl Entry {
+    /// Whether a file of this name is claimed by it.
+    fn covers(&self, path: &Path) -> bool {
+        match self.folder {
+            true => is_same(&self.path, folder_of(path)),
+            false => is_same(&self.path, path),
+        }
+    }
 }
 
 static ENTRIES: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
@@ -53,13 +65,13 @@ pub fn claim(inputs: &[&Path], outputs: &[&Path], replace: bool) -> Result<Claim
     for path in outputs {
         is_free(path, replace)?;
     }
-    let hidden = inputs.iter().fold(0, |all, path| all | aside::hidden_by(path));
+    let hidden = hidden_by(inputs);
     let mut claims = Claims::default();
     for path in outputs {
         let file = exclusive(path)?;
         let path = path.to_path_buf();
         let temporary = std::path::absolute(file.path()).unwrap_or(file.path().into());
-        entries().push(Entry { path, new: !replace, hidden, temporary: temporary.clone() });
+        entries().push(Entry { path, folder: false, new: !replace, hidden, temporary: temporary.clone() });
         claims.0.push((temporary, file));
     }
     // Somebody may have finished between the two looks.
@@ -168,8 +180,8 @@ fn one_at_a_time(_folder: &Path) -> Option<std::fs::File> {
 }
 
 /// Claims a folder that is written bit by bit, such as that of a training. It must be there. What killed processes left in
-/// it is removed.
-pub fn claim_folder(folder: &Path) -> Result<Claims> {
+/// it is removed. Until the claim is dropped, files written aside in it are never more readable than the inputs.
+pub fn claim_folder(folder: &Path, inputs: &[&Path]) -> Result<Claims> {
     let busy = |error| match error {
         Error::Output { fault, .. } => Error::Output { path: folder.to_path_buf(), fault },
         Error::File { doing, source, .. } => Error::File { doing, path: folder.to_path_buf(), source },
@@ -178,9 +190,14 @@ pub fn claim_folder(folder: &Path) -> Result<Claims> {
     let file = exclusive(&folder.join("folder")).map_err(busy)?;
     remove_left_over(folder, None);
     let temporary = std::path::absolute(file.path()).unwrap_or(file.path().into());
-    let path = temporary.clone();
-    entries().push(Entry { path, new: false, hidden: 0, temporary: temporary.clone() });
+    let (path, hidden) = (folder.to_path_buf(), hidden_by(inputs));
+    entries().push(Entry { path, folder: true, new: false, hidden, temporary: temporary.clone() });
     Ok(Claims(vec![(temporary, file)]))
+}
+
+/// Permissions that one of the inputs does not give.
+fn hidden_by(inputs: &[&Path]) -> u32 {
+    inputs.iter().fold(0, |all, path| all | aside::hidden_by(path))
 }
 
 impl Drop for Claims {
@@ -192,12 +209,12 @@ impl Drop for Claims {
 
 /// Whether a name is claimed as a new one.
 pub(super) fn is_new(path: &Path) -> bool {
-    entries().iter().any(|entry| entry.new && is_same(&entry.path, path))
+    entries().iter().any(|entry| entry.new && entry.covers(path))
 }
 
 /// Permissions that the inputs behind a name do not give.
 pub(super) fn hidden(path: &Path) -> u32 {
-    entries().iter().filter(|entry| is_same(&entry.path, path)).fold(0, |all, entry| all | entry.hidden)
+    entries().iter().filter(|entry| entry.covers(path)).fold(0, |all, entry| all | entry.hidden)
 }
 
 /// Removes all claims of the process, which is about to end.
@@ -262,10 +279,10 @@ mod tests {
         assert_eq!((read(&path), read(&beside)), (b"theirs".to_vec(), b"ours".to_vec()));
         drop(claims);
         assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 2);
-        let run = claim_folder(folder.path()).expect("free");
-        assert!(claim_folder(folder.path()).is_err());
+        let run = claim_folder(folder.path(), &[]).expect("free");
+        assert!(claim_folder(folder.path(), &[]).is_err());
         drop(run);
-        claim_folder(folder.path()).expect("free again");
+        claim_folder(folder.path(), &[]).expect("free again");
     }
 
     #[cfg(unix)]
@@ -285,5 +302,15 @@ mod tests {
         let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
         assert_eq!((mode(&file) & 0o007, mode(&derived) & 0o007), (0, 0));
         assert!(mode(&file) & 0o600 == 0o600 && mode(&derived) & 0o700 == 0o700);
+        // A folder that is written bit by bit.
+        let run = folder.path().join("run");
+        std::fs::create_dir(&run).expect("room");
+        let claims = claim_folder(&run, &[&series]).expect("free");
+        write_whole(run.join("model.json"), b"card").expect("room");
+        write_whole(folder.path().join("beside"), b"other").expect("room");
+        drop(claims);
+        write_whole(run.join("later"), b"other").expect("room");
+        assert_eq!(mode(&run.join("model.json")), mode(&file));
+        assert_eq!(mode(&run.join("later")), mode(&folder.path().join("beside")));
     }
 }

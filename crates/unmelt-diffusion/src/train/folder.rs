@@ -13,8 +13,8 @@ pub const LOSSES_FILE: &str = "losses.csv";
 /// Name of the table of what was measured at the checkpoints.
 pub const VALIDATION_FILE: &str = "validation.csv";
 
-/// What a folder with a run in it holds.
-const FILES: [&str; 5] = [STATE_FILE, CARD_FILE, WEIGHTS_FILE, LOSSES_FILE, VALIDATION_FILE];
+/// What a folder with the model of a run holds besides its checkpoint.
+const MODEL_FILES: [&str; 4] = [CARD_FILE, WEIGHTS_FILE, LOSSES_FILE, VALIDATION_FILE];
 
 /// How a run begins in its folder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,13 +48,19 @@ pub fn check_folder(folder: &Path, begin: Begin) -> Result<()> {
         return Err(Error::Output { path: folder.into(), fault: "is a file, and a run wants a folder" });
     }
     let holds = |name: &&str| folder.join(name).exists();
+    let (checkpoint, model) = (holds(&STATE_FILE), MODEL_FILES.iter().any(holds));
     match begin {
-        Begin::Afresh if FILES.iter().any(holds) => return Err(Error::HoldsRun { path: folder.into() }),
-        Begin::Resume if !holds(&STATE_FILE) => {
-            return Err(Error::Output {
-                path: folder.into(),
-                fault: "holds no checkpoint of a run to go on with",
-            });
+        Begin::Afresh if checkpoint || model => {
+            return Err(Error::HoldsRun { path: folder.into(), checkpoint });
+        }
+        Begin::Resume if !checkpoint => {
+            let fault = match model {
+                true => {
+                    "holds a model, but no checkpoint of a run to go on with; begin a new run in another folder"
+                }
+                false => "holds no checkpoint of a run to go on with",
+            };
+            return Err(Error::Output { path: folder.into(), fault });
         }
         _ => {}
     }
@@ -68,7 +74,8 @@ fn or_here(folder: &Path) -> &Path {
 }
 
 /// Makes the folder of a run and claims it: until the claim is dropped no other process trains there.
-pub fn open_folder(folder: &Path) -> Result<Claims> {
+/// Its files are never more readable than `inputs`, what the run learns from.
+pub fn open_folder(folder: &Path, inputs: &[&Path]) -> Result<Claims> {
     std::fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
-    claim_folder(folder)
+    claim_folder(folder, inputs)
 }
