@@ -162,7 +162,7 @@ def test_scaffolds_stay(water: unmelt.Molecule) -> None:
     for molecule in grown:
         kept = molecule.positions[molecule.numbers == 6][: len(carbons)]
         assert len(molecule) == 16 and np.allclose(kept, carbons, atol=1e-3)
-    with pytest.raises(ValueError, match="attach names atom 4"):
+    with pytest.raises(ValueError, match="attachment atoms name atom 4"):
         unmelt.molecules.grow(water, 1, attach=[3], progress=False)
     with pytest.raises(ValueError, match="two or more"):
         unmelt.molecules.link([water], 1)

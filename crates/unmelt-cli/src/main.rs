@@ -50,7 +50,10 @@ fn taking_negative_numbers(command: clap::Command) -> clap::Command {
 }
 
 fn run(args: Args) -> Result<(), Failure> {
-    for (name, value) in &args.limit {
+    for (k, (name, value)) in args.limit.iter().enumerate() {
+        if args.limit[..k].iter().any(|(other, _)| other == name) {
+            return Err(Failure::usage(format!("--limit names {name} twice")));
+        }
         unmelt_diffusion::files::limits::set(name, *value)?;
     }
     unmelt_kernels::check_environment().map_err(Failure::usage)?;

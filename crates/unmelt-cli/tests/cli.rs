@@ -203,6 +203,8 @@ fn limits_and_instruction_sets_are_known_names() {
     {
         assert!(fails(2, &["--limit", limit, "models"], f.path()).contains(message));
     }
+    let twice = fails(2, &["--limit", "voxels=3", "--limit", "voxels=4", "models"], f.path());
+    assert!(twice.contains("--limit names voxels twice"), "{twice}");
     let mut command = Command::cargo_bin("unmelt").expect("the program is built");
     let output = command.arg("models").env("UNMELT_SIMD", "mmx").output().expect("it runs");
     assert_eq!(output.status.code(), Some(2));
@@ -311,6 +313,16 @@ fn training_resumes_and_its_model_generates() {
     assert_eq!(names(&f.path().join("whole")), before);
     let none = fails(2, &[&train[..], &["new", "--resume"]].concat(), f.path());
     assert!(none.contains("holds no checkpoint") && !f.path().join("new").exists(), "{none}");
+    // A model alone cannot be gone on with.
+    std::fs::create_dir(f.path().join("bare")).expect("room");
+    for name in ["model.json", "model.safetensors"] {
+        std::fs::copy(f.path().join("whole").join(name), f.path().join("bare").join(name)).expect("room");
+    }
+    let held = fails(2, &[&train[..], &["bare"]].concat(), f.path());
+    assert!(held.contains("bare holds a model, but no checkpoint that a run could go on from"), "{held}");
+    assert!(held.contains("--overwrite") && !held.contains("--resume"), "{held}");
+    let held = fails(2, &[&train[..], &["bare", "--resume"]].concat(), f.path());
+    assert!(held.contains("bare holds a model, but no checkpoint of a run"), "{held}");
     succeeds(&[&train[..], &["parts", "--overwrite"]].concat(), f.path());
     assert_eq!(losses("whole"), losses("parts"));
     let read = |name: &str| std::fs::read(f.path().join(name)).expect("there");
@@ -336,15 +348,19 @@ fn training_resumes_and_its_model_generates() {
     for (config, message) in [
         ("[validation]\nshare = 1.0", "validation.share must be at least 0 and below 1"),
         ("stpes = 3", "unknown field `stpes`"),
-        ("batch = 0", "batch must be at least 1"),
+        ("batch = 0", "c.toml: batch must be at least 1"),
+        (
+            "batch = 100000",
+            "c.toml: batch: 100000 is above the limit of 65536 for batch; raise the limit batch if so much is meant",
+        ),
         ("[network]\nheads = 3\nnode_width = 16", "multiple of the number of heads"),
         ("batch = ", "c.toml, line 1"),
         ("[training]\nsteps = -1", "c.toml, line 2 (steps)"),
-        ("[training]\nsteps = 0", "steps must be"),
-        ("[training]\ncheckpoint_minutes = 1e20", "checkpoint_minutes must be"),
+        ("[training]\nsteps = 0", "c.toml: training.steps must be"),
+        ("[training]\ncheckpoint_minutes = 1e20", "c.toml: training.checkpoint_minutes must be"),
         ("[training]\ncheckpoint_minutes = nan", "checkpoint_minutes must be"),
         ("[training]\nema_decay = -0.5", "ema_decay must be"),
-        ("[training.learning_rate]\npeak = inf", "learning_rate.peak must be"),
+        ("[training.learning_rate]\npeak = inf", "c.toml: training.learning_rate.peak must be"),
     ] {
         std::fs::write(f.path().join("c.toml"), config).expect("written");
         let complaint = fails(2, &[&train[..], &["bad"]].concat(), f.path());
@@ -416,7 +432,14 @@ fn molecules_begin_from_what_is_given() {
     generate(f.path(), "t.sdf", &["--trajectory", "way.xyz"]);
     assert_eq!(read("way.xyz").len(), 6);
 
+    std::fs::write(f.path().join("hf.xyz"), "2\n\nH 0 0 0\nF 0 0 0.92\n").expect("room");
     for (wrong, message) in [
+        (&["--vary", "hf.xyz"][..], "hf.xyz: the model does not know the element F"),
+        (&["--scaffold", "hf.xyz"][..], "hf.xyz: no atom of the scaffold has an open valence"),
+        (
+            &["--link", "hf.xyz", "hf.xyz", "--attach", "9"][..],
+            "hf.xyz, hf.xyz: the attachment atoms name atom 9",
+        ),
         (&["--property", "dipole=3eV"][..], "dipole is in D, but eV was given"),
         (&["--property", "charm=3"][..], "it knows dipole, gap"),
         (&["--property", "dipole"][..], "write a name and a number"),
@@ -424,8 +447,9 @@ fn molecules_begin_from_what_is_given() {
         (&["--temperature", "0"][..], "temperature must be above 0"),
         (&["--formula", "C3Xx"][..], "is no formula"),
         (&["--formula", "C3F"][..], "does not know the element F"),
-        (&["--scaffold", "in.sdf"][..], "--attach"),
-        (&["--scaffold", "in.sdf", "--attach", "99"][..], "names atom 99"),
+        (&["--scaffold", "in.sdf"][..], "hint: --attach names the atoms"),
+        (&["--property", "gap=3", "--property", "Gap=4"][..], "--property: the property gap is named twice"),
+        (&["--scaffold", "in.sdf", "--attach", "99"][..], "in.sdf: the attachment atoms name atom 99"),
         (&["--scaffold", "in.sdf", "--attach", "1", "--atoms", "5"][..], "leave nothing to grow"),
         (&["--scaffold", "gone.sdf"][..], "gone.sdf"),
         (&["--vary", "in.sdf", "--strength", "2"][..], "strength must be above 0"),

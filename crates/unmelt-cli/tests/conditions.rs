@@ -35,6 +35,17 @@ fn what_cannot_be_met_or_changes_nothing_is_refused_before_the_work() {
     ends(0, &["molecules", "generate", "--steps", "2", "--count", "2", "--output", "in.sdf"], f);
     for (wrong, message) in [
         (&["--contains", "F>=1"][..], "does not know the element F; it knows H, C, N, O"),
+        (
+            &["--contains", "C<=0,N<=0,O=0"],
+            "0 heavy atoms at most, but those that the model has seen have 1 at least; it knows H, C, N, O",
+        ),
+        (&["--contains", "C=1,N=0,O=0,H<=1"], "may contain 2 atoms at most, but they have 3 atoms at least"),
+        (
+            &["--contains", "C<=2,N=0,O=0,H<=3", "--atoms", "9"],
+            "may contain 5 atoms at most, but they have 9",
+        ),
+        (&["--formula", "C999"], "the largest molecule that the model has seen has 29; ask for 116 at most"),
+        (&["--atoms", "117"], "the molecules are to have 117 atoms, but the largest"),
         (&["--contains", "N>=2,N<=1"], "at least 2 and at most 1"),
         (
             &["--formula", "CH4", "--contains", "N"],

@@ -289,6 +289,8 @@ fn bad_requests_get_one_sentence() {
         ),
         (enhance(&scan, "outpaint", &["--extend", "left=nan"]), "is no extension"),
         (enhance(&scan, "outpaint", &["--extend", "left=1,left=2"]), "names a side twice"),
+        (enhance(&scan, "outpaint", &["--extend", "top=0,top=3"]), "names a side twice"),
+        (enhance(&scan, "outpaint", &["--extend", "top=0", "--extend", "top=3"]), "names a side twice"),
         (
             enhance(
                 &scan,

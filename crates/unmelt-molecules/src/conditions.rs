@@ -5,6 +5,30 @@ use std::collections::BTreeMap;
 use crate::vocabulary::heavy_atoms;
 use crate::{Beginning, Element, ElementLimit, Error, GenerateRequest, MoleculeModel, Property, Result};
 
+/// Times as many atoms as the largest molecule of the training has that can be asked for. Far beyond that nothing comes out that is a
+/// molecule, and the work grows with the square.
+const MOST_TIMES: usize = 4;
+
+/// Checks that a request asks for no molecules that are many times as large as what the model has seen.
+pub(crate) fn check_size(model: &MoleculeModel, request: &GenerateRequest) -> Result<()> {
+    let Some(&largest) = model.sizes().keys().last() else { return Ok(()) };
+    let (what, atoms) = match (&request.beginning, request.atoms) {
+        (Beginning::Formula(formula), _) => (format!("the formula {formula} has"), formula.atoms()),
+        (Beginning::Molecule { molecule, .. }, _) => ("the molecule to vary has".into(), molecule.len()),
+        (Beginning::Fragments(fragments), None) => ("the fragments have".into(), fragments.molecule().len()),
+        (_, Some(atoms)) => ("the molecules are to have".to_string(), atoms),
+        (Beginning::Noise, None) => return Ok(()),
+    };
+    let most = largest.saturating_mul(MOST_TIMES);
+    match atoms > most {
+        true => Err(Error::Request(format!(
+            "{what} {atoms} atoms, but the largest molecule that the model has seen has {largest}; ask for {most} at most, and for \
+             {largest} where valid molecules are wanted"
+        ))),
+        false => Ok(()),
+    }
+}
+
 /// Checks that molecules of a request can keep to limits on what they contain.
 pub(crate) fn check_limits(
     model: &MoleculeModel,
@@ -57,6 +81,7 @@ pub(crate) fn check_limits(
             heavy = heavy.saturating_add(least.max(fixed));
         }
     }
+    check_room(model, request, &ranges)?;
     if let Beginning::Fragments(fragments) = &request.beginning {
         // Hydrogens may be given up where new atoms are bound; all other atoms stay.
         let stays = |e: Element| e != Element::H && !ranges.contains_key(&e);
@@ -85,6 +110,42 @@ pub(crate) fn check_limits(
     }
 }
 
+/// Checks that what molecules may contain at most leaves room for as many atoms as they have.
+fn check_room(
+    model: &MoleculeModel,
+    request: &GenerateRequest,
+    ranges: &BTreeMap<Element, [usize; 2]>,
+) -> Result<()> {
+    let elements = || model.elements().iter().filter_map(|n| Element::from_number(*n));
+    let most_of = |element: Element| ranges.get(&element).map_or(usize::MAX, |[_, most]| *most);
+    let sum = |all: &mut dyn Iterator<Item = Element>| all.map(most_of).fold(0, usize::saturating_add);
+    let (atoms, heavy) = (sum(&mut elements()), sum(&mut elements().filter(|e| *e != Element::H)));
+    let fewest = match &request.beginning {
+        Beginning::Noise => request.atoms.or_else(|| model.sizes().keys().next().copied()),
+        Beginning::Molecule { molecule, .. } => Some(molecule.len()),
+        Beginning::Fragments(_) => request.atoms,
+        Beginning::Formula(_) => None,
+    };
+    if let Some(fewest) = fewest
+        && atoms < fewest
+    {
+        return Err(Error::Request(format!(
+            "the molecules may contain {atoms} atoms at most, but they have {fewest} atoms at least; the model knows {}",
+            known(model)
+        )));
+    }
+    if let (Beginning::Noise, Some([fewest, _])) = (&request.beginning, model.heavy_atoms())
+        && heavy < fewest
+    {
+        return Err(Error::Request(format!(
+            "the molecules may contain {heavy} heavy atoms at most, but those that the model has seen have {fewest} at least; it \
+             knows {}",
+            known(model)
+        )));
+    }
+    Ok(())
+}
+
 /// What a request asks of the model that its training data has next to nothing of, as sentences.
 pub(crate) fn doubts(model: &MoleculeModel, request: &GenerateRequest) -> Vec<String> {
     let mut doubts = Vec::new();
@@ -97,6 +158,15 @@ pub(crate) fn doubts(model: &MoleculeModel, request: &GenerateRequest) -> Vec<St
                 p.source.name, p.source.unit
             ));
         }
+    }
+    if let Beginning::Molecule { molecule, .. } = &request.beginning
+        && molecule.atoms().any(|a| a.isotope != 0 || a.radicals != 0)
+    {
+        doubts.push(
+            "the model knows neither isotopes nor radicals: atoms keep theirs where their element, charge and bonds stay, and others \
+             lose them"
+                .into(),
+        );
     }
     let (atoms, heavy) = match &request.beginning {
         Beginning::Formula(formula) => {

@@ -50,8 +50,8 @@ impl Fragments {
                 let open: Vec<bool> = (0..whole.len()).map(|k| open_valence(&whole, k) > 0).collect();
                 if !open.contains(&true) {
                     return Err(Error::Request(
-                        "no atom of the scaffold has an open valence; name atoms to grow from with --attach, or take \
-                         hydrogens away"
+                        "no atom of the scaffold has an open valence; name the attachment atoms, which it \
+                         grows from, or take hydrogens away"
                             .into(),
                     ));
                 }
@@ -66,7 +66,7 @@ impl Fragments {
         let is_point = |k: usize| whole.attachments.iter().any(|a| a.atom == k);
         if let Some(k) = attach.iter().find(|k| **k >= n) {
             return Err(Error::Request(format!(
-                "--attach names atom {}, but the scaffold has {n} atoms",
+                "the attachment atoms name atom {}, but the scaffold has {n} atoms",
                 k + 1
             )));
         }
@@ -240,7 +240,7 @@ mod tests {
         let free = Fragments::new(&[ethane(false)], None).expect("open");
         assert_eq!(free.open(), [true, true]);
         let error = Fragments::new(&[ethane(true)], None).expect_err("closed").to_string();
-        assert!(error.contains("--attach"), "{error}");
+        assert!(error.contains("name the attachment atoms"), "{error}");
     }
 
     #[test]

@@ -92,6 +92,7 @@ impl Generator {
     pub fn check(&self, request: &GenerateRequest) -> Result<()> {
         self.sampler(request)?;
         self.wishes(request)?;
+        conditions::check_size(&self.card.model, request)?;
         self.draw(request, 0).map(drop)
     }
 
@@ -326,6 +327,7 @@ impl Generator {
             let molecule = moved(&self.card.model.decode(&states[k])?, &places[k])?;
             match &request.beginning {
                 Beginning::Fragments(fragments) => restored(&molecule, fragments.molecule()),
+                Beginning::Molecule { molecule: before, .. } => marked(&molecule, before),
                 _ => Ok(molecule),
             }
         });
@@ -395,5 +397,26 @@ fn moved(molecule: &Molecule, by: &Vector3<f64>) -> Result<Molecule> {
 /// A molecule with its first atoms exactly where the fragments have them.
 fn restored(molecule: &Molecule, part: &Molecule) -> Result<Molecule> {
     let atoms = molecule.atoms().enumerate().map(|(k, a)| if k < part.len() { *part.atom(k) } else { *a });
+    Ok(Molecule::new(atoms, molecule.bonds())?)
+}
+
+/// A varied molecule with the isotopes and radicals of the atoms that stayed as they were: their element, their charge and their
+/// bonds. No network knows of either.
+fn marked(molecule: &Molecule, before: &Molecule) -> Result<Molecule> {
+    let bonds = |m: &Molecule, k: usize| {
+        let mut bonds: Vec<_> = m.neighbours(k).collect();
+        bonds.sort_unstable();
+        bonds
+    };
+    let atoms = molecule.atoms().enumerate().map(|(k, atom)| {
+        let old = before.atom(k);
+        let stays = (atom.element, atom.charge) == (old.element, old.charge)
+            && (old.isotope != 0 || old.radicals != 0)
+            && bonds(molecule, k) == bonds(before, k);
+        match stays {
+            true => Atom { isotope: old.isotope, radicals: old.radicals, ..*atom },
+            false => *atom,
+        }
+    });
     Ok(Molecule::new(atoms, molecule.bonds())?)
 }

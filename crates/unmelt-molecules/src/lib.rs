@@ -55,6 +55,7 @@ mod valence;
 mod validation;
 mod validity;
 mod vocabulary;
+mod wish;
 
 pub use element::Element;
 pub use error::{Error, Result};
@@ -81,3 +82,4 @@ pub use valence::Verdict;
 pub use validation::ValidationConfig;
 pub use validity::{is_valid, verdicts};
 pub use vocabulary::{BOND_CLASSES, Vocabulary, bond_class};
+pub use wish::Wish;

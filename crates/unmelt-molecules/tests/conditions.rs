@@ -3,8 +3,8 @@
 use burn::tensor::Device;
 use unmelt_molecules::format::read_sdf;
 use unmelt_molecules::{
-    Beginning, ElementLimit, Error, Filter, Fragments, GenerateRequest, Generator, Harvest, KeySet, Molecule,
-    Sieve, Wanted, models,
+    Atom, Beginning, ElementLimit, Error, Filter, Fragments, GenerateRequest, Generator, Harvest, KeySet,
+    Molecule, Sieve, Wanted, models,
 };
 
 fn generator() -> Generator {
@@ -187,5 +187,77 @@ fn properties_are_named_in_any_case_and_once() {
     assert!(fails(&[("charm", 1.0)]).contains("knows no property \"charm\""));
     for far in [f64::NAN, f64::INFINITY, 1e300] {
         assert!(fails(&[("gap", far)]).contains("the target of gap"));
+    }
+}
+
+#[test]
+fn atoms_that_stay_keep_their_isotopes_and_radicals() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/rdkit.sdf"));
+    let all = read_sdf(&text.expect("the file")).molecules;
+    let ethanol = all.into_iter().find(|m| m.name == "CCO").expect("in the file");
+    // Marks alone: what has an open valence, the network fills.
+    let mut atoms: Vec<Atom> = ethanol.atoms().copied().collect();
+    atoms[0].radicals = 1;
+    atoms[1].isotope = 13;
+    let last = atoms.len() - 1;
+    atoms[last].isotope = 2;
+    let marked = Molecule::new(atoms, ethanol.bonds()).expect("valid");
+    let request = GenerateRequest {
+        beginning: Beginning::Molecule { molecule: marked.clone(), strength: 0.01 },
+        steps: 3,
+        ..GenerateRequest::default()
+    };
+    let generator = generator();
+    let doubts = generator.doubts(&request).join("; ");
+    assert!(doubts.contains("neither isotopes nor radicals"), "{doubts}");
+    let marks = |m: &Molecule| m.atoms().map(|a| (a.isotope, a.radicals)).collect::<Vec<_>>();
+    let bonds = |m: &Molecule| {
+        let mut bonds: Vec<_> =
+            m.bonds().map(|b| (b.begin.min(b.end), b.begin.max(b.end), b.order)).collect();
+        bonds.sort_unstable();
+        bonds
+    };
+    for molecule in generator.generate(&request, 0..3, &mut |_| true).expect("molecules") {
+        assert_eq!(bonds(&molecule), bonds(&marked), "next to nothing was melted");
+        assert_eq!(marks(&molecule), marks(&marked));
+    }
+    // Melted as a whole it is another molecule, whose atoms have no marks but where all happens to be as before.
+    let beginning = Beginning::Molecule { molecule: marked.clone(), strength: 1.0 };
+    let other = GenerateRequest { beginning, ..request };
+    for molecule in generator.generate(&other, 0..3, &mut |_| true).expect("molecules") {
+        let whole = bonds(&molecule) == bonds(&marked);
+        assert!(whole || marks(&molecule) != marks(&marked));
+    }
+}
+
+#[test]
+fn sizes_and_limits_that_no_molecule_meets_are_refused() {
+    let generator = generator();
+    let fault = |request: &GenerateRequest| generator.check(request).expect_err("refused").to_string();
+    let formula = |text: &str| Beginning::Formula(text.parse().expect("a formula"));
+    let request = GenerateRequest { beginning: formula("C999"), ..GenerateRequest::default() };
+    assert!(
+        fault(&request)
+            .contains("C999 has 999 atoms, but the largest molecule that the model has seen has 29")
+    );
+    let request = GenerateRequest { atoms: Some(117), ..GenerateRequest::default() };
+    assert!(fault(&request).contains("ask for 116 at most"));
+    generator.check(&GenerateRequest { atoms: Some(116), ..GenerateRequest::default() }).expect("large");
+    let limits = |text: &str| text.split(' ').map(|l| l.parse().expect("a limit")).collect::<Vec<_>>();
+    let check = |atoms, text: &str| {
+        let request = GenerateRequest { atoms, ..GenerateRequest::default() };
+        generator.check_limits(&request, &limits(text)).map_err(|e| e.to_string())
+    };
+    for (atoms, text) in [(None, "C<=0 N=0 O<=0"), (None, "C=1 N=0 O=0 H<=1"), (Some(9), "C<=2 N=0 O=0 H<=3")]
+    {
+        assert!(
+            check(atoms, text).is_err_and(|e| e.contains("it knows") || e.contains("the model knows")),
+            "{text}"
+        );
+    }
+    for (atoms, text) in
+        [(None, "C<=0"), (None, "H=0"), (Some(9), "C<=2 N=0 O=0"), (Some(5), "C<=2 N=0 O=0 H<=3")]
+    {
+        check(atoms, text).expect(text);
     }
 }

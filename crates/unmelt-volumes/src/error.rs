@@ -36,7 +36,7 @@ pub enum Error {
         count: usize,
     },
     /// Several DICOM series where one is wanted.
-    #[error("{path} holds {} series; choose one with --series:{}", series.len(), list(series), path = path.display())]
+    #[error("{path} holds {} series; choose one by its number or its SeriesInstanceUID:{}", series.len(), list(series), path = path.display())]
     SeveralSeries {
         /// Which folder.
         path: PathBuf,

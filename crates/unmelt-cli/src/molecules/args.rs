@@ -62,8 +62,8 @@ pub struct Generate {
     pub atoms: Option<usize>,
     /// A property to have, with its value: dipole=3.5, gap=6.0, … (`molecules info` lists them; a unit may follow, as in
     /// dipole=3.5D). May be given several times
-    #[arg(long, value_name = "NAME=VALUE", value_parser = super::wishes::target)]
-    pub property: Vec<super::wishes::Target>,
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub property: Vec<unmelt_molecules::Wish>,
     /// How far the properties pull: 1 is the network's own answer, more goes beyond it
     #[arg(long, default_value_t = 2.0, requires = "property")]
     pub guidance: f64,

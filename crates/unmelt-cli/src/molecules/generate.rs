@@ -36,7 +36,7 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
     let files = models::find(&args.model)?;
     let device = args.sampling.device.open()?;
     let generator = Generator::load(&files, &device)?;
-    let request = wishes::request(args, generator.card().model.properties())?;
+    let request = wishes::request(args, &generator.card().model)?;
     let whole = Wanted { first: args.first, count: args.count, batch: args.sampling.batch };
     let wanted = args.shard.map_or(whole, |shard| whole.shard(shard));
     let mut harvest = Harvest::new(&generator, &request, wishes::sieve(args)?, wanted)?;

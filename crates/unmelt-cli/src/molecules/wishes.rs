@@ -6,41 +6,22 @@ use unmelt_diffusion::Grid;
 use unmelt_diffusion::solver::Solver;
 use unmelt_molecules::format::{Preparation, read_molecules, read_prepared};
 use unmelt_molecules::{
-    Beginning, Filter, Fragments, GenerateRequest, KeySet, Molecule, Property, Sieve, missing_hydrogens,
-    models,
+    Beginning, Error, Filter, Fragments, GenerateRequest, KeySet, Molecule, MoleculeModel, Sieve, Wish,
+    missing_hydrogens, models,
 };
 
 use super::args::{Generate, Sampling};
 use super::evaluate::{report_faults, report_notes};
 use crate::failure::Failure;
 
-/// A property, the value wanted, and the unit if one was typed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Target {
-    name: String,
-    value: f64,
-    unit: Option<String>,
-}
-
-/// Reads "dipole=3.5" or "dipole=3.5D".
-pub fn target(text: &str) -> Result<Target, String> {
-    let wrong = || format!("\"{text}\" is no target; write a name and a number, as in dipole=3.5");
-    let (name, rest) = text.split_once('=').ok_or_else(wrong)?;
-    let rest = rest.trim();
-    // The longest beginning that is a number: "6.0eV" is 6 eV, though "6.0e" begins like an exponent.
-    let ends = rest.char_indices().map(|(k, c)| k + c.len_utf8()).rev();
-    let found = ends.into_iter().find_map(|k| Some((rest[..k].trim().parse::<f64>().ok()?, &rest[k..])));
-    let (value, unit) = found.filter(|(v, _)| v.is_finite()).ok_or_else(wrong)?;
-    let unit = Some(unit.trim()).filter(|u| !u.is_empty()).map(String::from);
-    Ok(Target { name: name.trim().into(), value, unit })
-}
-
 /// The request of a command line.
-pub fn request(args: &Generate, known: &[Property]) -> Result<GenerateRequest, Failure> {
+pub fn request(args: &Generate, model: &MoleculeModel) -> Result<GenerateRequest, Failure> {
+    let targets = Wish::targets(&args.property, model.properties())
+        .map_err(|fault| Failure::usage(format!("--property: {fault}")))?;
     Ok(GenerateRequest {
         atoms: args.atoms,
-        beginning: beginning(args)?,
-        targets: targets(args, known)?,
+        beginning: beginning(args, model)?,
+        targets,
         guidance: args.guidance,
         candidates: args.candidates,
         ..sampled(&args.sampling)?
@@ -61,29 +42,7 @@ pub fn sampled(sampling: &Sampling) -> Result<GenerateRequest, Failure> {
     })
 }
 
-fn targets(args: &Generate, properties: &[Property]) -> Result<Vec<(String, f64)>, Failure> {
-    let mut targets: Vec<(String, f64)> = Vec::new();
-    for target in &args.property {
-        let known = Property::find(properties, &target.name);
-        if let (Some(unit), Some(property)) = (&target.unit, known)
-            && *unit != property.source.unit
-        {
-            let own = match property.source.unit.as_str() {
-                "" => "has no unit".into(),
-                own => format!("is in {own}"),
-            };
-            return Err(Failure::usage(format!("{} {own}, but {unit} was given", target.name)));
-        }
-        let name = known.map_or(&target.name, |p| &p.source.name);
-        if targets.iter().any(|(other, _)| other == name) {
-            return Err(Failure::usage(format!("--property names {name} twice")));
-        }
-        targets.push((name.clone(), target.value));
-    }
-    Ok(targets)
-}
-
-fn beginning(args: &Generate) -> Result<Beginning, Failure> {
+fn beginning(args: &Generate, model: &MoleculeModel) -> Result<Beginning, Failure> {
     if !args.attach.is_empty() && args.scaffold.is_none() && args.link.is_empty() {
         return Err(Failure::usage("--attach needs a --scaffold or fragments to --link"));
     }
@@ -92,6 +51,7 @@ fn beginning(args: &Generate) -> Result<Beginning, Failure> {
     }
     if let Some(path) = &args.vary {
         let molecule = first(path, Preparation::Variation)?;
+        model.encode(&molecule).map_err(|e| about(&[path.as_path()], e))?;
         return Ok(Beginning::Molecule { molecule, strength: args.strength });
     }
     let files: Vec<&Path> = args.scaffold.iter().chain(&args.link).map(|p| p.as_path()).collect();
@@ -99,7 +59,7 @@ fn beginning(args: &Generate) -> Result<Beginning, Failure> {
         return Ok(Beginning::Noise);
     }
     let mut parts = Vec::new();
-    for path in files {
+    for &path in &files {
         match args.scaffold.is_some() {
             true => parts.push(first(path, Preparation::Fragments)?),
             false => parts.extend(all(path)?),
@@ -120,7 +80,23 @@ fn beginning(args: &Generate) -> Result<Beginning, Failure> {
     }
     let attach: Vec<usize> = args.attach.iter().map(|k| *k as usize - 1).collect();
     let attach = (!attach.is_empty()).then_some(attach.as_slice());
-    Ok(Beginning::Fragments(Fragments::new(&parts, attach)?))
+    let fragments = Fragments::new(&parts, attach).map_err(|e| match attach {
+        None => about(&files, e).hint("--attach names the atoms to grow from"),
+        Some(_) => about(&files, e),
+    })?;
+    model.encode(fragments.molecule()).map_err(|e| about(&files, e))?;
+    Ok(Beginning::Fragments(fragments))
+}
+
+/// What is wrong with molecules of these files.
+fn about(files: &[&Path], error: Error) -> Failure {
+    match error {
+        Error::Request(fault) => {
+            let files: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
+            Failure::usage(format!("{}: {fault}", files.join(", ")))
+        }
+        other => other.into(),
+    }
 }
 
 /// The molecules of a file to grow from, of which every record is a fragment: none may be left out.
@@ -168,20 +144,4 @@ pub fn sieve(args: &Generate) -> Result<Sieve, Failure> {
         (None, false) => KeySet::default(),
     };
     Ok(Sieve::new(args.filter.clone(), args.contains.clone(), known))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn targets_are_read_with_their_units() {
-        let read = |text| target(text).map(|t| (t.name, t.value, t.unit));
-        assert_eq!(read("dipole=3.5"), Ok(("dipole".into(), 3.5, None)));
-        assert_eq!(read("gap = 6.0eV"), Ok(("gap".into(), 6.0, Some("eV".into()))));
-        assert_eq!(read("tpsa=1e1 Å²"), Ok(("tpsa".into(), 10.0, Some("Å²".into()))));
-        for bad in ["dipole", "dipole=", "dipole=much", "=", "dipole=nan", "dipole=inf"] {
-            assert!(target(bad).is_err(), "{bad}");
-        }
-    }
 }

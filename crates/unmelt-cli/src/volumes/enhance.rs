@@ -6,7 +6,7 @@ use std::time::Instant;
 use unmelt_diffusion::Stop;
 use unmelt_volumes::enhance::{EnhanceSettings, Enhanced, Enhancer, Progress, Task, TaskKind};
 use unmelt_volumes::measurement::Profile;
-use unmelt_volumes::{Derivation, Error, Grid, Volume, kspace, models, output};
+use unmelt_volumes::{Derivation, Error, FieldExtension, Grid, Volume, kspace, models, output};
 
 use super::args::{Enhance, NoiseName, ProfileName, TaskName};
 use super::files;
@@ -246,7 +246,7 @@ fn task(args: &Enhance, volume: &Volume) -> Result<Task, Failure> {
             Task::Inpaint { missing }
         }
         TaskName::Outpaint => {
-            let (low, high) = extension(&args.extend)?;
+            let FieldExtension { low, high } = extension(&args.extend)?;
             Task::outpaint(&volume.grid, low, high).map_err(about_files(args))?
         }
         TaskName::Kspace => {
@@ -279,36 +279,11 @@ fn about_files(args: &Enhance) -> impl Fn(Error) -> Failure {
 }
 
 /// Millimetres to add at the low and the high end of each axis.
-fn extension(words: &[String]) -> Result<([f64; 3], [f64; 3]), Failure> {
-    const SIDES: [(&str, usize, bool); 6] = [
-        ("left", 0, false),
-        ("right", 0, true),
-        ("back", 1, false),
-        ("front", 1, true),
-        ("bottom", 2, false),
-        ("top", 2, true),
-    ];
-    let (mut low, mut high) = ([0.0; 3], [0.0; 3]);
-    for word in words {
-        let fault = || {
-            Failure::usage(format!("\"{word}\" is no extension"))
-                .hint("use mm per side: --extend top=30,bottom=20 (left, right, back, front, bottom, top)")
-        };
-        let (side, length) = word.split_once('=').ok_or_else(fault)?;
-        let &(_, axis, far) = SIDES.iter().find(|(name, _, _)| *name == side.trim()).ok_or_else(fault)?;
-        let length: f64 = length.trim().parse().map_err(|_| fault())?;
-        if !(length.is_finite() && length >= 0.0) {
-            return Err(fault());
-        }
-        let side = if far { &mut high[axis] } else { &mut low[axis] };
-        if std::mem::replace(side, length) != 0.0 {
-            return Err(Failure::usage(format!("--extend names a side twice: \"{word}\"")));
-        }
-    }
+fn extension(words: &[String]) -> Result<FieldExtension, Failure> {
     if words.is_empty() {
         return Err(Failure::usage("outpaint wants --extend, such as --extend top=30"));
     }
-    Ok((low, high))
+    words.join(",").parse().map_err(|fault| Failure::usage(format!("--extend: {fault}")))
 }
 
 /// The volume to come and the task of a k-space file.

@@ -14,6 +14,7 @@ pub fn read(input: &Input) -> Result<Volume, Failure> {
         Error::Damaged { .. } => {
             Failure::from(error).hint("--force reads it all the same, if its data can be unpacked")
         }
+        Error::SeveralSeries { .. } => Failure::from(error).hint("--series 1 takes the first"),
         Error::SeveralVolumes { .. } => Failure::from(error).hint("--index 0 takes the first"),
         other => other.into(),
     })

@@ -153,6 +153,11 @@ impl EdmImport {
                 norm.name
             )));
         }
+        let twice =
+            self.norms.iter().enumerate().find(|(k, n)| self.norms[..*k].iter().any(|o| o.name == n.name));
+        if let Some((_, norm)) = twice {
+            return Err(Error::Request(format!("the norm of {} is given twice", norm.name)));
+        }
         let norm = |name: &String| {
             let found = self.norms.iter().find(|n| n.name == *name);
             found.map(PropertyNorm::property).ok_or_else(|| {

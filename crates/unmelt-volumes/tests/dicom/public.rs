@@ -60,7 +60,7 @@ fn several_series_are_listed_and_chosen() {
     let Some(data) = data() else { return };
     let folder = data.join("enhanced_and_odd");
     let error = Volume::read(&folder, &Choice::default()).expect_err("several series").to_string();
-    assert!(error.contains("4 series; choose one with --series:"), "{error}");
+    assert!(error.contains("4 series; choose one by its number or its SeriesInstanceUID:"), "{error}");
     let uid = "1.3.6.1.4.1.5962.1.3.10.3.1166562673.14401".to_string();
     assert!(error.contains(&uid), "{error}");
     let choice = Choice { series: Some(uid), ..Choice::default() };

@@ -76,7 +76,7 @@ fn magnitude_and_phase_echoes_and_numbers_are_told_apart() {
             change(k, slice);
         });
         let error = refusal(folder.path());
-        assert!(error.contains("2 series; choose one with --series"), "{error}");
+        assert!(error.contains("2 series; choose one by its number"), "{error}");
         assert!(error.contains("\n  1  1.2.3.4") && error.contains("\n  2  1.2.3.4"), "{error}");
         let sums: Vec<f32> = ["1", "2"]
             .map(|n| read_series(folder.path(), n).expect("readable").volume.voxels.iter().sum())
