@@ -107,15 +107,8 @@ fn main() -> ExitCode {
         Some(Command::Work { target, seed, first, end, seconds, scratch, failures }) => {
             let work = |target: &Target| {
                 let time = Duration::from_secs_f64(seconds.max(0.0));
-                worker::run(&worker::Work {
-                    target,
-                    seed,
-                    first,
-                    end,
-                    time,
-                    scratch: &scratch,
-                    failures: &failures,
-                })
+                let work = worker::Work { target, seed, first, end, time, failures: &failures };
+                worker::run(&work, &scratch)
             };
             targets::find(&target).and_then(|t| work(&t)).and_then(|done| {
                 println!("{}", serde_json::to_string(&done).map_err(|e| e.to_string())?);
@@ -147,7 +140,7 @@ fn campaign(args: &Campaign) -> Result<bool, String> {
     for (k, target) in chosen.iter().enumerate() {
         // What one target leaves of its time goes to those that follow.
         let left = whole.saturating_sub(begin.elapsed()) / (chosen.len() - k) as u32;
-        let plan = supervise::Plan {
+        let plan = worker::Work {
             target,
             seed: args.seed,
             first: args.first,

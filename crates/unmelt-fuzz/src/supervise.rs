@@ -2,36 +2,19 @@
 
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::allocator::TOO_MUCH;
 use crate::failures::{Failure, own_function};
 use crate::state::State;
-use crate::targets::Target;
 use crate::watchdog::TOO_LONG;
-use crate::worker::{Done, STATE};
+use crate::worker::{Done, STATE, Work};
 
 /// Processes that may end at an input, for one target.
 const ENDS: u64 = 100;
 
-/// What is to be tried of a target.
-pub struct Plan<'a> {
-    /// The target.
-    pub target: &'a Target,
-    /// Seed of the inputs.
-    pub seed: u64,
-    /// Number of the first input.
-    pub first: u64,
-    /// Number after the last.
-    pub end: u64,
-    /// How long.
-    pub time: Duration,
-    /// Where failures go.
-    pub failures: &'a Path,
-}
-
 /// Tries a target; how many inputs were read, and how many not survived.
-pub fn run(plan: &Plan) -> Result<Done, String> {
+pub fn run(plan: &Work) -> Result<Done, String> {
     let begin = Instant::now();
     let mut all = Done::default();
     let mut first = plan.first;

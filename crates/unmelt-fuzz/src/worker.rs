@@ -22,7 +22,7 @@ static PANIC: Mutex<Option<(String, String)>> = Mutex::new(None);
 /// Inputs between two looks at the clock.
 const LOOK: u64 = 16;
 
-/// What a process is to do.
+/// What is to be tried of a target, by a process or by several.
 pub struct Work<'a> {
     /// Whose inputs.
     pub target: &'a Target,
@@ -34,8 +34,6 @@ pub struct Work<'a> {
     pub end: u64,
     /// How long.
     pub time: Duration,
-    /// A folder for files of its own.
-    pub scratch: &'a Path,
     /// Where failures go.
     pub failures: &'a Path,
 }
@@ -81,13 +79,13 @@ pub fn answer(reader: &mut dyn Read, bytes: &[u8]) -> Result<Result<String, Stri
 }
 
 /// Reads inputs until their end or that of the time.
-pub fn run(work: &Work) -> Result<Done, String> {
+pub fn run(work: &Work, scratch: &Path) -> Result<Done, String> {
     let Target { name, number, .. } = *work.target;
     let mut corpus = Corpus::read(name)?;
     keep_panics();
-    let mut reader = (work.target.open)(work.scratch)?;
-    let fault = |e: std::io::Error| format!("{}: {e}", work.scratch.display());
-    let mut state = State::create(&work.scratch.join(STATE)).map_err(fault)?;
+    let mut reader = (work.target.open)(scratch)?;
+    let fault = |e: std::io::Error| format!("{}: {e}", scratch.display());
+    let mut state = State::create(&scratch.join(STATE)).map_err(fault)?;
     watchdog::start(work.target.seconds);
     let shape = Shape { text: work.target.text, tokens: work.target.tokens, most: work.target.most };
     let begin = Instant::now();

@@ -3,6 +3,7 @@
 mod models;
 mod molecules;
 mod options;
+mod training;
 mod volumes;
 
 use std::path::{Path, PathBuf};
@@ -54,6 +55,7 @@ pub fn all() -> Vec<Target> {
     all.extend(volumes::targets());
     all.extend(models::targets());
     all.extend(options::targets());
+    all.extend(training::targets());
     all
 }
 
@@ -70,6 +72,7 @@ pub fn find(name: &str) -> Result<Target, String> {
 pub fn write_corpus() -> Result<(), String> {
     molecules::write_corpus()?;
     models::write_corpus()?;
+    training::write_corpus()?;
     volumes::write_corpus()
 }
 

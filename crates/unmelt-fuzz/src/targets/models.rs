@@ -1,4 +1,4 @@
-//! Cards and weights of models, checkpoints of EDM, and settings of training runs.
+//! Cards and weights of models, and checkpoints of EDM.
 
 use std::path::{Path, PathBuf};
 

@@ -6,11 +6,12 @@ use unmelt_diffusion::device::DeviceName;
 use unmelt_diffusion::solver::Solver;
 use unmelt_diffusion::{FeatureSpec, Grid, ProductProcess, Schedule};
 use unmelt_molecules::edm::PropertyNorm;
-use unmelt_molecules::{ElementLimit, Filter, Formula, Shard};
+use unmelt_molecules::{ElementLimit, Filter, Formula, Shard, Wish};
+use unmelt_volumes::FieldExtension;
 
 use super::{Read, TEXT, Target};
 
-const TOKENS: [&str; 48] = [
+const TOKENS: [&str; 49] = [
     "C7H10O2",
     "Cl",
     "Na",
@@ -55,6 +56,7 @@ const TOKENS: [&str; 48] = [
     "\"categorical\"",
     "\"classes\"",
     "left=30",
+    "top=0,bottom=2.5",
     "dipole=3.5",
     "6.0eV",
     "true",
@@ -83,6 +85,8 @@ impl Read for Options {
             ("limit", text.parse::<ElementLimit>().map(drop)),
             ("filter", text.parse::<Filter>().map(drop).map_err(|e| e.to_string())),
             ("shard", text.parse::<Shard>().map(drop).map_err(|e| e.to_string())),
+            ("wish", text.parse::<Wish>().map(|w| assert!(w.value.is_finite(), "a wish for no number"))),
+            ("extension", text.parse::<FieldExtension>().map(drop)),
             ("norm", text.parse::<PropertyNorm>().map(drop)),
             ("device", text.parse::<DeviceName>().map(drop).map_err(|e| e.to_string())),
             ("solver", Solver::from_name(&text).map(drop).ok_or_else(String::new)),
