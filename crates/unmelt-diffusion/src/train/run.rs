@@ -16,7 +16,7 @@ use super::state;
 use super::window::{Sums, Window};
 use crate::built_in::PROGRAM;
 use crate::checkpoint::{CARD_FORMAT, Card, Precision, Provenance, WeightsRecord, write_model};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::files::limits::{limits, within};
 use crate::parameters::{Layout, Parameters, Weights, to_vec};
 
@@ -225,7 +225,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
                     share
                 };
                 let worker = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
-                workers.push(worker.map_err(|e| Error::Domain(format!("no thread was to be had: {e}")))?);
+                workers.push(worker.map_err(|e| Error::plain(ErrorKind::Io, format!("no thread was to be had: {e}")))?);
             }
             drop(open);
             let mut is_given_up = false;

@@ -35,12 +35,12 @@ pub trait Predictor: Send + Sync {
 pub fn load(card: &Card<MoleculeModel>, files: &ModelFiles, device: &Device) -> Result<Box<dyn Predictor>> {
     let (path, layout) = (files.origin.join(WEIGHTS_FILE), card.model.layout());
     let fault =
-        |fault: String| unmelt_diffusion::Error::Format { kind: "weights file", path: path.clone(), fault };
+        |fault: String| unmelt_diffusion::Error::Model { part: "weights file", path: path.clone(), fault };
     if card.weights.parameters != layout.len() as u64 {
         let (stated, found) = (card.weights.parameters, layout.len());
         let fault = format!("weights.parameters is {stated}, but the network has {found} parameters");
         let path = files.origin.join(CARD_FILE);
-        return Err(unmelt_diffusion::Error::Format { kind: "model card", path, fault }.into());
+        return Err(unmelt_diffusion::Error::Model { part: "model card", path, fault }.into());
     }
     let weights = files.weights(card, device)?;
     let wanted: BTreeSet<&str> = layout.entries().iter().map(|e| e.name.as_str()).collect();
