@@ -1,9 +1,11 @@
 //! `unmelt volumes train`.
 
+use unmelt_diffusion::job::{Event, Job};
 use unmelt_volumes::{Start, TrainingConfig, TrainingRun};
 
 use super::args::Train;
 use crate::failure::Failure;
+use crate::interrupt;
 use crate::losses::Display;
 use crate::training::report;
 
@@ -25,8 +27,10 @@ pub fn run(args: Train) -> Result<(), Failure> {
         overwrite: options.overwrite,
         limit,
     };
-    let mut display = Display::new(&run.output, begin, "patches");
-    let summary = run.run(&device, &mut display)?;
+    let display = Display::new(&run.output, begin, "patches");
+    let listener = |event: &Event| display.hear(event);
+    let job = Job::new().cancelled_by(&interrupt::token()).heard_by(&listener);
+    let summary = run.run(&device, &job)?;
     display.finish();
     for warning in &summary.warnings {
         eprintln!("warning: {warning}");
