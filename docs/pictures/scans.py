@@ -39,6 +39,7 @@ def main():
     parser.add_argument("scan", type=pathlib.Path)
     parser.add_argument("--unmelt", default="target/release/unmelt")
     parser.add_argument("--output", type=pathlib.Path, default=HERE / "scans.png")
+    parser.add_argument("--folder", type=pathlib.Path, help="keep what was made here, and use what is there")
     options = parser.parse_args()
     whole = np.asarray(nib.load(options.scan).dataobj, np.float32)
     start = [(n - b) // 2 for n, b in zip(whole.shape, BLOCK)]
@@ -50,7 +51,8 @@ def main():
     coarse[2, 3] = 1.5
     thick = truth.reshape(*BLOCK[:2], BLOCK[2] // 4, 4).mean(-1)
     with tempfile.TemporaryDirectory() as temporary:
-        folder = pathlib.Path(temporary)
+        folder = options.folder or pathlib.Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
 
         def save(name, x, affine):
             nib.save(nib.Nifti1Image(np.asarray(x, np.float32), affine), folder / f"{name}.nii.gz")
@@ -58,7 +60,8 @@ def main():
 
         def enhance(name, source, *more):
             out = folder / f"{name}.nii.gz"
-            subprocess.run([options.unmelt, "volumes", "enhance", source, "--output", out, *more], check=True)
+            if not out.exists():
+                subprocess.run([options.unmelt, "volumes", "enhance", source, "--output", out, *more], check=True)
             return out
 
         true = save("truth", truth, np.eye(4))
@@ -76,15 +79,16 @@ def main():
             ("truth, 1 mm", true, 0),
         ]
         figure = plt.figure(figsize=(9.6, 5.9), facecolor="white")
-        rows = figure.add_gridspec(2, 3, height_ratios=[112, 52], wspace=0.03, hspace=0.14)
+        rows = figure.add_gridspec(2, 3, height_ratios=[BLOCK[1] / BLOCK[0], BLOCK[2] / BLOCK[1]], wspace=0.03, hspace=0.12)
         for cell, (title, path, axis) in zip(rows, panels):
             x = np.asarray(nib.load(path).dataobj)
-            x = x.take(x.shape[axis] // 2 if axis == 2 else x.shape[axis] // 2 - 16, axis)
+            # An axial slice, the front at the top and the right of the patient at the left; a sagittal one, the front at the right.
+            x = x[::-1, :, BLOCK[2] // 2] if axis == 2 else x[BLOCK[0] // 2 - 16]
             plot = figure.add_subplot(cell)
-            # Above an axial slice, turned so that the front is at the left; below a sagittal one.
-            plot.imshow((x if axis == 2 else x.T), cmap="gray", vmin=0, vmax=high, origin="lower", interpolation="nearest")
+            plot.imshow(x.T, cmap="gray", vmin=0, vmax=high, origin="lower", interpolation="nearest")
             value = "" if path is true else f": {psnr(options.unmelt, true, path):.1f} dB"
             plot.set_title(title + value, fontsize=10)
+            plot.text(*((0.02, 0.5, "R") if axis == 2 else (0.95, 0.05, "A")), color="white", transform=plot.transAxes)
             plot.axis("off")
         figure.savefig(options.output, dpi=100, bbox_inches="tight", pad_inches=0.05)
 
