@@ -13,6 +13,7 @@ import tempfile
 
 from rdkit import Chem
 from rdkit.Chem import Draw, rdDepictor
+from rdkit.Chem.Draw import rdMolDraw2D
 
 HERE = pathlib.Path(__file__).parent
 
@@ -24,7 +25,7 @@ def flat(molecule):
     molecule = Chem.RemoveHs(molecule)
     molecule.RemoveAllConformers()
     rdDepictor.Compute2DCoords(molecule)
-    return molecule
+    return rdMolDraw2D.PrepareMolForDrawing(molecule, addChiralHs=False)
 
 
 def main():
@@ -36,12 +37,11 @@ def main():
         file = pathlib.Path(folder) / "molecules.sdf"
         subprocess.run([options.unmelt, "molecules", "generate", "--count", "12", "--output", file], check=True)
         molecules = list(Chem.SDMolSupplier(str(file), removeHs=False))
-    image = Draw.MolsToGridImage([flat(m) for m in molecules], molsPerRow=6, subImgSize=(200, 170), returnPNG=True)
-    data = image if isinstance(image, bytes) else getattr(image, "data", None)
-    if isinstance(data, bytes):
-        options.output.write_bytes(data)
-    else:
-        image.save(options.output)
+    settings = rdMolDraw2D.MolDrawOptions()
+    settings.prepareMolsBeforeDrawing = False
+    flats = [flat(m) for m in molecules]
+    image = Draw.MolsToGridImage(flats, molsPerRow=6, subImgSize=(200, 170), returnPNG=False, drawOptions=settings)
+    image.save(options.output)
 
 
 if __name__ == "__main__":
