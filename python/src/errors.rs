@@ -1,13 +1,12 @@
 //! Rust's errors as Python's.
 
-use std::io::ErrorKind;
-
 use pyo3::create_exception;
 use pyo3::exceptions::{
     PyException, PyFileExistsError, PyFileNotFoundError, PyKeyboardInterrupt, PyOSError, PyPermissionError,
     PyValueError,
 };
 use pyo3::prelude::*;
+use unmelt_diffusion::ErrorKind;
 
 create_exception!(
     unmelt,
@@ -42,63 +41,36 @@ impl<T, E: IntoPython> OrRaise<T> for Result<T, E> {
     }
 }
 
-/// A message with options of the command line called as Python calls them: "--attach" is "attach".
-fn pythonic(message: &str) -> String {
-    let mut text = String::with_capacity(message.len());
-    let mut rest = message;
-    while let Some(at) = rest.find(" --") {
-        text.push_str(&rest[..=at]);
-        let word = rest[at + 3..].find(|c: char| !(c.is_ascii_lowercase() || c == '-'));
-        let end = word.map_or(rest.len(), |n| at + 3 + n);
-        text.push_str(&rest[at + 3..end].replace('-', "_"));
-        rest = &rest[end..];
+/// The exception for an error's kind.
+fn exception(kind: ErrorKind, io: Option<std::io::ErrorKind>, text: String) -> PyErr {
+    match (kind, io) {
+        (ErrorKind::Cancelled, _) => PyKeyboardInterrupt::new_err(()),
+        (ErrorKind::Input, _) => FormatError::new_err(text),
+        (ErrorKind::Model, _) => ModelError::new_err(text),
+        (ErrorKind::Numeric, _) => NumericalError::new_err(text),
+        (ErrorKind::Io, Some(std::io::ErrorKind::NotFound)) => PyFileNotFoundError::new_err(text),
+        (ErrorKind::Io, Some(std::io::ErrorKind::PermissionDenied)) => PyPermissionError::new_err(text),
+        (ErrorKind::Io, Some(std::io::ErrorKind::AlreadyExists)) => PyFileExistsError::new_err(text),
+        (ErrorKind::Io, _) => PyOSError::new_err(text),
+        (ErrorKind::Usage | ErrorKind::Limit | ErrorKind::Unsupported, _) => PyValueError::new_err(text),
     }
-    text + rest
 }
 
 impl IntoPython for unmelt_diffusion::Error {
     fn into_python(self) -> PyErr {
-        use unmelt_diffusion::Error as E;
-        let text = pythonic(&self.to_string());
-        match self {
-            E::File { source, .. } => match source.kind() {
-                ErrorKind::NotFound => PyFileNotFoundError::new_err(text),
-                ErrorKind::PermissionDenied => PyPermissionError::new_err(text),
-                _ => PyOSError::new_err(text),
-            },
-            E::Format { kind, .. } if kind.contains("card") || kind.contains("weights") => {
-                ModelError::new_err(text)
-            }
-            E::Format { .. } | E::Broken { .. } => FormatError::new_err(text),
-            E::Exists { .. } | E::HoldsRun { .. } => PyFileExistsError::new_err(text),
-            E::Weights { .. } => ModelError::new_err(text),
-            E::NotFinite { .. } => NumericalError::new_err(text),
-            E::Stopped => PyKeyboardInterrupt::new_err(()),
-            _ => PyValueError::new_err(text),
-        }
+        exception(self.kind(), self.io_kind(), self.to_string())
     }
 }
 
 impl IntoPython for unmelt_molecules::Error {
     fn into_python(self) -> PyErr {
-        use unmelt_molecules::Error as E;
-        match self {
-            E::Core(core) => core.into_python(),
-            E::Format { .. } => FormatError::new_err(pythonic(&self.to_string())),
-            E::GaveUp { .. } => NumericalError::new_err(self.to_string()),
-            _ => PyValueError::new_err(pythonic(&self.to_string())),
-        }
+        exception(self.kind(), self.io_kind(), self.to_string())
     }
 }
 
 impl IntoPython for unmelt_volumes::Error {
     fn into_python(self) -> PyErr {
-        use unmelt_volumes::Error as E;
-        match self {
-            E::Core(core) => core.into_python(),
-            E::Format { .. } | E::Damaged { .. } => FormatError::new_err(pythonic(&self.to_string())),
-            _ => PyValueError::new_err(pythonic(&self.to_string())),
-        }
+        exception(self.kind(), self.io_kind(), self.to_string())
     }
 }
 

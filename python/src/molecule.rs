@@ -11,7 +11,7 @@ use pyo3::types::PyType;
 use unmelt_molecules::evaluate::{Reference, evaluate};
 use unmelt_molecules::format::{self, MoleculeWriter};
 use unmelt_molecules::perception::is_stable;
-use unmelt_molecules::{Atom, Bond, BondOrder, Element};
+use unmelt_molecules::{Atom, Attachment, Bond, BondOrder, Element};
 
 use crate::arrays::real;
 use crate::errors::{FormatError, OrRaise, bad_argument};
@@ -25,6 +25,11 @@ use crate::errors::{FormatError, OrRaise, bad_argument};
 ///     charges: Formal charges, one an atom; all 0 if not given.
 ///     name: Title.
 ///     fields: Data fields, as in an SDF record.
+///     isotopes: Mass numbers, one an atom, 0 for the natural mixture; all 0 if not given.
+///     radicals: Unpaired electrons, one an atom; all 0 if not given.
+///     attachments: (atom, label, place) where something else is to be bonded: the atom counted from 0, what the file calls
+///         the place ("R1"), and its number among the atoms of the file, from 1.
+///     is_drawing: Whether the positions are those of a drawing in two dimensions.
 ///
 /// Raises:
 ///     ValueError: An unknown element, a position that is not finite, a bond that names no atom, shapes that do not fit.
@@ -76,12 +81,27 @@ type Parts<'py> = (
     Bound<'py, PyArray1<i64>>,
     String,
     Vec<(String, String)>,
+    Bound<'py, PyArray1<i64>>,
+    Bound<'py, PyArray1<i64>>,
+    Vec<(usize, String, usize)>,
+    bool,
 );
+
+/// Numbers of which there must be one an atom; all 0 if they are not given.
+fn per_atom<T: Clone + Default>(name: &str, values: Option<Vec<T>>, count: usize) -> PyResult<Vec<T>> {
+    let values = values.unwrap_or_else(|| vec![T::default(); count]);
+    if values.len() != count {
+        let fault = format!("must be {count} numbers, as many as symbols, but there are {}", values.len());
+        return Err(bad_argument(name, fault));
+    }
+    Ok(values)
+}
 
 #[pymethods]
 impl Molecule {
     #[new]
-    #[pyo3(signature = (symbols, positions, bonds=None, charges=None, name="", fields=None))]
+    #[pyo3(signature = (symbols, positions, bonds=None, charges=None, name="", fields=None, isotopes=None, radicals=None, attachments=None, is_drawing=false))]
+    #[expect(clippy::too_many_arguments, reason = "they are the keyword arguments of Python's constructor")]
     fn new(
         symbols: Vec<ElementName>,
         positions: &Bound<'_, PyAny>,
@@ -89,6 +109,10 @@ impl Molecule {
         charges: Option<Vec<i8>>,
         name: &str,
         fields: Option<&Bound<'_, PyAny>>,
+        isotopes: Option<Vec<u16>>,
+        radicals: Option<Vec<u8>>,
+        attachments: Option<Vec<(usize, String, usize)>>,
+        is_drawing: bool,
     ) -> PyResult<Self> {
         let count = symbols.len();
         let positions = real::<f64>(positions, "positions", Some(2))?;
@@ -97,17 +121,21 @@ impl Molecule {
             let fault = format!("must be of shape [{count}, 3] for {count} symbols, but it is of {shape:?}");
             return Err(bad_argument("positions", fault));
         }
-        let charges = charges.unwrap_or_else(|| vec![0; count]);
-        if charges.len() != count {
-            let fault =
-                format!("must be {count} numbers, as many as symbols, but there are {}", charges.len());
-            return Err(bad_argument("charges", fault));
-        }
+        let charges = per_atom("charges", charges, count)?;
+        let isotopes = per_atom("isotopes", isotopes, count)?;
+        let radicals = per_atom("radicals", radicals, count)?;
         let flat: Vec<f64> = positions.as_array().iter().copied().collect();
-        let atoms = symbols.iter().zip(charges).zip(flat.chunks_exact(3)).map(|((symbol, charge), p)| {
-            Ok(Atom::new(symbol.element()?, charge, Point3::new(p[0], p[1], p[2])))
+        let atoms = symbols.iter().zip(flat.chunks_exact(3)).enumerate().map(|(k, (symbol, p))| {
+            let plain = Atom::new(symbol.element()?, charges[k], Point3::new(p[0], p[1], p[2]));
+            Ok(Atom { isotope: isotopes[k], radicals: radicals[k], ..plain })
         });
         let atoms = atoms.collect::<PyResult<Vec<_>>>()?;
+        let attachments =
+            attachments.unwrap_or_default().into_iter().map(|(atom, label, place)| match atom < count {
+                true => Ok(Attachment { atom, label, place }),
+                false => Err(bad_argument("attachments", format!("name atom {atom} of {count}"))),
+            });
+        let attachments = attachments.collect::<PyResult<Vec<_>>>()?;
         let bonds = bonds.unwrap_or_default().into_iter().map(|(begin, end, order)| {
             let order = BondOrder::from_code(order).ok_or_else(|| {
                 bad_argument("bonds", format!("name order {order}; use 1, 2, 3, or 4 for aromatic"))
@@ -119,6 +147,8 @@ impl Molecule {
             .map_err(|e| PyValueError::new_err(e.to_string()))?;
         molecule.name = name.into();
         molecule.fields = fields.map(read_fields).transpose()?.unwrap_or_default();
+        molecule.attachments = attachments;
+        molecule.is_drawing = is_drawing;
         Ok(molecule.into())
     }
 
@@ -145,6 +175,30 @@ impl Molecule {
     #[getter]
     fn charges<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
         PyArray1::from_iter(py, self.inner.atoms().map(|a| i64::from(a.charge)))
+    }
+
+    /// Mass numbers, shape (atoms,); 0 for the natural mixture of isotopes.
+    #[getter]
+    fn isotopes<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        PyArray1::from_iter(py, self.inner.atoms().map(|a| i64::from(a.isotope)))
+    }
+
+    /// Unpaired electrons, shape (atoms,).
+    #[getter]
+    fn radicals<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        PyArray1::from_iter(py, self.inner.atoms().map(|a| i64::from(a.radicals)))
+    }
+
+    /// Where something else is to be bonded, as (atom, label, place); see the constructor.
+    #[getter]
+    fn attachments(&self) -> Vec<(usize, String, usize)> {
+        self.inner.attachments.iter().map(|a| (a.atom, a.label.clone(), a.place)).collect()
+    }
+
+    /// Whether the positions are those of a drawing in two dimensions.
+    #[getter]
+    fn is_drawing(&self) -> bool {
+        self.inner.is_drawing
     }
 
     /// Bonds as (begin, end, order); orders are 1, 2, 3, and 4 for aromatic.
@@ -231,7 +285,12 @@ impl Molecule {
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
         let Ok(other) = other.cast::<Self>() else { return false };
         let (a, b) = (&self.inner, &other.get().inner);
-        a.name == b.name && a.fields == b.fields && a.atoms().eq(b.atoms()) && a.bonds().eq(b.bonds())
+        a.name == b.name
+            && a.fields == b.fields
+            && a.attachments == b.attachments
+            && a.is_drawing == b.is_drawing
+            && a.atoms().eq(b.atoms())
+            && a.bonds().eq(b.bonds())
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyType>, Parts<'py>)> {
@@ -243,6 +302,10 @@ impl Molecule {
             own.charges(py),
             own.inner.name.clone(),
             own.inner.fields.clone(),
+            own.isotopes(py),
+            own.radicals(py),
+            own.attachments(),
+            own.is_drawing(),
         );
         Ok((slf.get_type(), parts))
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
+use unmelt_diffusion::job::{Event, Job};
 use unmelt_molecules::evaluate::Assessment;
 use unmelt_molecules::{
     Beginning, ElementLimit, Filter, Fragments, GenerateRequest, Generator, Harvest, KeySet, Sieve, Wanted,
@@ -36,12 +37,6 @@ pub struct MoleculeModel {
     generator: Arc<Generator>,
     source: String,
     device: String,
-}
-
-/// How far a run is: molecules kept, and the share of the wanted ones.
-struct Progress {
-    kept: u64,
-    share: f64,
 }
 
 #[pymethods]
@@ -141,13 +136,10 @@ impl MoleculeModel {
         let wanted = Wanted { first, count, batch };
         let generator = self.generator.clone();
         let doubts = generator.doubts(&request);
-        let labour = move |reporter: work::Reporter<Progress>| {
-            let (molecules, drawn) = harvest(&generator, &request, sieve, wanted, &reporter)?;
-            Ok((molecules, drawn))
-        };
-        let (molecules, drawn) = work::run(py, labour, |py, event: Progress| match &progress {
-            Some(progress) => progress.call1(py, (event.kept, event.share)).map(drop),
-            None => Ok(()),
+        let labour = move |job: &Job| harvest(&generator, &request, sieve, wanted, job);
+        let (molecules, drawn) = work::run(py, labour, |py, event| match (&progress, event) {
+            (Some(progress), Event::Progress(p)) => progress.call1(py, (p.finished, p.share())).map(drop),
+            _ => Ok(()),
         })?;
         Ok((molecules, drawn, doubts))
     }
@@ -231,22 +223,13 @@ fn harvest(
     request: &GenerateRequest,
     sieve: Sieve,
     wanted: Wanted,
-    reporter: &work::Reporter<Progress>,
+    job: &Job,
 ) -> PyResult<(Vec<Molecule>, u64)> {
     let mut run = Harvest::new(generator, request, sieve, wanted).or_raise()?;
     let mut molecules = Vec::new();
     while !run.is_finished() {
-        let (kept, ahead, open) = (run.kept(), run.upcoming(), run.is_open());
-        let mut evaluated = 0;
-        let mut watch = |_: &unmelt_molecules::Frame| {
-            evaluated += 1;
-            let part = (evaluated as f64 / request.steps as f64).min(1.0);
-            let coming = if open { (ahead.end - ahead.start) as f64 * part } else { 0.0 };
-            reporter.report(Progress { kept, share: (kept as f64 + coming) / wanted.count.max(1) as f64 })
-        };
-        let batch = run.advance(&mut watch).map_err(IntoPython::into_python)?;
+        let batch = run.advance(job, &mut |_| ()).map_err(IntoPython::into_python)?;
         molecules.extend(batch.molecules.into_iter().map(Molecule::from));
-        reporter.report(Progress { kept: run.kept(), share: run.kept() as f64 / wanted.count.max(1) as f64 });
     }
     Ok((molecules, run.drawn()))
 }

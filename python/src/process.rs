@@ -7,9 +7,10 @@ use numpy::{PyArray1, PyArrayDyn, PyArrayMethods, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
+use unmelt_diffusion::job::Job;
 use unmelt_diffusion::{
-    Denoiser, Draw, Feature, FeatureProcess, FeatureSpec, Moment, Noise, Prediction, ProductProcess,
-    Question, Sampler, SamplerConfig, State, Stream, Value,
+    Denoiser, DenoiserInput, Draw, Feature, FeatureProcess, FeatureSpec, Noise, Prediction, ProductProcess,
+    Sampler, SamplerConfig, State, Stream, Value,
 };
 
 use crate::arrays::real;
@@ -150,16 +151,9 @@ impl Process {
         let lengths: Vec<usize> = shapes.iter().map(|s| s.iter().product()).collect();
         let draws: Vec<Draw> =
             (first..first.saturating_add(count)).map(|k| Draw::new(k, lengths.clone())).collect();
-        let asked = Asked { own: self, denoiser, shapes: &shapes, raised: RefCell::new(None) };
-        let mut watch = |_: &Moment| match py.check_signals() {
-            Ok(()) => true,
-            Err(error) => {
-                asked.raised.replace(Some(error));
-                false
-            }
-        };
-        let drawn = sampler.draw(&draws, &asked, &mut watch);
-        if let Some(error) = asked.raised.take() {
+        let denoiser = PythonDenoiser { own: self, denoiser, shapes: &shapes, raised: RefCell::new(None) };
+        let drawn = sampler.draw(&draws, &denoiser, &Job::new(), &mut |_| ());
+        if let Some(error) = denoiser.raised.take() {
             return Err(error);
         }
         self.arrays(py, &drawn.or_raise()?.iter().collect::<Vec<_>>(), &shapes)
@@ -265,7 +259,7 @@ fn value(feature: &Feature, numbers: &[f32]) -> PyResult<Value<f32>> {
 }
 
 /// A denoiser of Python.
-struct Asked<'a, 'py> {
+struct PythonDenoiser<'a, 'py> {
     own: &'a Process,
     denoiser: &'a Bound<'py, PyAny>,
     shapes: &'a Shapes,
@@ -273,31 +267,30 @@ struct Asked<'a, 'py> {
     raised: RefCell<Option<PyErr>>,
 }
 
-impl Denoiser for Asked<'_, '_> {
-    fn predict(&self, questions: &[Question]) -> unmelt_diffusion::Result<Vec<Vec<Prediction<f32>>>> {
-        self.ask(questions).map_err(|error| {
+impl Denoiser for PythonDenoiser<'_, '_> {
+    fn predict(&self, inputs: &[DenoiserInput]) -> unmelt_diffusion::Result<Vec<Vec<Prediction<f32>>>> {
+        self.call(inputs).map_err(|error| {
             self.raised.replace(Some(error));
             unmelt_diffusion::Error::Stopped
         })
     }
 }
 
-impl Asked<'_, '_> {
-    fn ask(&self, questions: &[Question]) -> PyResult<Vec<Vec<Prediction<f32>>>> {
-        let Some(time) = questions.first().map(|q| q.time) else { return Ok(Vec::new()) };
-        let states: Vec<&State<f32>> = questions.iter().map(|q| q.state).collect();
+impl PythonDenoiser<'_, '_> {
+    fn call(&self, inputs: &[DenoiserInput]) -> PyResult<Vec<Vec<Prediction<f32>>>> {
+        self.denoiser.py().check_signals()?;
+        let Some(time) = inputs.first().map(|q| q.time) else { return Ok(Vec::new()) };
+        let states: Vec<&State<f32>> = inputs.iter().map(|q| q.state).collect();
         let noisy = self.own.arrays(self.denoiser.py(), &states, self.shapes)?;
         let answer = self.denoiser.call1((noisy, time))?;
         let wrong = |_| PyTypeError::new_err("the denoiser's answer must be a dictionary of arrays");
         let answer: Bound<'_, PyDict> = answer.extract().map_err(wrong)?;
-        let mut predictions = vec![Vec::new(); questions.len()];
+        let mut predictions = vec![Vec::new(); inputs.len()];
         for (feature, shape) in self.own.process.features().iter().zip(self.shapes) {
             let array =
                 real::<f32>(&item(&answer, "the denoiser's answer", &feature.name)?, &feature.name, None)?;
-            let wanted: Vec<usize> = std::iter::once(questions.len())
-                .chain(shape.iter().copied())
-                .chain(classes(feature))
-                .collect();
+            let wanted: Vec<usize> =
+                std::iter::once(inputs.len()).chain(shape.iter().copied()).chain(classes(feature)).collect();
             if array.shape() != wanted {
                 let fault = format!(
                     "must be of shape {wanted:?} in the denoiser's answer, but it is of {:?}",

@@ -7,26 +7,14 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::Value;
-use unmelt_diffusion::train::{Begin, Event, Watcher};
+use unmelt_diffusion::job::{Event, Job};
+use unmelt_diffusion::train::Begin;
 use unmelt_molecules::TrainingRun as MoleculeRun;
 use unmelt_volumes::{Start, TrainingRun as VolumeRun};
 
 use crate::errors::{OrRaise, bad_argument};
 use crate::names;
-use crate::work::{self, Reporter};
-
-/// Hands events over, and stops where Python wants it.
-struct Post(Reporter<Event>);
-
-impl Watcher for Post {
-    fn event(&mut self, event: &Event) {
-        self.0.report(event.clone());
-    }
-
-    fn stop(&self) -> bool {
-        self.0.is_stopped()
-    }
-}
+use crate::work;
 
 /// Trains a model of molecules; see `unmelt.molecules.train`. Returns steps done, molecules trained on and held out, and the records that were skipped.
 #[pyfunction]
@@ -47,8 +35,8 @@ pub fn train_molecules(
     let begin = Begin::of(resume, overwrite).or_raise()?;
     let run = MoleculeRun { data, output, config: config(settings)?, begin, limit: limit(minutes)? };
     let device = names::device(device)?;
-    let labour = move |reporter| run.run(&device, &mut Post(reporter)).or_raise();
-    let summary = work::run(py, labour, |py, event| tell(py, callback.as_ref(), &event))?;
+    let labour = move |job: &Job| run.run(&device, job).or_raise();
+    let summary = work::run(py, labour, |py, event| tell(py, callback.as_ref(), event))?;
     let faults = summary.faults.iter().map(ToString::to_string).collect();
     Ok((summary.steps, summary.molecules, faults))
 }
@@ -84,8 +72,8 @@ pub fn train_volumes(
         limit: limit(minutes)?,
     };
     let device = names::device(device)?;
-    let labour = move |reporter| run.run(&device, &mut Post(reporter)).or_raise();
-    let summary = work::run(py, labour, |py, event| tell(py, callback.as_ref(), &event))?;
+    let labour = move |job: &Job| run.run(&device, job).or_raise();
+    let summary = work::run(py, labour, |py, event| tell(py, callback.as_ref(), event))?;
     Ok((summary.steps, summary.volumes, summary.warnings))
 }
 
@@ -108,13 +96,13 @@ fn tell(py: Python, callback: Option<&Py<PyAny>>, event: &Event) -> PyResult<()>
     let Some(callback) = callback else { return Ok(()) };
     let dict = PyDict::new(py);
     match event {
-        Event::Started { step, steps, parameters } => {
+        Event::TrainingStarted { step, steps, parameters } => {
             dict.set_item("event", "started")?;
             dict.set_item("step", step)?;
             dict.set_item("steps", steps)?;
             dict.set_item("parameters", parameters)?;
         }
-        Event::Progress { step, loss, parts, gradient_norm, learning_rate, samples_per_second } => {
+        Event::Trained { step, loss, parts, gradient_norm, learning_rate, samples_per_second } => {
             dict.set_item("event", "progress")?;
             dict.set_item("step", step)?;
             dict.set_item("loss", loss)?;
@@ -128,7 +116,7 @@ fn tell(py: Python, callback: Option<&Py<PyAny>>, event: &Event) -> PyResult<()>
             dict.set_item("step", step)?;
             measures.iter().try_for_each(|(name, value)| dict.set_item(*name, value))?;
         }
-        Event::Saving { .. } => return Ok(()),
+        Event::Progress(_) | Event::Saving { .. } => return Ok(()),
         Event::Saved { step, path } => {
             dict.set_item("event", "saved")?;
             dict.set_item("step", step)?;

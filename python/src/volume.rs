@@ -295,16 +295,16 @@ pub fn mask(volume: &Volume, mask: &Bound<'_, PyAny>, name: &str) -> PyResult<Ve
 
 /// Reads a NIfTI file, a DICOM file or a folder of them; returns the volume, and a sentence for each thing that was corrected.
 #[pyfunction]
-#[pyo3(signature = (path, index=None, series=None))]
+#[pyo3(signature = (path, index=None, series=None, force=false))]
 pub fn read_volume(
     py: Python,
     path: PathBuf,
     index: Option<usize>,
     series: Option<String>,
+    force: bool,
 ) -> PyResult<(Volume, Vec<String>)> {
-    let reading = py
-        .detach(|| unmelt_volumes::Volume::read(&path, &Choice { index, series, ..Choice::default() }))
-        .or_raise()?;
+    let reading =
+        py.detach(|| unmelt_volumes::Volume::read(&path, &Choice { index, series, force })).or_raise()?;
     Ok((Volume::new(reading.volume, "convert", ""), reading.warnings))
 }
 

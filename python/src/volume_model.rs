@@ -6,8 +6,8 @@ use numpy::{Complex32, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
-use unmelt_diffusion::Stop;
-use unmelt_volumes::enhance::{EnhanceSettings, Enhancer, Progress, Task};
+use unmelt_diffusion::job::{Event, Job};
+use unmelt_volumes::enhance::{EnhanceSettings, Enhancer, Task};
 use unmelt_volumes::kspace::{ComplexArray, KSpace};
 use unmelt_volumes::measurement::Profile;
 use unmelt_volumes::{Grid, models};
@@ -193,10 +193,8 @@ impl VolumeModel {
             return Err(bad_argument("spacing", "must be above 0 mm"));
         }
         let (enhancer, settings) = (self.enhancer.clone(), settings.settings());
-        let labour = move |reporter: work::Reporter<Progress>| {
-            let grid = Grid::centred(shape, spacing);
-            enhancer.generate(grid, &settings, &mut |p| reporter.report(p), &stop_of(&reporter)).or_raise()
-        };
+        let labour =
+            move |job: &Job| enhancer.generate(Grid::centred(shape, spacing), &settings, job).or_raise();
         let volume = work::run(py, labour, |py, p| tell(py, progress.as_ref(), p))?;
         Ok(Volume::new(volume, "generate", self.name()))
     }
@@ -223,10 +221,7 @@ impl VolumeModel {
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Outcome> {
         let (enhancer, settings, name) = (self.enhancer.clone(), settings.settings(), task.name());
-        let labour = move |reporter: work::Reporter<Progress>| {
-            let stop = stop_of(&reporter);
-            enhancer.enhance(&volume, &task, &settings, &mut |p| reporter.report(p), &stop).or_raise()
-        };
+        let labour = move |job: &Job| enhancer.enhance(&volume, &task, &settings, job).or_raise();
         let out = work::run(py, labour, |py, p| tell(py, progress.as_ref(), p))?;
         let of = |voxels: Vec<f32>| Volume::new(out.volume.with_voxels(voxels), name, self.name());
         // An interval that nothing says the coverage of is none.
@@ -237,16 +232,10 @@ impl VolumeModel {
     }
 }
 
-/// Work that ends where Python no longer wants it.
-fn stop_of(reporter: &work::Reporter<Progress>) -> Stop {
-    let reporter = reporter.clone();
-    Stop::when(move || reporter.is_stopped())
-}
-
 /// Hands progress to Python as evaluations done and evaluations in all.
-fn tell(py: Python, progress: Option<&Py<PyAny>>, p: Progress) -> PyResult<()> {
-    let Some(progress) = progress else { return Ok(()) };
-    progress.call1(py, ((p.sample - 1) * p.steps + p.step, p.steps * p.samples)).map(drop)
+fn tell(py: Python, progress: Option<&Py<PyAny>>, event: &Event) -> PyResult<()> {
+    let (Some(progress), Event::Progress(p)) = (progress, event) else { return Ok(()) };
+    progress.call1(py, (p.evaluations(), p.all_evaluations())).map(drop)
 }
 
 /// k-space of an array of complex numbers.

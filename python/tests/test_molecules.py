@@ -117,6 +117,26 @@ def test_objects_pickle_and_copy(water: unmelt.Molecule, molecules: unmelt.molec
     assert water != molecules[0] and water != "water"
 
 
+def test_isotopes_radicals_and_attachments_stay() -> None:
+    chem = pytest.importorskip("rdkit.Chem")
+    from rdkit.Chem import AllChem
+
+    mol = chem.AddHs(chem.MolFromSmiles("[2H]C([13CH3])[CH2]"))
+    AllChem.EmbedMolecule(mol, randomSeed=7)
+    molecule = unmelt.Molecule.from_rdkit(mol)
+    assert sorted(molecule.isotopes.tolist())[-2:] == [2, 13] and molecule.radicals.sum() == 1
+    assert pickle.loads(pickle.dumps(molecule)) == molecule
+    back = molecule.to_rdkit()
+    assert chem.MolToSmiles(chem.RemoveHs(back)) == chem.MolToSmiles(chem.RemoveHs(mol))
+    fragment = unmelt.Molecule(["C"], [[0, 0, 0]], attachments=[(0, "R1", 2)], is_drawing=True)
+    again = pickle.loads(pickle.dumps(fragment))
+    assert again == fragment and again.attachments == [(0, "R1", 2)] and again.is_drawing
+    with pytest.raises(ValueError, match="isotopes must be 1 numbers"):
+        unmelt.Molecule(["C"], [[0, 0, 0]], isotopes=[12, 13])
+    with pytest.raises(ValueError, match="attachments name atom 1"):
+        unmelt.Molecule(["C"], [[0, 0, 0]], attachments=[(1, "R1", 2)])
+
+
 def test_files_come_back(molecules: unmelt.molecules.Molecules, folder: Path) -> None:
     for name in ("all.sdf", "all.parquet"):
         molecules.save(folder / name)

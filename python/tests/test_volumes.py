@@ -253,3 +253,16 @@ def _series(pydicom: Any, folder: Path) -> None:
         ds.ImageOrientationPatient, ds.ImagePositionPatient = [1, 0, 0, 0, 1, 0], [-8.0, -6.0, 2.0 * k]
         ds.PixelData = noise[k].tobytes()
         ds.save_as(folder / f"{k}.dcm", enforce_file_format=True)
+
+
+def test_a_damaged_file_is_read_by_force_alone(tmp_path: Path) -> None:
+    scan = unmelt.Volume(np.arange(60.0).reshape(3, 4, 5), np.eye(4))
+    path = tmp_path / "scan.nii.gz"
+    scan.save(path)
+    damaged = bytearray(path.read_bytes())
+    damaged[-8] ^= 1  # the checksum
+    path.write_bytes(bytes(damaged))
+    with pytest.raises(unmelt.FormatError, match="checksum"):
+        unmelt.volumes.read(path)
+    with pytest.warns(unmelt.UnmeltWarning, match="checksum"):
+        assert unmelt.volumes.read(path, force=True) == scan

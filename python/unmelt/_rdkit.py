@@ -12,16 +12,20 @@ def to_rdkit(molecule: Molecule, sanitize: bool) -> Any:
     """An RDKit molecule with one conformer; hydrogens stay as they are."""
     chem = extra("rdkit.Chem")
     editable = chem.RWMol()
-    for number, charge in zip(molecule.numbers.tolist(), molecule.charges.tolist(), strict=True):
+    numbers, charges = molecule.numbers.tolist(), molecule.charges.tolist()
+    isotopes, radicals = molecule.isotopes.tolist(), molecule.radicals.tolist()
+    for number, charge, isotope, electrons in zip(numbers, charges, isotopes, radicals, strict=True):
         atom = chem.Atom(number)
         atom.SetFormalCharge(charge)
+        atom.SetIsotope(isotope)
+        atom.SetNumRadicalElectrons(electrons)
         # What is missing is missing: no hydrogen is implied.
         atom.SetNoImplicit(True)
         editable.AddAtom(atom)
     for begin, end, order in molecule.bonds:
         editable.AddBond(begin, end, getattr(chem.BondType, _ORDERS[order]))
     conformer = chem.Conformer(len(molecule))
-    conformer.Set3D(True)
+    conformer.Set3D(not molecule.is_drawing)
     for k, place in enumerate(molecule.positions.tolist()):
         conformer.SetAtomPosition(k, place)
     editable.AddConformer(conformer)
@@ -56,4 +60,7 @@ def from_rdkit(mol: Any) -> Molecule:
         [atom.GetFormalCharge() for atom in plain.GetAtoms()],
         name=plain.GetProp("_Name") if plain.HasProp("_Name") else "",
         fields={key: str(value) for key, value in plain.GetPropsAsDict(False, False).items()},
+        isotopes=[atom.GetIsotope() for atom in plain.GetAtoms()],
+        radicals=[atom.GetNumRadicalElectrons() for atom in plain.GetAtoms()],
+        is_drawing=not plain.GetConformer().Is3D(),
     )

@@ -145,7 +145,7 @@ def models() -> list[str]:
     return _unmelt.volume_models()
 
 
-def read(path: Path_, *, index: int | None = None, series: str | None = None) -> Volume:
+def read(path: Path_, *, index: int | None = None, series: str | None = None, force: bool = False) -> Volume:
     """Reads a NIfTI file (.nii, .nii.gz, .hdr with .img), a DICOM file, or a folder of DICOM files.
 
     What had to be corrected is said with an `UnmeltWarning`.
@@ -154,13 +154,14 @@ def read(path: Path_, *, index: int | None = None, series: str | None = None) ->
         path: File or folder.
         index: Which volume along the fourth dimension of a NIfTI file, from 0.
         series: Which series of a DICOM folder: its number in the list of several, as text, or its SeriesInstanceUID.
+        force: Read a packed file whose data do not fit its checksum, with a warning in place of an error.
 
     Raises:
         FileNotFoundError: There is no such file.
         FormatError: The file is not usable.
         ValueError: There are several volumes or series, and none was chosen.
     """
-    volume, warnings = _unmelt.read_volume(os.fspath(path), index, series)
+    volume, warnings = _unmelt.read_volume(os.fspath(path), index, series, force)
     warn(warnings)
     return volume
 

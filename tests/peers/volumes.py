@@ -1,4 +1,4 @@
-"""The table of the README: unmelt against classical methods, on the same degraded volumes.
+"""The table of docs/models/brain-mri.md: unmelt against classical methods, on the same degraded volumes.
 
     python3 tests/peers/volumes.py TRUTH.nii.gz [--unmelt target/release/unmelt] [--model brain-mri]
         [--tasks noise7,slices4] [--folder FOLDER]

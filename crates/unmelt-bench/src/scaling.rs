@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use unmelt_diffusion::{Noise, Parameters, Stop, Stream};
+use unmelt_diffusion::job::Job;
+use unmelt_diffusion::{Noise, Parameters, Stream};
 use unmelt_molecules::network::{Egnn, EgnnConfig, EgnnInput};
 use unmelt_volumes::enhance::{EnhanceSettings, Enhancer, Task};
 use unmelt_volumes::{Grid, Volume, models};
@@ -70,7 +71,7 @@ fn volumes() -> Result<Curve, Failure> {
         voxels.iter_mut().for_each(|v| *v = 1.0 + 0.1 * *v);
         let volume = Volume::new(voxels, Grid::centred([n; 3], [1.0; 3]));
         let begin = Instant::now();
-        enhancer.enhance(&volume, &task, &settings, &mut |_| true, &Stop::never())?;
+        enhancer.enhance(&volume, &task, &settings, &Job::new())?;
         points.push([(n * n * n) as f64, begin.elapsed().as_secs_f64() * 1e6 / (n * n * n) as f64]);
     }
     let title = "Model brain-mri, one evaluation: cubes of 32, 64, 128 and 256 voxels".into();

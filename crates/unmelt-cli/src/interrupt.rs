@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use unmelt_diffusion::files;
+use unmelt_diffusion::job::CancelToken;
 
 /// How long an orderly end may take.
 const GRACE: Duration = Duration::from_millis(1300);
@@ -66,6 +67,11 @@ pub fn listen() {
 /// Whether the program was asked to end.
 pub fn requested() -> bool {
     SIGNAL.load(Ordering::SeqCst) != 0
+}
+
+/// What a job is stopped by when the program is asked to end.
+pub fn token() -> CancelToken {
+    CancelToken::when(requested)
 }
 
 /// The exit code of a program that was asked to end: 130 after Ctrl-C, 143 after the terminate signal.

@@ -1,16 +1,20 @@
 //! What is seen of a training: a bar on a terminal, and the losses as a table.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
 
-use unmelt_diffusion::train::{Begin, Event, LOSSES_FILE, VALIDATION_FILE, Watcher};
+use unmelt_diffusion::job::Event;
+use unmelt_diffusion::train::{Begin, LOSSES_FILE, VALIDATION_FILE};
 
 use crate::interrupt;
 use crate::progress::Bar;
 use crate::run_table::RunTable;
 use crate::training::stopped;
 
-/// Shows a bar on a terminal, and writes losses and measures to tables. Nothing is written before the run has started.
-pub struct Display {
+/// Shows a bar, and writes losses and measures to tables. Nothing is written before the run has started.
+pub struct Display(Mutex<State>);
+
+struct State {
     bar: Bar,
     folder: PathBuf,
     losses: RunTable,
@@ -24,13 +28,24 @@ impl Display {
     pub fn new(folder: &Path, begin: Begin, unit: &'static str) -> Self {
         let table = |name: &str| RunTable::new(folder.join(name), begin);
         let (losses, validation) = (table(LOSSES_FILE), table(VALIDATION_FILE));
-        Self { bar: Bar::new(0, "steps"), folder: folder.into(), losses, validation, unit, steps: 0 }
+        let bar = Bar::new(0, "steps");
+        Self(Mutex::new(State { bar, folder: folder.into(), losses, validation, unit, steps: 0 }))
+    }
+
+    /// Hears of an event.
+    pub fn hear(&self, event: &Event) {
+        self.state().hear(event);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     /// Removes the bar, and says whether the tables are whole.
     pub fn finish(&self) {
-        self.bar.finish();
-        for table in [&self.losses, &self.validation] {
+        let state = self.state();
+        state.bar.finish();
+        for table in [&state.losses, &state.validation] {
             if let Some(fault) = table.fault() {
                 eprintln!("warning: {fault}");
             }
@@ -38,10 +53,10 @@ impl Display {
     }
 }
 
-impl Watcher for Display {
-    fn event(&mut self, event: &Event) {
+impl State {
+    fn hear(&mut self, event: &Event) {
         match event {
-            Event::Started { step, steps, .. } => {
+            Event::TrainingStarted { step, steps, .. } => {
                 interrupt::listen();
                 self.steps = *steps;
                 self.bar.set_length(*steps);
@@ -49,9 +64,9 @@ impl Watcher for Display {
                 self.losses.begin_after(*step);
                 self.validation.begin_after(*step);
             }
-            Event::Progress { step, loss, parts, gradient_norm, learning_rate, samples_per_second } => {
-                self.bar.set(*step);
+            Event::Trained { step, loss, parts, gradient_norm, learning_rate, samples_per_second } => {
                 self.bar.message(format!("loss {loss:.3}, {samples_per_second:.1} {}/s", self.unit));
+                self.bar.set(*step);
                 let speed = format!("{}_per_second", self.unit);
                 let mut row = vec![("loss", format!("{loss:.5}"))];
                 row.extend(parts.iter().map(|(name, part)| (*name, format!("{part:.5}"))));
@@ -66,6 +81,7 @@ impl Watcher for Display {
                 let text: Vec<String> = measures.iter().map(|(n, v)| format!("{n} {v:.3}")).collect();
                 self.bar.print(format!("step {step}: {}", text.join(", ")));
             }
+            Event::Progress(_) => {}
             Event::Saving { .. } => interrupt::undisturbed(true),
             Event::Saved { step, .. } => {
                 self.losses.replace_old();
@@ -74,9 +90,5 @@ impl Watcher for Display {
                 interrupt::undisturbed(false);
             }
         }
-    }
-
-    fn stop(&self) -> bool {
-        interrupt::requested()
     }
 }

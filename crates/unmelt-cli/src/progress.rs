@@ -1,14 +1,25 @@
-//! Progress bars: on a terminal, and only for what takes longer than two seconds.
+//! Progress: a bar on a terminal for what takes longer than two seconds, elsewhere a line every ten seconds.
 
 use std::io::IsTerminal;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use unmelt_diffusion::job::{Event, Phase, Progress};
 
-/// A bar that appears after two seconds.
+/// Before this a bar would only flicker.
+const SHOWN_AFTER: Duration = Duration::from_secs(2);
+
+/// Time between two lines where there is no terminal.
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
+
+/// A bar that appears after two seconds, or the lines that stand for it.
 pub struct Bar {
     bar: ProgressBar,
+    unit: String,
     begin: Instant,
+    last_line: Instant,
+    is_terminal: bool,
     shown: bool,
 }
 
@@ -21,16 +32,36 @@ impl Bar {
         if let Ok(style) = ProgressStyle::with_template(&template) {
             bar.set_style(style);
         }
-        Self { bar, begin: Instant::now(), shown: false }
+        let (now, is_terminal) = (Instant::now(), std::io::stderr().is_terminal());
+        Self { bar, unit: unit.into(), begin: now, last_line: now, is_terminal, shown: false }
     }
 
     /// Moves the bar.
     pub fn set(&mut self, position: u64) {
-        if !self.shown && self.begin.elapsed() > Duration::from_secs(2) && std::io::stderr().is_terminal() {
+        if !self.shown && self.is_terminal && self.begin.elapsed() > SHOWN_AFTER {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
             self.shown = true;
         }
         self.bar.set_position(position);
+        if !self.is_terminal && self.last_line.elapsed() >= BETWEEN_LINES {
+            self.last_line = Instant::now();
+            eprintln!("{}", self.line());
+        }
+    }
+
+    /// Where the work is, in a line.
+    fn line(&self) -> String {
+        let (done, all, unit) = (self.bar.position(), self.bar.length().unwrap_or(0), &self.unit);
+        let mut line = format!(
+            "{done}/{all} {unit}, {:.3}/s, {} left",
+            self.bar.per_sec(),
+            HumanDuration(self.bar.eta())
+        );
+        let message = self.bar.message();
+        if !message.is_empty() {
+            line += &format!(", {message}");
+        }
+        line
     }
 
     /// Changes what the bar runs to.
@@ -44,7 +75,7 @@ impl Bar {
         self.bar.reset_eta();
     }
 
-    /// Words behind the bar.
+    /// Text behind the bar.
     pub fn message(&self, text: String) {
         self.bar.set_message(text);
     }
@@ -60,4 +91,39 @@ impl Bar {
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// A bar over the evaluations of a job.
+pub struct EvaluationBar(Mutex<Bar>);
+
+impl EvaluationBar {
+    /// A bar that runs to what the first event says.
+    pub fn new() -> Self {
+        Self(Mutex::new(Bar::new(0, "evaluations")))
+    }
+
+    /// Hears of an event.
+    pub fn hear(&self, event: &Event) {
+        let Event::Progress(progress) = event else { return };
+        let mut bar = self.bar();
+        bar.set_length(progress.all_evaluations());
+        if let Some(text) = sample_of_samples(progress) {
+            bar.message(text);
+        }
+        bar.set(progress.evaluations());
+    }
+
+    /// Removes the bar.
+    pub fn finish(&self) {
+        self.bar().finish();
+    }
+
+    fn bar(&self) -> std::sync::MutexGuard<'_, Bar> {
+        self.0.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+fn sample_of_samples(progress: &Progress) -> Option<String> {
+    let what = if progress.phase == Phase::Calibrating { "exam" } else { "sample" };
+    (progress.samples > 1).then(|| format!("{what} {} of {}", progress.finished + 1, progress.samples))
 }

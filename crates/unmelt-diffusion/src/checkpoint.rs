@@ -129,7 +129,7 @@ impl ModelFiles {
     /// The card with the part of its domain checked; an error of `check` is told as a fault of the card's file.
     pub fn checked_card<M: DeserializeOwned>(&self, check: impl FnOnce(&M) -> Result<()>) -> Result<Card<M>> {
         let path = self.origin.join(CARD_FILE);
-        let fault = |fault: String| Error::Format { kind: "model card", path: path.clone(), fault };
+        let fault = |fault: String| Error::Model { part: "model card", path: path.clone(), fault };
         within(limits().card_bytes, "card_bytes", self.card.len() as u64, &path.display().to_string())?;
         let mut json = serde_json::Deserializer::from_slice(&self.card);
         let card: Card<M> = serde_path_to_error::deserialize(&mut json).map_err(|e| fault(e.to_string()))?;
@@ -163,7 +163,7 @@ impl ModelFiles {
                 &found[..12],
                 card.weights.sha256.get(..12).unwrap_or(&card.weights.sha256),
             );
-            return Err(Error::Format { kind: "weights file", path, fault });
+            return Err(Error::Model { part: "weights file", path, fault });
         }
         Ok(path)
     }
@@ -198,8 +198,8 @@ pub fn write_model<M: Serialize + Clone>(
     let bytes = weights_bytes(layout, values, precision, None)?;
     let record = WeightsRecord { sha256: sha256(&bytes), parameters: layout.len() as u64 };
     let card = Card { weights: record, ..card.clone() };
-    let json = serde_json::to_vec_pretty(&card).map_err(|e| Error::Format {
-        kind: "model card",
+    let json = serde_json::to_vec_pretty(&card).map_err(|e| Error::Model {
+        part: "model card",
         path: folder.join(CARD_FILE),
         fault: e.to_string(),
     })?;
@@ -301,7 +301,7 @@ pub type Arrays = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 /// Tensors of a safetensors file on the host, as f32.
 pub fn read_arrays(bytes: &[u8], path: &Path) -> Result<Arrays> {
-    let fault = |fault: String| Error::Format { kind: "weights file", path: path.into(), fault };
+    let fault = |fault: String| Error::Model { part: "weights file", path: path.into(), fault };
     let file = SafeTensors::deserialize(bytes).map_err(|e| fault(e.to_string()))?;
     // A checkpoint holds each parameter four times, and weights of 8 bits have scales beside them.
     let count = file.iter().map(|(_, view)| view.shape().iter().product::<usize>() as u64).sum::<u64>();

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use burn::tensor::Device;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// A device as typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,12 @@ fn open_cuda(n: usize) -> Result<Device> {
         burn::tensor::Tensor::<1>::ones([1], &device).into_data();
         device
     })
-    .map_err(|_| Error::Domain(format!("cuda:{n} cannot be used: there is no such GPU or no NVIDIA driver")))
+    .map_err(|_| {
+        Error::plain(
+            ErrorKind::Unsupported,
+            format!("cuda:{n} cannot be used: there is no such GPU or no NVIDIA driver"),
+        )
+    })
 }
 
 #[cfg(not(feature = "cuda"))]
@@ -94,7 +99,12 @@ fn open_wgpu() -> Result<Device> {
         burn::tensor::Tensor::<1>::ones([1], &device).into_data();
         device
     })
-    .map_err(|_| Error::Domain("wgpu cannot be used: there is no GPU that WebGPU can open".into()))
+    .map_err(|_| {
+        Error::plain(
+            ErrorKind::Unsupported,
+            "wgpu cannot be used: there is no GPU that WebGPU can open".into(),
+        )
+    })
 }
 
 #[cfg(not(feature = "wgpu"))]
@@ -104,7 +114,8 @@ fn open_wgpu() -> Result<Device> {
 
 #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
 fn not_compiled(feature: &str) -> Error {
-    Error::Domain(format!(
-        "this program was built without {feature}; build it from source with --features {feature}"
-    ))
+    Error::plain(
+        ErrorKind::Unsupported,
+        format!("this program was built without {feature}; build it from source with --features {feature}"),
+    )
 }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::files::limits::within;
 
 /// A part of a card or of a configuration, by its path: "model.network".
@@ -41,7 +41,7 @@ impl Field {
 
     /// An error about the part: its path, and what is wrong with it.
     pub fn fault(&self, fault: impl Display) -> Error {
-        Error::Domain(format!("{} {fault}", self.0))
+        Error::plain(ErrorKind::Usage, format!("{} {fault}", self.0))
     }
 
     /// Checks a whole number.
@@ -101,9 +101,9 @@ impl Field {
     pub fn inside<T>(&self, result: Result<T>) -> Result<T> {
         result.map_err(|error| match error {
             Error::Setting { what, want, got } if !what.contains(' ') => {
-                Error::Domain(format!("{} must be {want}, but it is {got}", self.name(what)))
+                Error::plain(ErrorKind::Usage, format!("{} must be {want}, but it is {got}", self.name(what)))
             }
-            other => Error::Domain(format!("{}: {other}", self.0)),
+            other => Error::plain(other.kind(), format!("{}: {other}", self.0)),
         })
     }
 }

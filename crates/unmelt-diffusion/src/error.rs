@@ -59,10 +59,20 @@ pub enum Error {
         /// The name that it has.
         beside: PathBuf,
     },
+    /// A part of a model that cannot be used.
+    #[error("{path} is not a usable {part}: {fault}", path = path.display())]
+    Model {
+        /// "model card" or "weights file".
+        part: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: String,
+    },
     /// A file whose content is not what it should be.
     #[error("{path} is not a usable {kind}: {fault}", path = path.display())]
     Format {
-        /// "model card", "weights file", …
+        /// "training checkpoint", "EDM settings", …
         kind: &'static str,
         /// Which file.
         path: PathBuf,
@@ -120,9 +130,14 @@ pub enum Error {
         /// Where in the run.
         at: String,
     },
-    /// An error of a domain behind the core, as its sentence.
-    #[error("{0}")]
-    Domain(String),
+    /// An error that its kind and its sentence say whole.
+    #[error("{sentence}")]
+    Plain {
+        /// What kind of error.
+        kind: ErrorKind,
+        /// What and where.
+        sentence: String,
+    },
     /// The caller asked to stop.
     #[error("stopped on request")]
     Stopped,
@@ -138,7 +153,64 @@ fn held(checkpoint: bool) -> &'static str {
     }
 }
 
+/// What kind of error: front ends make exit codes, exceptions and answers of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// What was asked cannot be done as asked.
+    Usage,
+    /// A file or another input is not what it should be.
+    Input,
+    /// A model's card or weights cannot be used.
+    Model,
+    /// Input asks for more than a limit.
+    Limit,
+    /// The caller asked to stop.
+    Cancelled,
+    /// The system could not read, write or run something, or a name is taken.
+    Io,
+    /// The computation left the finite numbers or did not come to its end.
+    Numeric,
+    /// The program or this build of it cannot do this.
+    Unsupported,
+}
+
 impl Error {
+    /// An error that its kind and its sentence say whole.
+    pub fn plain(kind: ErrorKind, sentence: impl Into<String>) -> Self {
+        Self::Plain { kind, sentence: sentence.into() }
+    }
+
+    /// What kind of error it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Setting { .. }
+            | Self::Settings(_)
+            | Self::Combination(_)
+            | Self::Output { .. }
+            | Self::UnknownModel { .. } => ErrorKind::Usage,
+            Self::File { .. } | Self::Exists { .. } | Self::HoldsRun { .. } | Self::Taken { .. } => {
+                ErrorKind::Io
+            }
+            Self::Format { .. } | Self::Broken { .. } => ErrorKind::Input,
+            Self::Model { .. } | Self::Weights { .. } => ErrorKind::Model,
+            Self::Limit { .. } => ErrorKind::Limit,
+            Self::NotFinite { .. } => ErrorKind::Numeric,
+            Self::Stopped => ErrorKind::Cancelled,
+            Self::Plain { kind, .. } => *kind,
+        }
+    }
+
+    /// The system's own kind of an error of reading or writing.
+    pub fn io_kind(&self) -> Option<std::io::ErrorKind> {
+        match self {
+            Self::File { source, .. } => Some(source.kind()),
+            Self::Exists { .. } | Self::HoldsRun { .. } | Self::Taken { .. } => {
+                Some(std::io::ErrorKind::AlreadyExists)
+            }
+            _ => None,
+        }
+    }
+
     /// A setting outside its domain.
     pub fn setting(what: &'static str, want: &'static str, got: impl std::fmt::Display) -> Self {
         Self::Setting { what, want, got: got.to_string() }

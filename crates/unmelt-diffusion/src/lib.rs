@@ -36,6 +36,7 @@ pub mod domain;
 mod error;
 pub mod files;
 pub mod grid;
+pub mod job;
 pub mod measurement;
 mod model_folder;
 mod noise;
@@ -46,11 +47,10 @@ mod real;
 mod sampler;
 mod schedule;
 pub mod solver;
-mod stop;
 mod target;
 pub mod train;
 
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use grid::Grid;
 pub use noise::{Noise, Stream};
 pub use parameters::{Entry, Init, Layout, Parameters, Weights, to_vec};
@@ -59,7 +59,6 @@ pub use process::{
     ProcessSpec, ProductProcess, State, Subspace, Value,
 };
 pub use real::Real;
-pub use sampler::{Denoiser, Draw, Moment, Previous, Question, Sampler, SamplerConfig};
+pub use sampler::{Denoiser, DenoiserInput, Draw, Previous, Sampler, SamplerConfig, Step};
 pub use schedule::{Level, Levels, Schedule, betas_of_alphas_cumprod, rescale_zero_terminal_snr};
-pub use stop::Stop;
 pub use target::{Target, Threshold, combine, quantile};

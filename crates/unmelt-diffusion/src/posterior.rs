@@ -137,7 +137,7 @@ impl Posterior {
     }
 
     /// Sample number `number`, from `start` (an estimate of the signal) with noise of the first level on it; `tick` is
-    /// called after every evaluation of the prior and may stop the work by returning false.
+    /// called after every evaluation of the prior and may stop the work by an error.
     pub fn sample<T: Real>(
         &self,
         prior: &dyn Prior<T>,
@@ -145,7 +145,7 @@ impl Posterior {
         data: &[T],
         start: &[T],
         number: u64,
-        tick: &mut dyn FnMut() -> bool,
+        tick: &mut dyn FnMut() -> Result<()>,
     ) -> Result<Vec<T>> {
         if matches!(self.solver, PosteriorSolver::RePaint { .. }) && measurement.kept().is_none() {
             return Err(Error::Combination("the solver repaint is for masks, whose known voxels it keeps"));
@@ -158,9 +158,7 @@ impl Posterior {
         for step in 0..self.sigmas.len() - 1 {
             for round in 0..self.solver.evaluations_per_step() {
                 x = walk.step(x, step, round)?;
-                if !tick() {
-                    return Err(Error::Stopped);
-                }
+                tick()?;
                 if x.iter().any(|v| !v.f64().is_finite()) {
                     let at = format!("at sampling step {}", step + 1);
                     return Err(Error::NotFinite { what: "the sample", at });

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result, check};
 use crate::grid::Grid;
+use crate::job::{Event, Job, Phase, Progress};
 use crate::noise::{Noise, Stream};
 use crate::process::{
     Categorical, FeatureProcess, Gaussian, Given, Mask, Prediction, ProductProcess, State, Value,
@@ -26,9 +27,9 @@ pub struct Previous<'a> {
     pub time: f64,
 }
 
-/// What a denoiser is asked about one sample.
+/// What a denoiser is given of one sample.
 #[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
+pub struct DenoiserInput<'a> {
     /// The noisy values of every feature.
     pub state: &'a State<f32>,
     /// The prediction of the evaluation before, if there was one.
@@ -42,7 +43,7 @@ pub struct Question<'a> {
 /// Predicts clean samples from noisy ones.
 pub trait Denoiser {
     /// The prediction of every feature of every sample. A sample's prediction must not depend on the others.
-    fn predict(&self, questions: &[Question]) -> Result<Vec<Vec<Prediction<f32>>>>;
+    fn predict(&self, inputs: &[DenoiserInput]) -> Result<Vec<Vec<Prediction<f32>>>>;
 }
 
 /// How to sample.
@@ -83,14 +84,14 @@ impl Draw {
     }
 }
 
-/// A batch on its way, after an evaluation.
-pub struct Moment<'a> {
+/// A batch after an evaluation of the network.
+pub struct Step<'a> {
     /// The time of the evaluation.
     pub time: f64,
     runs: &'a [Run],
 }
 
-impl Moment<'_> {
+impl Step<'_> {
     /// The samples as they are now, in order.
     pub fn states(&self) -> impl ExactSizeIterator<Item = &State<f32>> {
         self.runs.iter().map(|r| &r.state)
@@ -133,24 +134,35 @@ impl<'a> Sampler<'a> {
         (self.times.len() - 1) * per_step + 1 - per_step
     }
 
-    /// Draws a batch; `watch` sees every evaluation and may stop the work by returning false.
+    /// Draws a batch. The job hears of every evaluation and may stop the work; `watch` sees the samples after each.
     pub fn draw(
         &self,
         draws: &[Draw],
         denoiser: &dyn Denoiser,
-        watch: &mut dyn FnMut(&Moment) -> bool,
+        job: &Job,
+        watch: &mut dyn FnMut(&Step),
     ) -> Result<Vec<State<f32>>> {
         let mut runs = draws.iter().map(|d| Run::new(self, d)).collect::<Result<Vec<_>>>()?;
         let mut clock = Walk::<f32>::new(self.solver, self.levels(&self.process.features()[0].levels))?;
         let mut asked = None;
+        let samples = draws.len() as u64;
+        let begin = Progress {
+            phase: Phase::Sampling,
+            finished: 0,
+            at_work: samples,
+            samples,
+            step: 0,
+            steps: self.evaluations() as u64,
+        };
+        let mut evaluations = 0;
         while !clock.is_finished() {
             let mut nothing = |_: usize| Vec::new();
             let query = clock.query(&mut Vec::new(), &mut nothing);
             let time = query.time(&self.times, &self.process.features()[0].levels);
             runs.par_iter_mut().for_each(|run| run.query(self.noise));
-            let questions: Vec<Question> = runs
+            let inputs: Vec<DenoiserInput> = runs
                 .iter()
-                .map(|r| Question {
+                .map(|r| DenoiserInput {
                     state: &r.state,
                     previous: r
                         .previous
@@ -160,17 +172,18 @@ impl<'a> Sampler<'a> {
                     time,
                 })
                 .collect();
-            let predictions = denoiser.predict(&questions)?;
+            let predictions = denoiser.predict(&inputs)?;
             check_finite(&predictions, query.step)?;
             clock.answer(&mut Vec::new(), &[], &mut nothing);
             let first = asked.replace(query.step) != Some(query.step);
-            let asked = Asked { step: query.step, first, time };
+            let asked = Evaluation { step: query.step, first, time };
             runs.par_iter_mut()
                 .zip(predictions)
                 .for_each(|(run, prediction)| run.answer(self, &asked, prediction));
-            if !watch(&Moment { time, runs: &runs }) {
-                return Err(Error::Stopped);
-            }
+            watch(&Step { time, runs: &runs });
+            evaluations += 1;
+            job.report(&Event::Progress(Progress { step: evaluations, ..begin }));
+            job.check()?;
         }
         Ok(runs.into_iter().map(|r| r.state).collect())
     }
@@ -193,7 +206,7 @@ fn check_finite(predictions: &[Vec<Prediction<f32>>], step: usize) -> Result<()>
 }
 
 /// An evaluation that was asked for.
-struct Asked {
+struct Evaluation {
     step: usize,
     /// Whether it is the first of its step.
     first: bool,
@@ -270,7 +283,7 @@ impl Run {
     }
 
     /// Moves every feature on.
-    fn answer(&mut self, sampler: &Sampler, asked: &Asked, mut prediction: Vec<Prediction<f32>>) {
+    fn answer(&mut self, sampler: &Sampler, asked: &Evaluation, mut prediction: Vec<Prediction<f32>>) {
         let step = asked.step;
         if let Some(given) = &self.given {
             given.hold_prediction(&mut prediction);

@@ -1,8 +1,8 @@
 //! Posterior solvers where the posterior is known: a Gaussian prior and a linear measurement.
 
-use unmelt_diffusion::Result;
 use unmelt_diffusion::measurement::{Measurement, conjugate_gradients};
 use unmelt_diffusion::posterior::{Posterior, PosteriorSolver, Prior};
+use unmelt_diffusion::{Error, Result};
 
 /// N(m, S) in three dimensions.
 struct Gauss {
@@ -100,7 +100,7 @@ fn observe(solver: PosteriorSolver, (a, y): (Linear, Vec<f64>), steps: usize) ->
     let mut sum = nalgebra::Vector3::zeros();
     let mut squares = nalgebra::Vector3::zeros();
     for number in 0..count {
-        let x = walk.sample(&GAUSS, &a, &y, &[0.0; 3], number, &mut || true).expect("a sample");
+        let x = walk.sample(&GAUSS, &a, &y, &[0.0; 3], number, &mut || Ok(())).expect("a sample");
         let x = nalgebra::Vector3::from_column_slice(&x);
         sum += x;
         squares += x.component_mul(&x);
@@ -155,20 +155,20 @@ fn repaint_keeps_what_is_known_and_approaches_the_rest() {
     let (a, y) = mask();
     let walk =
         Posterior::new(PosteriorSolver::RePaint { resamples: 2 }, 10, [0.01, 5.0], 1).expect("settings");
-    let x = walk.sample(&GAUSS, &a, &y, &[0.0; 3], 0, &mut || true).expect("a sample");
+    let x = walk.sample(&GAUSS, &a, &y, &[0.0; 3], 0, &mut || Ok(())).expect("a sample");
     assert_eq!(x[0], 1.2);
     let (noisy, data) = noisy();
-    assert!(walk.sample(&GAUSS, &noisy, &data, &[0.0; 3], 0, &mut || true).is_err());
+    assert!(walk.sample(&GAUSS, &noisy, &data, &[0.0; 3], 0, &mut || Ok(())).is_err());
 }
 
 #[test]
 fn the_walk_stops_on_request_and_is_reproducible() {
     let (a, y) = noisy();
     let walk = Posterior::new(PosteriorSolver::Ddnm, 10, [0.01, 5.0], 1).expect("settings");
-    let draw = |n| walk.sample(&GAUSS, &a, &y, &[0.0; 3], n, &mut || true).expect("a sample");
+    let draw = |n| walk.sample(&GAUSS, &a, &y, &[0.0; 3], n, &mut || Ok(())).expect("a sample");
     assert_eq!(draw(4), draw(4));
     assert_ne!(draw(4), draw(5));
-    let error = walk.sample(&GAUSS, &a, &y, &[0.0; 3], 0, &mut || false).expect_err("stopped");
+    let error = walk.sample(&GAUSS, &a, &y, &[0.0; 3], 0, &mut || Err(Error::Stopped)).expect_err("stopped");
     assert!(error.is_stopped());
     assert!(Posterior::new(PosteriorSolver::Ddnm, 0, [0.01, 5.0], 1).is_err());
     assert!(Posterior::new(PosteriorSolver::Ddnm, 5, [0.0, 5.0], 1).is_err());

@@ -1,9 +1,10 @@
 //! The loop over a product of features: reproducible whatever the batch, and right where the answer is known.
 
+use unmelt_diffusion::job::{CancelToken, Event, Job, Progress};
 use unmelt_diffusion::solver::Solver;
 use unmelt_diffusion::{
-    CategoricalKind, Denoiser, Draw, FeatureSpec, Given, Grid, Prediction, ProcessSpec, ProductProcess,
-    Question, Result, Sampler, SamplerConfig, Schedule, State, Subspace, Value,
+    CategoricalKind, Denoiser, DenoiserInput, Draw, FeatureSpec, Given, Grid, Prediction, ProcessSpec,
+    ProductProcess, Result, Sampler, SamplerConfig, Schedule, State, Subspace, Value,
 };
 
 /// Knows the distribution: numbers N(0.5, 0.3²), classes with fixed probabilities.
@@ -14,13 +15,13 @@ struct Oracle<'a> {
 const PROBABILITIES: [f64; 3] = [0.6, 0.3, 0.1];
 
 impl Denoiser for Oracle<'_> {
-    fn predict(&self, questions: &[Question]) -> Result<Vec<Vec<Prediction<f32>>>> {
-        Ok(questions.iter().map(|q| self.one(q)).collect())
+    fn predict(&self, inputs: &[DenoiserInput]) -> Result<Vec<Vec<Prediction<f32>>>> {
+        Ok(inputs.iter().map(|q| self.one(q)).collect())
     }
 }
 
 impl Oracle<'_> {
-    fn one(&self, q: &Question) -> Vec<Prediction<f32>> {
+    fn one(&self, q: &DenoiserInput) -> Vec<Prediction<f32>> {
         let levels = self.process.levels_at(q.time);
         let (alpha, sigma) = (levels[0].alpha, levels[0].sigma);
         let gain = alpha * 0.09 / (alpha * alpha * 0.09 + sigma * sigma);
@@ -64,7 +65,7 @@ fn draw(solver: &str, steps: usize, numbers: std::ops::Range<u64>, elements: usi
     let config = SamplerConfig { solver, grid, steps, seed: 7, begin: 1.0, temperature: 1.0 };
     let sampler = Sampler::new(&process, &config).expect("valid");
     let draws: Vec<Draw> = numbers.map(|number| Draw::new(number, vec![elements, elements])).collect();
-    sampler.draw(&draws, &Oracle { process: &process }, &mut |_| true).expect("samples")
+    sampler.draw(&draws, &Oracle { process: &process }, &Job::new(), &mut |_| ()).expect("samples")
 }
 
 #[test]
@@ -117,17 +118,17 @@ fn what_is_given_stays_and_a_sample_can_begin_anywhere() {
     };
     let mut seen = 0;
     let oracle = Oracle { process: &process };
-    let mut watch = |moment: &unmelt_diffusion::Moment| {
-        moment.states().for_each(check);
+    let mut watch = |step: &unmelt_diffusion::Step| {
+        step.states().for_each(check);
         seen += 1;
-        true
     };
-    let all = sampler(1.0).expect("valid").draw(&draws, &oracle, &mut watch).expect("samples");
+    let all = sampler(1.0).expect("valid").draw(&draws, &oracle, &Job::new(), &mut watch).expect("samples");
     assert_eq!(seen, 20);
     assert!(all[0][0].continuous()[1] < 2.0, "what is free follows the distribution");
-    // Melted hardly at all, a sample stays what it was.
+    // With hardly any noise a sample stays what it was.
     let draws = [Draw { origin: Some(values.clone()), ..Draw::new(0, vec![4, 4]) }];
-    let near = sampler(0.001).expect("valid").draw(&draws, &oracle, &mut |_| true).expect("samples");
+    let near =
+        sampler(0.001).expect("valid").draw(&draws, &oracle, &Job::new(), &mut |_| ()).expect("samples");
     assert_eq!(near[0][1], values[1]);
     assert!(near[0][0].continuous().iter().all(|x| (x - 2.5).abs() < 0.02));
     assert!(sampler(0.0).is_err() && sampler(1.5).is_err() && sampler(f64::NAN).is_err());
@@ -146,9 +147,22 @@ const FIVE_STEPS: SamplerConfig = SamplerConfig {
 fn stopping_is_an_error_of_its_own() {
     let process = process();
     let sampler = Sampler::new(&process, &FIVE_STEPS).expect("valid");
-    let draws = [Draw::new(0, vec![1, 1])];
-    let error = sampler.draw(&draws, &Oracle { process: &process }, &mut |_| false).expect_err("stopped");
+    let draws = [Draw::new(0, vec![1, 1]), Draw::new(1, vec![1, 1])];
+    let (cancel, seen) = (CancelToken::new(), std::sync::Mutex::new(Vec::new()));
+    let second = |event: &Event| {
+        let Event::Progress(progress) = event else { panic!("{event:?}") };
+        let mut seen = seen.lock().expect("no panic");
+        seen.push(*progress);
+        if seen.len() == 2 {
+            cancel.cancel();
+        }
+    };
+    let job = Job::new().cancelled_by(&cancel).heard_by(&second);
+    let error = sampler.draw(&draws, &Oracle { process: &process }, &job, &mut |_| ()).expect_err("stopped");
     assert!(error.is_stopped());
+    let seen: Vec<Progress> = seen.into_inner().expect("no panic");
+    assert_eq!(seen.iter().map(|p| (p.step, p.steps, p.at_work)).collect::<Vec<_>>(), [(1, 5, 2), (2, 5, 2)]);
+    assert_eq!(seen[1].share(), 0.4);
 }
 
 #[test]
@@ -177,10 +191,10 @@ fn noise_on_noise_is_noise_at_once() {
 struct Undecided;
 
 impl Denoiser for Undecided {
-    fn predict(&self, questions: &[Question]) -> Result<Vec<Vec<Prediction<f32>>>> {
+    fn predict(&self, inputs: &[DenoiserInput]) -> Result<Vec<Vec<Prediction<f32>>>> {
         let one =
             vec![Prediction::Continuous(vec![0.0]), Prediction::Probabilities([0.2, 0.5, 0.3].repeat(400))];
-        Ok(vec![one; questions.len()])
+        Ok(vec![one; inputs.len()])
     }
 }
 
@@ -193,12 +207,11 @@ fn low_temperatures_take_the_likeliest_class() {
         let config = SamplerConfig { solver, grid, steps: 2, seed: 4, begin: 1.0, temperature };
         let sampler = Sampler::new(&process, &config)?;
         let mut shares = Vec::new();
-        let mut watch = |moment: &unmelt_diffusion::Moment| {
-            let first = moment.states().next().expect("a sample")[1].classes().to_vec();
+        let mut watch = |step: &unmelt_diffusion::Step| {
+            let first = step.states().next().expect("a sample")[1].classes().to_vec();
             shares.push(first.iter().filter(|c| **c == 1).count() as f64 / 400.0);
-            true
         };
-        sampler.draw(&[Draw::new(0, vec![1, 400])], &Undecided, &mut watch)?;
+        sampler.draw(&[Draw::new(0, vec![1, 400])], &Undecided, &Job::new(), &mut watch)?;
         let keep = process.levels_at(0.5)[1].alpha.powi(2);
         Ok::<_, unmelt_diffusion::Error>((shares[0] - (1.0 - keep) / 3.0) / keep)
     };
@@ -215,10 +228,10 @@ fn low_temperatures_take_the_likeliest_class() {
 struct Broken;
 
 impl Denoiser for Broken {
-    fn predict(&self, questions: &[Question]) -> Result<Vec<Vec<Prediction<f32>>>> {
+    fn predict(&self, inputs: &[DenoiserInput]) -> Result<Vec<Vec<Prediction<f32>>>> {
         let one =
             vec![Prediction::Continuous(vec![f32::NAN]), Prediction::Probabilities(vec![1.0, 0.0, 0.0])];
-        Ok(vec![one; questions.len()])
+        Ok(vec![one; inputs.len()])
     }
 }
 
@@ -227,6 +240,6 @@ fn a_network_that_says_nan_is_stopped() {
     let process = process();
     let sampler = Sampler::new(&process, &FIVE_STEPS).expect("valid");
     let draws = [Draw::new(0, vec![1, 1])];
-    let error = sampler.draw(&draws, &Broken, &mut |_| true).expect_err("stopped").to_string();
+    let error = sampler.draw(&draws, &Broken, &Job::new(), &mut |_| ()).expect_err("stopped").to_string();
     assert!(error.contains("not finite at sampling step 1"), "{error}");
 }

@@ -10,8 +10,9 @@ use unmelt_diffusion::checkpoint::{
     CARD_FORMAT, Card, ModelFiles, Precision, Provenance, WeightsRecord, read_arrays, values_in_layout,
     weights_bytes, write_model,
 };
+use unmelt_diffusion::job::{CancelToken, Event, Job};
 use unmelt_diffusion::train::{
-    Begin, Event, LearningRate, Loss, Objective, TrainConfig, Trainer, Watcher, check_folder, open_folder,
+    Begin, LearningRate, Loss, Objective, TrainConfig, Trainer, check_folder, open_folder,
 };
 use unmelt_diffusion::{Init, Layout, Noise, Result, Stream, Weights, to_vec};
 
@@ -50,21 +51,12 @@ fn config(steps: u64) -> TrainConfig {
     }
 }
 
-#[derive(Default)]
-struct Record {
-    events: Vec<Event>,
-    stop_after: Option<usize>,
-}
-
-impl Watcher for Record {
-    fn event(&mut self, event: &Event) {
-        self.events.push(event.clone());
-    }
-
-    fn stop(&self) -> bool {
-        let reports = self.events.iter().filter(|e| matches!(e, Event::Progress { .. })).count();
-        self.stop_after.is_some_and(|n| reports >= n)
-    }
+/// The events of a run, which is cancelled by `cancel`.
+fn events_of(cancel: &CancelToken, run: impl FnOnce(&Job) -> Result<()>) -> Vec<Event> {
+    let events = Mutex::new(Vec::new());
+    let listener = |event: &Event| events.lock().expect("no panic").push(event.clone());
+    run(&Job::new().cancelled_by(cancel).heard_by(&listener)).expect("runs");
+    events.into_inner().expect("no panic")
 }
 
 #[test]
@@ -76,8 +68,14 @@ fn losses_after_a_resume_equal_the_uninterrupted_runs() {
 
     let folder = tempfile::tempdir().expect("a folder");
     let mut first = Trainer::new(&Plane, config(120), &device);
-    let mut record = Record { stop_after: Some(5), ..Record::default() };
-    first.run(folder.path(), None, &mut record, |_| Ok(()), |_| Ok(Vec::new())).expect("runs");
+    let (cancel, reports) = (CancelToken::new(), AtomicU64::new(0));
+    let fifth = |event: &Event| {
+        if matches!(event, Event::Trained { .. }) && reports.fetch_add(1, Ordering::SeqCst) == 4 {
+            cancel.cancel();
+        }
+    };
+    let job = Job::new().cancelled_by(&cancel).heard_by(&fifth);
+    first.run(folder.path(), None, &job, |_| Ok(()), |_| Ok(Vec::new())).expect("runs");
     assert_eq!(first.step(), 50);
     let mut second = Trainer::resume(&Plane, config(120), &device, folder.path()).expect("resumes");
     assert_eq!((second.step(), second.samples()), (50, 1600));
@@ -86,34 +84,19 @@ fn losses_after_a_resume_equal_the_uninterrupted_runs() {
     assert_eq!(second.averaged_values(), whole.averaged_values());
 }
 
-/// Stops once so many steps have begun.
-struct StopAt<'a> {
-    begun: &'a AtomicU64,
-    steps: u64,
-    events: Vec<Event>,
-}
+/// The plane; the run is cancelled once so many steps have begun.
+struct CancelledAfter<'a>(u64, &'a CancelToken);
 
-impl Watcher for StopAt<'_> {
-    fn event(&mut self, event: &Event) {
-        self.events.push(event.clone());
-    }
-
-    fn stop(&self) -> bool {
-        self.begun.load(Ordering::SeqCst) >= self.steps
-    }
-}
-
-/// The plane, counted.
-struct Counted<'a>(&'a AtomicU64);
-
-impl Objective for Counted<'_> {
+impl Objective for CancelledAfter<'_> {
     fn layout(&self) -> Layout {
         Plane.layout()
     }
 
     fn loss(&self, weights: &Weights, step: u64, part: usize, device: &Device) -> Result<Loss> {
         let loss = Plane.loss(weights, step, part, device);
-        self.0.store(step + 1, Ordering::SeqCst);
+        if step + 1 >= self.0 {
+            self.1.cancel();
+        }
         loss
     }
 }
@@ -121,8 +104,8 @@ impl Objective for Counted<'_> {
 /// What is reported, without the speed.
 fn reports(events: &[Event]) -> Vec<Event> {
     let report = |event: &Event| match event.clone() {
-        Event::Progress { step, loss, parts, gradient_norm, learning_rate, .. } => {
-            Some(Event::Progress { step, loss, parts, gradient_norm, learning_rate, samples_per_second: 0.0 })
+        Event::Trained { step, loss, parts, gradient_norm, learning_rate, .. } => {
+            Some(Event::Trained { step, loss, parts, gradient_norm, learning_rate, samples_per_second: 0.0 })
         }
         _ => None,
     };
@@ -133,15 +116,14 @@ fn reports(events: &[Event]) -> Vec<Event> {
 fn reports_after_a_resume_equal_the_uninterrupted_runs_wherever_it_broke() {
     let device = Device::flex();
     let run = |folder: &Path, steps: u64, resume: bool| {
-        let begun = AtomicU64::new(0);
-        let objective = Counted(&begun);
+        let cancel = CancelToken::new();
+        let objective = CancelledAfter(steps, &cancel);
         let mut trainer = match resume {
             true => Trainer::resume(&objective, config(60), &device, folder).expect("resumes"),
             false => Trainer::new(&objective, config(60), &device),
         };
-        let mut watcher = StopAt { begun: &begun, steps, events: Vec::new() };
-        trainer.run(folder, None, &mut watcher, |_| Ok(()), |_| Ok(Vec::new())).expect("runs");
-        (trainer.step(), reports(&watcher.events))
+        let events = events_of(&cancel, |job| trainer.run(folder, None, job, |_| Ok(()), |_| Ok(Vec::new())));
+        (trainer.step(), reports(&events))
     };
     let folder = || tempfile::tempdir().expect("a folder");
     let (_, whole) = run(folder().path(), u64::MAX, false);
@@ -159,7 +141,7 @@ fn reports_after_a_resume_equal_the_uninterrupted_runs_wherever_it_broke() {
 /// The plane, with a step that lasts until it is let go.
 struct Endless {
     step: u64,
-    begun: AtomicU64,
+    cancel: CancelToken,
     is_let_go: (Mutex<bool>, Condvar),
 }
 
@@ -169,8 +151,8 @@ impl Objective for Endless {
     }
 
     fn loss(&self, weights: &Weights, step: u64, part: usize, device: &Device) -> Result<Loss> {
-        self.begun.store(step + 1, Ordering::SeqCst);
         if step == self.step {
+            self.cancel.cancel();
             let (lock, condition) = &self.is_let_go;
             let held = lock.lock().expect("no panic");
             drop(condition.wait_while(held, |is_let_go| !*is_let_go).expect("no panic"));
@@ -179,32 +161,22 @@ impl Objective for Endless {
     }
 }
 
-/// Asks for an end during the endless step, which is let go once the checkpoint is there.
-struct LetsGo<'a>(&'a Endless);
-
-impl Watcher for LetsGo<'_> {
-    fn event(&mut self, event: &Event) {
-        if let Event::Saved { step, .. } = event {
-            assert_eq!(*step, self.0.step);
-            *self.0.is_let_go.0.lock().expect("no panic") = true;
-            self.0.is_let_go.1.notify_all();
-        }
-    }
-
-    fn stop(&self) -> bool {
-        self.0.begun.load(Ordering::SeqCst) > self.0.step
-    }
-}
-
 #[test]
 fn a_step_that_lasts_is_given_up_and_the_run_goes_on_from_before_it() {
     let device = Device::flex();
     let folder = tempfile::tempdir().expect("a folder");
-    let objective = Endless { step: 4, begun: AtomicU64::new(0), is_let_go: Default::default() };
+    let objective = Endless { step: 4, cancel: CancelToken::new(), is_let_go: Default::default() };
     let mut trainer = Trainer::new(&objective, config(9), &device);
-    trainer
-        .run(folder.path(), None, &mut LetsGo(&objective), |_| Ok(()), |_| panic!("no time to measure"))
-        .expect("runs");
+    // The endless step, which cancels the run, is let go once the checkpoint is there.
+    let lets_go = |event: &Event| {
+        if let Event::Saved { step, .. } = event {
+            assert_eq!(*step, objective.step);
+            *objective.is_let_go.0.lock().expect("no panic") = true;
+            objective.is_let_go.1.notify_all();
+        }
+    };
+    let job = Job::new().cancelled_by(&objective.cancel).heard_by(&lets_go);
+    trainer.run(folder.path(), None, &job, |_| Ok(()), |_| panic!("no time to measure")).expect("runs");
     assert_eq!(trainer.step(), 4);
     let mut rest = Trainer::resume(&Plane, config(9), &device, folder.path()).expect("resumes");
     let mut whole = Trainer::new(&Plane, config(9), &device);
@@ -264,22 +236,21 @@ fn a_folder_with_a_run_is_not_begun_in_unasked() {
 #[test]
 fn events_tell_the_story() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut record = Record::default();
     let mut written = Vec::new();
     let mut trainer = Trainer::new(&Plane, config(30), &Device::flex());
     let write = |t: &Trainer<Plane>| {
         written.push(t.step());
         Ok(())
     };
-    trainer.run(folder.path(), None, &mut record, write, |_| Ok(vec![("worth", 0.5)])).expect("runs");
-    assert!(matches!(record.events[0], Event::Started { step: 0, steps: 30, parameters: 3 }));
-    let steps: Vec<u64> = record
-        .events
+    let measure = |_: &Trainer<Plane>| Ok(vec![("worth", 0.5)]);
+    let events = events_of(&CancelToken::new(), |job| trainer.run(folder.path(), None, job, write, measure));
+    assert!(matches!(events[0], Event::TrainingStarted { step: 0, steps: 30, parameters: 3 }));
+    let steps: Vec<u64> = events
         .iter()
-        .filter_map(|e| if let Event::Progress { step, .. } = e { Some(*step) } else { None })
+        .filter_map(|e| if let Event::Trained { step, .. } = e { Some(*step) } else { None })
         .collect();
     assert_eq!((steps, written), (vec![10, 20, 30], vec![0, 30]));
-    let [.., saving, saved, validated] = &record.events[..] else { panic!("there are events") };
+    let [.., saving, saved, validated] = &events[..] else { panic!("there are events") };
     assert_eq!(*saving, Event::Saving { step: 30 });
     assert!(matches!(saved, Event::Saved { step: 30, .. }));
     assert_eq!(*validated, Event::Validated { step: 30, measures: vec![("worth", 0.5)] });

@@ -6,8 +6,9 @@ use burn::tensor::Device;
 use nalgebra::{Point3, Vector3};
 use unmelt_diffusion::checkpoint::{Card, ModelFiles};
 use unmelt_diffusion::files::limits::{limits, within};
+use unmelt_diffusion::job::Job;
 use unmelt_diffusion::{
-    Draw, Given, Level, Mask, Moment, Noise, ProductProcess, Sampler, SamplerConfig, State, Stream, Value,
+    Draw, Given, Level, Mask, Noise, ProductProcess, Sampler, SamplerConfig, State, Step, Stream, Value,
 };
 use unmelt_kernels::pair_count;
 
@@ -46,19 +47,19 @@ pub(crate) const END_OF_NUMBERS: u64 = 1 << CANDIDATE_BITS;
 /// Molecules on their way, after an evaluation.
 pub struct Frame<'a> {
     generator: &'a Generator,
-    moment: &'a Moment<'a>,
+    step: &'a Step<'a>,
     places: &'a [Vector3<f64>],
 }
 
 impl Frame<'_> {
     /// The time of the evaluation, from 1 (noise) down.
     pub fn time(&self) -> f64 {
-        self.moment.time
+        self.step.time
     }
 
     /// The molecules as they are now, noise and all.
     pub fn molecules(&self) -> Result<Vec<Molecule>> {
-        let states = self.moment.states().zip(self.places);
+        let states = self.step.states().zip(self.places);
         states.map(|(state, place)| moved(&self.generator.card.model.decode(state)?, place)).collect()
     }
 }
@@ -286,13 +287,14 @@ impl Generator {
         Ok(Draw { given: Some(Given { values, mask }), ..Draw::new(number, model.lengths(n).to_vec()) })
     }
 
-    /// Generates the samples with these numbers; each is the same whatever it is generated with. `watch` sees every
-    /// evaluation and may stop the work by returning false.
+    /// Generates the samples with these numbers; each is the same whatever it is generated with. The job
+    /// hears of every evaluation and may stop the work; `watch` sees the molecules after each.
     pub fn generate(
         &self,
         request: &GenerateRequest,
         numbers: std::ops::Range<u64>,
-        watch: &mut dyn FnMut(&Frame) -> bool,
+        job: &Job,
+        watch: &mut dyn FnMut(&Frame),
     ) -> Result<Vec<Molecule>> {
         let sampler = self.sampler(request)?;
         let each = self.candidates(request) as u64;
@@ -320,8 +322,8 @@ impl Generator {
         }
         let wishes = self.wishes(request)?;
         let denoiser = self.guided(request, &wishes);
-        let mut tick = |moment: &Moment| watch(&Frame { generator: self, moment, places: &places });
-        let states = sampler.draw(&draws, &denoiser, &mut tick)?;
+        let mut on_step = |step: &Step| watch(&Frame { generator: self, step, places: &places });
+        let states = sampler.draw(&draws, &denoiser, job, &mut on_step)?;
         let kept = self.nearest(&states, &wishes, each as usize);
         let molecules = kept.into_iter().map(|k| {
             let molecule = moved(&self.card.model.decode(&states[k])?, &places[k])?;

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::str::FromStr;
 
+use unmelt_diffusion::job::{Event, Job, Phase, Progress};
+
 use crate::evaluate::Assessment;
 use crate::format::TableRow;
 use crate::generate::{END_OF_NUMBERS, numbers_ended};
@@ -140,17 +142,28 @@ impl<'a> Harvest<'a> {
         next..self.end.min(next.saturating_add(left))
     }
 
-    /// Generates the batch to come; `watch` sees every evaluation and may stop the work by returning false.
+    /// Generates the batch to come. The job hears of every evaluation and may stop the work; `watch` sees the molecules after
+    /// each.
     ///
     /// A run that gives up says so with [`Error::GaveUp`] when it is asked for more; what was kept came with the batches
     /// before.
-    pub fn advance(&mut self, watch: &mut dyn FnMut(&Frame) -> bool) -> Result<Batch> {
+    pub fn advance(&mut self, job: &Job, watch: &mut dyn FnMut(&Frame)) -> Result<Batch> {
         if !self.is_open() && self.since >= self.max_draws {
             let (drawn, kept) = (self.drawn, self.kept);
             return Err(Error::GaveUp { drawn, kept, wanted: self.wanted.count, in_a_row: self.max_draws });
         }
         let numbers = self.upcoming();
-        let molecules = self.generator.generate(self.request, numbers.clone(), watch)?;
+        // With filters nobody knows how many of the batch will count.
+        let at_work = if self.is_open() { numbers.end - numbers.start } else { 0 };
+        let (finished, samples) = (self.kept, self.wanted.count);
+        let listener = |event: &Event| match event {
+            Event::Progress(progress) => {
+                job.report(&Event::Progress(Progress { finished, at_work, samples, ..*progress }));
+            }
+            other => job.report(other),
+        };
+        let batch_job = job.heard_by(&listener);
+        let molecules = self.generator.generate(self.request, numbers.clone(), &batch_job, watch)?;
         let mut batch = Batch::default();
         for (molecule, number) in molecules.into_iter().zip(numbers) {
             if self.kept == self.wanted.count {
@@ -166,6 +179,10 @@ impl<'a> Harvest<'a> {
                 batch.rows.push(row);
             }
         }
+        let steps = self.generator.evaluations(self.request)? as u64;
+        let done =
+            Progress { phase: Phase::Sampling, finished: self.kept, at_work: 0, samples, step: steps, steps };
+        job.report(&Event::Progress(done));
         Ok(batch)
     }
 

@@ -2,12 +2,13 @@
 //!
 //! ```
 //! use burn::tensor::Device;
+//! use unmelt_diffusion::job::Job;
 //! use unmelt_molecules::format::write_sdf;
 //! use unmelt_molecules::{GenerateRequest, Generator, models};
 //!
 //! let generator = Generator::load(&models::find("qm9")?, &Device::flex())?;
 //! let request = GenerateRequest { steps: 10, seed: 7, atoms: Some(12), ..GenerateRequest::default() };
-//! let molecules = generator.generate(&request, 0..2, &mut |_| true)?;
+//! let molecules = generator.generate(&request, 0..2, &Job::new(), &mut |_| ())?;
 //! let mut sdf = Vec::new();
 //! for molecule in &molecules {
 //!     write_sdf(&mut sdf, molecule).expect("memory does not run out");

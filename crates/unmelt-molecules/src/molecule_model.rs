@@ -57,7 +57,7 @@ impl MoleculeModel {
         }
         let fault = format!("weights.parameters is {stated}, but the network has {found} parameters");
         let path = files.origin.join(CARD_FILE);
-        Err(unmelt_diffusion::Error::Format { kind: "model card", path, fault }.into())
+        Err(unmelt_diffusion::Error::Model { part: "model card", path, fault }.into())
     }
 
     /// Names and shapes of the network's parameters.

@@ -9,7 +9,8 @@ use unmelt_diffusion::checkpoint::{Precision, check_name};
 use unmelt_diffusion::domain::Field;
 use unmelt_diffusion::files::limits::limits;
 use unmelt_diffusion::files::{distinct, write_whole};
-use unmelt_diffusion::train::{Begin, Measures, TrainConfig, Trainer, Watcher, check_folder, open_folder};
+use unmelt_diffusion::job::{Job, Measures};
+use unmelt_diffusion::train::{Begin, TrainConfig, Trainer, check_folder, open_folder};
 
 use crate::card_check::check_schedule;
 use crate::format::{Fault, Preparation, read_prepared};
@@ -124,7 +125,7 @@ impl TrainingConfig {
 
 impl TrainingRun {
     /// Trains; the folder holds a usable model and a checkpoint at any time after the first save.
-    pub fn run(&self, device: &Device, watcher: &mut dyn Watcher) -> Result<TrainingSummary> {
+    pub fn run(&self, device: &Device, job: &Job) -> Result<TrainingSummary> {
         self.config.check()?;
         check_folder(&self.output, self.begin)?;
         distinct(&[&self.data], &[&self.output])?;
@@ -163,7 +164,7 @@ impl TrainingRun {
         let measure = |t: &Trainer<GraphObjective>| {
             self.measure(t, validation.as_ref()).map_err(crate::Error::into_core)
         };
-        trainer.run(&self.output, self.limit, watcher, write, measure)?;
+        trainer.run(&self.output, self.limit, job, write, measure)?;
         let (steps, of_steps) = (trainer.step(), config.training.steps);
         Ok(TrainingSummary { steps, of_steps, molecules, faults: reading.faults })
     }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use unmelt_diffusion::Weights;
 use unmelt_diffusion::domain::Field;
 use unmelt_diffusion::files::limits::{limits, within};
-use unmelt_diffusion::train::{Measures, Objective};
+use unmelt_diffusion::job::{Job, Measures};
+use unmelt_diffusion::train::Objective;
 
 use crate::{GenerateRequest, Generator, GraphObjective, Molecule, Result, Split, is_valid};
 
@@ -69,7 +70,7 @@ pub(crate) fn generated(folder: &Path, config: &ValidationConfig, device: &Devic
     let mut molecules = Vec::new();
     for first in (0..config.molecules).step_by(AT_A_TIME as usize) {
         let numbers = first..config.molecules.min(first + AT_A_TIME);
-        molecules.extend(generator.generate(&request, numbers, &mut |_| true)?);
+        molecules.extend(generator.generate(&request, numbers, &Job::new(), &mut |_| ())?);
     }
     let share = |f: &(dyn Fn(&Molecule) -> bool + Sync)| {
         molecules.par_iter().filter(|m| f(m)).count() as f64 / molecules.len() as f64

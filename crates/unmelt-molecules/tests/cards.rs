@@ -6,6 +6,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use serde_json::{Value, json};
 use unmelt_diffusion::checkpoint::ModelFiles;
+use unmelt_diffusion::job::Job;
 use unmelt_molecules::edm::EdmImport;
 use unmelt_molecules::{GenerateRequest, Generator, models};
 
@@ -76,7 +77,7 @@ fn attempt(files: &ModelFiles, card: &str) -> unmelt_molecules::Result<()> {
     let files = ModelFiles { card: card.into(), ..files.clone() };
     let generator = Generator::load(&files, &Device::flex())?;
     let request = GenerateRequest { steps: 1, ..GenerateRequest::default() };
-    generator.generate(&request, 0..1, &mut |_| true).map(drop)
+    generator.generate(&request, 0..1, &Job::new(), &mut |_| ()).map(drop)
 }
 
 /// Most bytes that the process had at any time; none where the system does not say.

@@ -1,6 +1,7 @@
 //! What a model can never meet is refused before the work; what its data lacks is said; runs with filters give up.
 
 use burn::tensor::Device;
+use unmelt_diffusion::job::Job;
 use unmelt_molecules::format::read_sdf;
 use unmelt_molecules::{
     Atom, Beginning, ElementLimit, Error, Filter, Fragments, GenerateRequest, Generator, Harvest, KeySet,
@@ -93,9 +94,13 @@ fn more_atoms_than_memory_are_refused() {
     for atoms in [0, 1025, usize::MAX] {
         assert!(generator.check(&request(atoms)).is_err(), "{atoms}");
     }
-    let many = generator.generate(&request(1000), 0..64, &mut |_| true).expect_err("pairs").to_string();
+    let many =
+        generator.generate(&request(1000), 0..64, &Job::new(), &mut |_| ()).expect_err("pairs").to_string();
     assert!(many.contains("the limit pairs"), "{many}");
-    let many = generator.generate(&request(3), 0..1 << 30, &mut |_| true).expect_err("a batch").to_string();
+    let many = generator
+        .generate(&request(3), 0..1 << 30, &Job::new(), &mut |_| ())
+        .expect_err("a batch")
+        .to_string();
     assert!(many.contains("the limit batch"), "{many}");
     let steps = GenerateRequest { steps: usize::MAX, ..request(3) };
     assert!(generator.check(&steps).expect_err("steps").to_string().contains("the limit steps"));
@@ -113,9 +118,12 @@ fn no_candidate_has_the_number_of_a_sample() {
         ..GenerateRequest::default()
     };
     let end = 1 << 38;
-    generator.generate(&request, end - 1..end, &mut |_| true).expect("the last number");
+    generator.generate(&request, end - 1..end, &Job::new(), &mut |_| ()).expect("the last number");
     for numbers in [end..end + 1, end - 1..end + 1, 1 << 47..(1 << 47) + 1] {
-        let error = generator.generate(&request, numbers, &mut |_| true).expect_err("no number").to_string();
+        let error = generator
+            .generate(&request, numbers, &Job::new(), &mut |_| ())
+            .expect_err("no number")
+            .to_string();
         assert!(error.contains("must stay below 2^38"), "{error}");
     }
     for (first, count) in [(end, 1), (end - 1, 2), (u64::MAX, 1), (0, u64::MAX)] {
@@ -138,7 +146,7 @@ fn harvest(
     let mut run = run.giving_up_after(most).expect("a number");
     let mut kept = Vec::new();
     while !run.is_finished() {
-        match run.advance(&mut |_| true) {
+        match run.advance(&Job::new(), &mut |_| ()) {
             Ok(batch) => kept.extend(batch.rows.iter().map(|r| r.assessment.key.clone())),
             Err(error) => return (kept, Some(error)),
         }
@@ -179,7 +187,7 @@ fn properties_are_named_in_any_case_and_once() {
         let request = GenerateRequest { steps: 1, atoms: Some(4), targets, ..GenerateRequest::default() };
         let wanted = Wanted { first: 0, count: 1, batch: 1 };
         let mut run = Harvest::new(&generator, &request, Sieve::default(), wanted)?;
-        run.advance(&mut |_| true).map(|batch| batch.rows[0].targets.clone())
+        run.advance(&Job::new(), &mut |_| ()).map(|batch| batch.rows[0].targets.clone())
     };
     assert_eq!(asked(&[("logP", 1.5)]).expect("logp"), [("logp".to_string(), 1.5)]);
     let fails = |targets: &[(&str, f64)]| asked(targets).expect_err("refused").to_string();
@@ -217,14 +225,14 @@ fn atoms_that_stay_keep_their_isotopes_and_radicals() {
         bonds.sort_unstable();
         bonds
     };
-    for molecule in generator.generate(&request, 0..3, &mut |_| true).expect("molecules") {
+    for molecule in generator.generate(&request, 0..3, &Job::new(), &mut |_| ()).expect("molecules") {
         assert_eq!(bonds(&molecule), bonds(&marked), "next to nothing was melted");
         assert_eq!(marks(&molecule), marks(&marked));
     }
     // Melted as a whole it is another molecule, whose atoms have no marks but where all happens to be as before.
     let beginning = Beginning::Molecule { molecule: marked.clone(), strength: 1.0 };
     let other = GenerateRequest { beginning, ..request };
-    for molecule in generator.generate(&other, 0..3, &mut |_| true).expect("molecules") {
+    for molecule in generator.generate(&other, 0..3, &Job::new(), &mut |_| ()).expect("molecules") {
         let whole = bonds(&molecule) == bonds(&marked);
         assert!(whole || marks(&molecule) != marks(&marked));
     }

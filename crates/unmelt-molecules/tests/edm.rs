@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use serde_json::{Value, json};
+use unmelt_diffusion::job::Job;
 use unmelt_molecules::edm::{EdmImport, PropertyNorm};
 use unmelt_molecules::format::write_sdf;
 use unmelt_molecules::{Beginning, GenerateRequest, Generator, Molecule};
@@ -49,8 +50,8 @@ fn imported(name: &str, norms: Vec<PropertyNorm>) -> Generator {
 fn an_imported_model_generates_the_same_in_any_batch() {
     let generator = imported("plain", Vec::new());
     let request = GenerateRequest { steps: 4, seed: 5, ..GenerateRequest::default() };
-    let together = generator.generate(&request, 0..3, &mut |_| true).expect("molecules");
-    let alone = generator.generate(&request, 2..3, &mut |_| true).expect("molecules");
+    let together = generator.generate(&request, 0..3, &Job::new(), &mut |_| ()).expect("molecules");
+    let alone = generator.generate(&request, 2..3, &Job::new(), &mut |_| ()).expect("molecules");
     assert!(sdf(&together[2]) == sdf(&alone[0]), "its company matters");
     assert!(together.iter().all(|m| (3..=29).contains(&m.len())));
 }
@@ -66,10 +67,12 @@ fn a_conditional_model_wants_its_property() {
             .to_string()
             .contains("name the property alpha")
     );
-    assert!(generator.generate(&free, 0..1, &mut |_| true).is_err(), "generating checks as well");
+    assert!(generator.generate(&free, 0..1, &Job::new(), &mut |_| ()).is_err(), "generating checks as well");
     let wanted = |alpha| GenerateRequest { targets: vec![("alpha".into(), alpha)], ..free.clone() };
     assert_eq!(generator.evaluations(&wanted(80.0)).expect("a count"), 3);
-    let of = |alpha| generator.generate(&wanted(alpha), 0..1, &mut |_| true).expect("molecules").remove(0);
+    let of = |alpha| {
+        generator.generate(&wanted(alpha), 0..1, &Job::new(), &mut |_| ()).expect("molecules").remove(0)
+    };
     assert!(sdf(&of(60.0)) != sdf(&of(90.0)), "the property says nothing");
     assert_eq!(of(60.0).len(), 9);
 }

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use unmelt_diffusion::checkpoint::{CARD_FILE, Card, ModelFiles, WEIGHTS_FILE};
 use unmelt_diffusion::files::write_whole;
+use unmelt_diffusion::job::{Event, Job, Phase, Progress};
 use unmelt_diffusion::measurement::Measurement;
-use unmelt_diffusion::{Noise, Stop, Stream};
+use unmelt_diffusion::{Noise, Stream};
 
 use crate::calibration::{Calibration, Scores, covered, fitted_factor, scores};
-use crate::enhance::{EnhanceSettings, Enhancer, Progress};
+use crate::enhance::{EnhanceSettings, Enhancer};
 use crate::intensity::{Scaling, centre, foreground};
 use crate::measurement::{Fourier, Profile, Slices, random_cartesian_lines};
 use crate::synthesize::Draw;
@@ -106,7 +107,7 @@ struct Exam {
 impl Enhancer {
     /// Fits the factors of intervals on volumes that the model was not trained on: a block of each is degraded, enhanced with
     /// several samples, and compared with the truth. The coverage that is told of each is that of volumes which were left out of
-    /// the fit, one after the other. `tick` hears of every evaluation of every exam (as samples) and may stop the work.
+    /// the fit, one after the other. The job hears of every evaluation of every exam (as samples) and may stop the work.
     ///
     /// # Errors
     /// Fewer than two volumes, one that is too small or constant, settings out of their range, a request to stop.
@@ -114,8 +115,7 @@ impl Enhancer {
         &self,
         volumes: &[Volume],
         settings: &CalibrationSettings,
-        tick: &mut dyn FnMut(Progress) -> bool,
-        stop: &Stop,
+        job: &Job,
     ) -> Result<Calibrated> {
         if volumes.len() < 2 {
             return Err(Error::Request(
@@ -144,12 +144,18 @@ impl Enhancer {
                 let mut all: Vec<Scores> = Vec::new();
                 for (number, truth) in blocks.iter().enumerate() {
                     let exam = exam(truth, kind, severity, (settings.seed, number as u64))?;
-                    let evaluations = settings.samples * settings.steps;
-                    let mut on_step = |p: Progress| {
-                        let step = (p.sample - 1) * p.steps + p.step;
-                        tick(Progress { sample: done + 1, samples: exams, step, steps: evaluations })
+                    let listener = |event: &Event| match event {
+                        Event::Progress(of) => job.report(&Event::Progress(Progress {
+                            phase: Phase::Calibrating,
+                            finished: done,
+                            at_work: 1,
+                            samples: exams as u64,
+                            step: of.evaluations(),
+                            steps: of.all_evaluations(),
+                        })),
+                        other => job.report(other),
                     };
-                    all.push(bare.scores_of(&exam, &walk, &mut on_step, stop)?);
+                    all.push(bare.scores_of(&exam, &walk, &job.heard_by(&listener))?);
                     done += 1;
                 }
                 let record = record(&all, severity, &walk, &solver).ok_or_else(|| {
@@ -161,14 +167,8 @@ impl Enhancer {
         Ok(fitted)
     }
 
-    fn scores_of(
-        &self,
-        exam: &Exam,
-        walk: &EnhanceSettings,
-        tick: &mut dyn FnMut(Progress) -> bool,
-        stop: &Stop,
-    ) -> Result<Scores> {
-        let out = self.enhance(&exam.volume, &exam.task, walk, tick, stop)?;
+    fn scores_of(&self, exam: &Exam, walk: &EnhanceSettings, job: &Job) -> Result<Scores> {
+        let out = self.enhance(&exam.volume, &exam.task, walk, job)?;
         let range = Scaling::of(&exam.truth).map_or(1.0, |s| s.range());
         let deviation = out.deviation.unwrap_or_else(|| vec![0.0; exam.truth.len()]);
         let least = (LEAST_DEVIATION * range) as f32;
@@ -365,14 +365,18 @@ mod tests {
             edge: 16,
             ..CalibrationSettings::default()
         };
-        let (mut last, mut calls) = (0, 0);
-        let mut tick = |p: Progress| {
-            (last, calls) = (p.samples, calls + 1);
-            p.sample <= p.samples && p.step <= p.steps
+        let seen = std::sync::Mutex::new(Vec::new());
+        let listener = |event: &Event| {
+            if let Event::Progress(progress) = event {
+                seen.lock().expect("no panic").push(*progress);
+            }
         };
         let volumes = [ball(0), ball(1)];
-        let fitted = enhancer.calibrate(&volumes, &settings, &mut tick, &Stop::never()).expect("fitted");
-        assert_eq!((last, calls), (6, 6 * 4));
+        let job = Job::new();
+        let fitted = enhancer.calibrate(&volumes, &settings, &job.heard_by(&listener)).expect("fitted");
+        let seen = seen.into_inner().expect("no panic");
+        assert_eq!((seen[0].samples, seen.len(), seen[23].share()), (6, 6 * 4, 1.0));
+        assert!(seen.is_sorted_by_key(Progress::evaluations));
         assert_eq!(fitted[&TaskKind::Denoise].len(), 2);
         for record in fitted.values().flatten() {
             assert!(record.check().is_ok() && record.volumes == 2 && record.voxels > 1000, "{record:?}");
@@ -385,9 +389,8 @@ mod tests {
         // The deviation is that of the samples times the factor, and the interval is of its scale.
         let walk = EnhanceSettings { samples: 2, steps: 2, ..EnhanceSettings::default() };
         let task = Task::Denoise { sigma: Some(70.0), rician: Some(true) };
-        let of = |enhancer: &Enhancer| {
-            enhancer.enhance(&volumes[0], &task, &walk, &mut |_| true, &Stop::never()).expect("enhanced")
-        };
+        let of =
+            |enhancer: &Enhancer| enhancer.enhance(&volumes[0], &task, &walk, &Job::new()).expect("enhanced");
         let (bare, scaled) = (of(&enhancer.without_calibration()), of(&again));
         assert!(!bare.calibrated && scaled.calibrated);
         assert_eq!(bare.volume.voxels, scaled.volume.voxels);
@@ -400,10 +403,11 @@ mod tests {
             assert!((b[k] - factor as f32 * a[k]).abs() <= 1e-4 * b[k].abs() + 1e-6, "{} {}", b[k], a[k]);
             assert!((half[k] - 1.644_854 * b[k]).abs() <= 1e-4 * half[k] + 1e-6);
         }
-        let one = enhancer.calibrate(&volumes[..1], &settings, &mut |_| true, &Stop::never());
+        let one = enhancer.calibrate(&volumes[..1], &settings, &Job::new());
         assert!(one.expect_err("one volume").to_string().contains("at least two volumes"));
-        let stop = Stop::when(|| true);
-        let stopped = enhancer.calibrate(&volumes, &settings, &mut |_| true, &stop);
+        let cancel = unmelt_diffusion::job::CancelToken::new();
+        cancel.cancel();
+        let stopped = enhancer.calibrate(&volumes, &settings, &Job::new().cancelled_by(&cancel));
         assert!(stopped.expect_err("stopped").is_stopped());
     }
 

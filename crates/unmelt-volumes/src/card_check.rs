@@ -125,8 +125,8 @@ mod tests {
 
     use burn::tensor::Device;
     use serde_json::Value;
-    use unmelt_diffusion::Stop;
     use unmelt_diffusion::checkpoint::ModelFiles;
+    use unmelt_diffusion::job::Job;
 
     use super::*;
     use crate::enhance::{EnhanceSettings, Enhancer, Task};
@@ -152,7 +152,7 @@ mod tests {
         let volume = Volume::new(voxels, Grid::centred([16; 3], [1.0; 3]));
         let task = Task::SuperResolve { spacing: [1.0, 1.0, 0.5], profile: crate::measurement::Profile::Box };
         let settings = EnhanceSettings { steps: 1, ..EnhanceSettings::default() };
-        let out = enhancer.enhance(&volume, &task, &settings, &mut |_| true, &Stop::never())?;
+        let out = enhancer.enhance(&volume, &task, &settings, &Job::new())?;
         assert!(out.volume.voxels.iter().all(|v| v.is_finite()));
         Ok(())
     }

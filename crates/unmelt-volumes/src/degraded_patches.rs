@@ -1,7 +1,8 @@
 //! Patches as scanners show them: noisy, through thick slices, without some lines of k-space, with holes.
 
+use unmelt_diffusion::job::CancelToken;
 use unmelt_diffusion::measurement::Measurement;
-use unmelt_diffusion::{Noise, Stop, Stream};
+use unmelt_diffusion::{Noise, Stream};
 
 use crate::clean_patches::{CleanPatches, Patch};
 use crate::filling::{QUICK, settled};
@@ -238,7 +239,7 @@ impl DegradedPatches {
         let fine = self.clean.patch(k, [wide; 3]);
         let missing = if draw.unit() < 0.65 { ellipsoids(wide, draw) } else { end(wide, draw) };
         let known: Vec<bool> = missing.iter().map(|m| !m).collect();
-        let guess = settled(&fine.voxels, &known, [wide; 3], QUICK, &Stop::never());
+        let guess = settled(&fine.voxels, &known, [wide; 3], QUICK, &CancelToken::new());
         let offset = [0; 3].map(|_| draw.below(2 * BEYOND_HOLES + 1));
         let wrong = (Degradation::LEVEL_OF_MISSING, Degradation::Missing(missing));
         DegradedPatch::cut(fine, (guess, Measured::Known(known)), (offset, size), wrong)

@@ -1,7 +1,8 @@
 //! Denoising to one estimate: the network's own answer, which is the mean of what the truth may be.
 
+use unmelt_diffusion::job::{Event, Job, Phase, Progress};
+
 use crate::Result;
-use crate::enhance::Progress;
 use crate::patches::PatchPrior;
 use crate::prior::Degradation;
 use crate::rician::BiasTable;
@@ -9,26 +10,21 @@ use crate::similar_blocks::SimilarBlocks;
 use crate::synthesize::{convolve_axis, gaussian};
 
 /// The estimate behind noise of standard deviation `sigma`, in the prior's units, of the kind that `prior` is told of.
-pub(crate) fn denoise(
-    data: &[f32],
-    sigma: f64,
-    prior: &PatchPrior,
-    tick: &mut dyn FnMut(Progress) -> bool,
-) -> Result<Vec<f32>> {
+pub(crate) fn denoise(data: &[f32], sigma: f64, prior: &PatchPrior, job: &Job) -> Result<Vec<f32>> {
     if sigma == 0.0 {
         return Ok(data.to_vec());
     }
-    let estimate = mean_answer(data, sigma, prior, tick)?;
+    let estimate = mean_answer(data, sigma, prior, job)?;
     let similar = SimilarBlocks {
         shape: prior.shape(),
         sigma,
         share: SHARE_OF_SIMILAR,
         step: STEP,
         wanted: None,
-        stop: prior.stop,
+        cancel: prior.cancel,
     };
     let estimate = beside_similar(estimate, data, sigma, prior, &similar);
-    prior.stop.check()?;
+    prior.cancel.check()?;
     Ok(estimate)
 }
 
@@ -76,19 +72,15 @@ fn restored(mut estimate: Vec<f32>, data: impl Fn(usize, f32) -> f32, shape: [us
 const AVERAGED: usize = 4;
 
 /// The mean of the prior's answers, each on a partition of its own.
-fn mean_answer(
-    noisy: &[f32],
-    sigma: f64,
-    prior: &PatchPrior,
-    tick: &mut dyn FnMut(Progress) -> bool,
-) -> Result<Vec<f32>> {
+fn mean_answer(noisy: &[f32], sigma: f64, prior: &PatchPrior, job: &Job) -> Result<Vec<f32>> {
     let mut mean = vec![0.0f32; noisy.len()];
+    let steps = AVERAGED as u64;
+    let begin = Progress { phase: Phase::Estimating, finished: 0, at_work: 1, samples: 1, step: 0, steps };
     for step in 0..AVERAGED {
         let answer = prior.denoise_volume(noisy, sigma, step)?;
         mean.iter_mut().zip(answer).for_each(|(m, a)| *m += a / AVERAGED as f32);
-        if !tick(Progress { sample: 1, samples: 1, step: step + 1, steps: AVERAGED }) {
-            return Err(unmelt_diffusion::Error::Stopped.into());
-        }
+        job.report(&Event::Progress(Progress { step: step as u64 + 1, ..begin }));
+        job.check()?;
     }
     Ok(mean)
 }

@@ -1,10 +1,11 @@
 //! Every enhancement of a volume, from one prior: a measurement for each task, a solver for all.
 
 use burn::tensor::Device;
+use unmelt_diffusion::Weights;
 use unmelt_diffusion::checkpoint::{Card, ModelFiles};
 use unmelt_diffusion::files::limits::{limits, within};
+use unmelt_diffusion::job::{Event, Job, Phase, Progress};
 use unmelt_diffusion::posterior::{Posterior, PosteriorSolver, Prior};
-use unmelt_diffusion::{Stop, Weights};
 
 use crate::calibration::SOLVER_OF_SAMPLES;
 use crate::denoise::denoise;
@@ -60,19 +61,6 @@ pub struct Enhanced {
     pub noise: Option<Estimate>,
 }
 
-/// What happens on the way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// Sample at work, from 1.
-    pub sample: usize,
-    /// Of so many.
-    pub samples: usize,
-    /// Evaluations of the prior done for this sample.
-    pub step: usize,
-    /// Of so many.
-    pub steps: usize,
-}
-
 /// A prior ready for work.
 pub struct Enhancer {
     card: Card<VolumeModel>,
@@ -113,8 +101,8 @@ impl Enhancer {
         self.card.model.is_calibrated(kind, settings)
     }
 
-    /// Enhances a volume; `tick` hears of every evaluation and may stop the work by returning false, `stop` is asked in between,
-    /// from any thread.
+    /// Enhances a volume; the job hears of every evaluation of the prior on all patches, and may stop the work between those of
+    /// two patches.
     ///
     /// # Errors
     /// Settings out of their range, a constant volume, a task that does not fit the volume, a request to stop.
@@ -123,14 +111,13 @@ impl Enhancer {
         volume: &Volume,
         task: &Task,
         settings: &EnhanceSettings,
-        tick: &mut dyn FnMut(Progress) -> bool,
-        stop: &Stop,
+        job: &Job,
     ) -> Result<Enhanced> {
-        let (model, single) = (&self.card.model, settings.samples == 1);
+        let (model, single, cancel) = (&self.card.model, settings.samples == 1, job.cancel_token());
         check_settings(settings, model)?;
         let name = settings.solver.as_deref().unwrap_or(if single { "hqs" } else { SOLVER_OF_SAMPLES });
         let solver = PosteriorSolver::from_name(name, single).ok_or_else(|| unknown_solver(name))?;
-        let problem = Problem::new(volume, task, stop)?;
+        let problem = Problem::new(volume, task, cancel)?;
         check_noise(&problem, model)?;
         let prior = |number: u64| PatchPrior {
             model,
@@ -139,7 +126,7 @@ impl Enhancer {
             partition: problem.partition(settings, number),
             quiet: problem.quiet.as_ref(),
             degradation: &Degradation::Gaussian,
-            stop,
+            cancel,
         };
         if single
             && settings.solver.is_none()
@@ -148,7 +135,7 @@ impl Enhancer {
             let sigma = noise.sigma / problem.scaling.range();
             let degradation = if noise.rician { &Degradation::Rician } else { &Degradation::Gaussian };
             let prior = PatchPrior { degradation, ..prior(0) };
-            let estimate = denoise(&problem.data, sigma, &prior, tick)?;
+            let estimate = denoise(&problem.data, sigma, &prior, job)?;
             return Ok(problem.finish(estimate, None, None));
         }
         let is_search = matches!(solver, PosteriorSolver::Hqs { .. });
@@ -167,7 +154,7 @@ impl Enhancer {
         let mut walks = Vec::new();
         if let Some(look) = look {
             let posterior = Posterior::new(solver, looks, look.levels, settings.seed)?;
-            let beside = look.beside_settled.and_then(|share| Some((problem.settled(stop)?, share)));
+            let beside = look.beside_settled.and_then(|share| Some((problem.settled(cancel)?, share)));
             let (degradation, seconded) = (&look.degradation, look.seconded);
             walks.push(Walk { degradation, seconded, beside, posterior });
         }
@@ -182,14 +169,17 @@ impl Enhancer {
                 posterior,
             });
         }
-        let steps = walks.iter().map(|w| w.posterior.evaluations()).sum();
+        let steps = walks.iter().map(|w| w.posterior.evaluations() as u64).sum();
         let mut moments = Moments::default();
         for number in 0..settings.samples {
             let mut step = 0;
+            let phase = if single { Phase::Estimating } else { Phase::Sampling };
+            let samples = settings.samples as u64;
+            let begin = Progress { phase, finished: number as u64, at_work: 1, samples, step, steps };
             let mut on_step = || {
                 step += 1;
-                let progress = Progress { sample: number + 1, samples: settings.samples, step, steps };
-                tick(progress) && !stop.is_wanted()
+                job.report(&Event::Progress(Progress { step, ..begin }));
+                job.check()
             };
             let (measurement, data) = (problem.measurement.as_ref(), &problem.data);
             let mut x = problem.start.clone();
@@ -210,13 +200,7 @@ impl Enhancer {
     }
 
     /// Draws a volume from the prior alone, in units of the robust range.
-    pub fn generate(
-        &self,
-        grid: Grid,
-        settings: &EnhanceSettings,
-        tick: &mut dyn FnMut(Progress) -> bool,
-        stop: &Stop,
-    ) -> Result<Volume> {
+    pub fn generate(&self, grid: Grid, settings: &EnhanceSettings, job: &Job) -> Result<Volume> {
         check_settings(settings, &self.card.model)?;
         check_size(&grid)?;
         let middle = grid.shape.map(|n| 0.5 * (n as f64 - 1.0));
@@ -227,7 +211,7 @@ impl Enhancer {
             partition: Partition::new(grid, Some(middle), settings.halo, settings.seed, 0),
             quiet: None,
             degradation: &Degradation::Gaussian,
-            stop,
+            cancel: job.cancel_token(),
         };
         let nothing = Mask::new(vec![false; grid.voxels()], 0.0);
         let zeros = vec![0.0; grid.voxels()];
@@ -236,9 +220,12 @@ impl Enhancer {
         let solver = PosteriorSolver::DiffPir { lambda: 1.0, zeta: 0.5 };
         let walk = Posterior::new(solver, settings.steps, range, settings.seed)?;
         let mut step = 0;
+        let steps = walk.evaluations() as u64;
+        let begin = Progress { phase: Phase::Sampling, finished: 0, at_work: 1, samples: 1, step, steps };
         let mut on_step = || {
             step += 1;
-            tick(Progress { sample: 1, samples: 1, step, steps: settings.steps }) && !stop.is_wanted()
+            job.report(&Event::Progress(Progress { step, ..begin }));
+            job.check()
         };
         let mut x = walk.sample(&prior, &nothing, &zeros, &zeros, 0, &mut on_step)?;
         x.iter_mut().for_each(|v| *v = v.max(0.0));

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use unmelt_diffusion::ErrorKind;
+
 /// What can go wrong with volumes; every message is a sentence that says what and where.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -72,7 +74,25 @@ impl Error {
     pub(crate) fn into_core(self) -> unmelt_diffusion::Error {
         match self {
             Self::Core(core) => core,
-            other => unmelt_diffusion::Error::Domain(other.to_string()),
+            other => unmelt_diffusion::Error::plain(other.kind(), other.to_string()),
+        }
+    }
+
+    /// What kind of error it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Core(core) => core.kind(),
+            Self::Format { .. } | Self::Damaged { .. } => ErrorKind::Input,
+            Self::SeveralVolumes { .. } | Self::SeveralSeries { .. } => ErrorKind::Usage,
+            Self::Output { .. } | Self::Request(_) => ErrorKind::Usage,
+        }
+    }
+
+    /// The system's own kind of an error of reading or writing.
+    pub fn io_kind(&self) -> Option<std::io::ErrorKind> {
+        match self {
+            Self::Core(core) => core.io_kind(),
+            _ => None,
         }
     }
 

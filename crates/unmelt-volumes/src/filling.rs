@@ -1,7 +1,7 @@
 //! First guesses of what is missing: smooth filling of holes.
 
 use rayon::prelude::*;
-use unmelt_diffusion::Stop;
+use unmelt_diffusion::job::CancelToken;
 
 use crate::interpolate::resample;
 
@@ -14,9 +14,9 @@ pub(crate) const QUICK: usize = 40;
 /// Fills what is not known, smoothly: by means over blocks, and from those towards the smoothest filling.
 ///
 /// Where the work is no longer wanted it ends early, with numbers of no use.
-pub(crate) fn fill(x: &[f32], known: &[bool], shape: [usize; 3], stop: &Stop) -> Vec<f32> {
+pub(crate) fn fill(x: &[f32], known: &[bool], shape: [usize; 3], cancel: &CancelToken) -> Vec<f32> {
     let weights: Vec<f32> = known.iter().map(|k| f32::from(u8::from(*k))).collect();
-    smoothest(block_means(x, &weights, shape), known, shape, (TENSION, THOROUGH), stop)
+    smoothest(block_means(x, &weights, shape), known, shape, (TENSION, THOROUGH), cancel)
 }
 
 /// The smoothest filling of a hole of any depth. It begins with that on a grid of half as many voxels along each axis, where a way
@@ -27,9 +27,9 @@ pub(crate) fn settled(
     known: &[bool],
     shape: [usize; 3],
     iterations: usize,
-    stop: &Stop,
+    cancel: &CancelToken,
 ) -> Vec<f32> {
-    settled_on_grids(x, known, shape, (TENSION, iterations), stop)
+    settled_on_grids(x, known, shape, (TENSION, iterations), cancel)
 }
 
 fn settled_on_grids(
@@ -37,17 +37,17 @@ fn settled_on_grids(
     known: &[bool],
     shape: [usize; 3],
     (tension, iterations): (f32, usize),
-    stop: &Stop,
+    cancel: &CancelToken,
 ) -> Vec<f32> {
     if shape == [1; 3] || known.iter().all(|k| *k) {
         return x.to_vec();
     }
     let (means, some_known, coarse) = halved(x, known, shape);
     // Where voxels are twice as large, the tension of one is four times as much.
-    let far = settled_on_grids(&means, &some_known, coarse, (4.0 * tension, iterations), stop);
+    let far = settled_on_grids(&means, &some_known, coarse, (4.0 * tension, iterations), cancel);
     let smooth = resample(&far, coarse, shape);
     let guess = (0..x.len()).map(|k| if known[k] { x[k] } else { smooth[k] }).collect();
-    smoothest(guess, known, shape, (tension, iterations), stop)
+    smoothest(guess, known, shape, (tension, iterations), cancel)
 }
 
 /// Tension of a filling, per square voxel: over more than seven voxels it is pulled straight.
@@ -60,7 +60,7 @@ fn smoothest(
     known: &[bool],
     shape: [usize; 3],
     (tension, iterations): (f32, usize),
-    stop: &Stop,
+    cancel: &CancelToken,
 ) -> Vec<f32> {
     // Only what lies near a hole takes part.
     let free = |v: &mut [f32]| v.iter_mut().zip(known).for_each(|(v, k)| *v = if *k { 0.0 } else { *v });
@@ -77,7 +77,7 @@ fn smoothest(
     let mut square = dot(&residual, &residual);
     let end = square * 1e-8;
     for _ in 0..iterations {
-        if square <= end || square == 0.0 || stop.is_wanted() {
+        if square <= end || square == 0.0 || cancel.is_cancelled() {
             break;
         }
         let mut image = operator(&direction);
@@ -181,7 +181,7 @@ mod tests {
         let inside = |k: usize| [k % 8, k / 8 % 8, k / 64].iter().all(|i| (2..6).contains(i));
         let known: Vec<bool> = (0..512).map(|k| !inside(k)).collect();
         let holed: Vec<f32> = (0..512).map(|k| if known[k] { x[k] } else { 0.0 }).collect();
-        let filled = fill(&holed, &known, shape, &Stop::never());
+        let filled = fill(&holed, &known, shape, &CancelToken::new());
         // a plane has no Laplacian, so it is what the smoothest filling finds
         assert!(filled.iter().zip(&x).all(|(a, b)| (a - b).abs() < 0.02));
         assert!((0..512).filter(|k| known[*k]).all(|k| filled[k] == x[k]));
@@ -198,10 +198,11 @@ mod tests {
         let count = shape.iter().product();
         let known: Vec<bool> = (0..count).map(|k| at(k)[2] < 16).collect();
         let x: Vec<f32> = (0..count).map(|k| f32::from(u8::from(known[k] && inside(at(k))))).collect();
-        let filled = settled(&x, &known, shape, THOROUGH, &Stop::never());
-        let end = smoothest(filled.clone(), &known, shape, (TENSION, 5000), &Stop::never());
+        let filled = settled(&x, &known, shape, THOROUGH, &CancelToken::new());
+        let end = smoothest(filled.clone(), &known, shape, (TENSION, 5000), &CancelToken::new());
         let from_end = |x: &[f32]| x.iter().zip(&end).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        let (here, on_one_grid) = (from_end(&filled), from_end(&fill(&x, &known, shape, &Stop::never())));
+        let (here, on_one_grid) =
+            (from_end(&filled), from_end(&fill(&x, &known, shape, &CancelToken::new())));
         assert!(10.0 * here < on_one_grid, "{here} and {on_one_grid}");
     }
 }

@@ -5,8 +5,9 @@
 //! a halo around the voxels that it answers for, and the volume reflected behind its edges.
 
 use burn::tensor::Device;
+use unmelt_diffusion::job::CancelToken;
 use unmelt_diffusion::posterior::Prior;
-use unmelt_diffusion::{Noise, Stop, Stream, Weights};
+use unmelt_diffusion::{Noise, Stream, Weights};
 
 use crate::interpolate::mirrored;
 use crate::prior::{Degradation, PatchCondition, PatchPlace, VolumeModel, patches_tensor, tensor_patches};
@@ -186,7 +187,7 @@ pub struct PatchPrior<'a> {
     /// What is wrong with what it is shown.
     pub degradation: &'a Degradation,
     /// Whether the work is still wanted, asked before every patch.
-    pub stop: &'a Stop,
+    pub cancel: &'a CancelToken,
 }
 
 /// Empty surroundings: patches that lie in them whole are taken as they are known to be.
@@ -262,7 +263,7 @@ impl PatchPrior<'_> {
         let shape = self.partition.grid.shape;
         let mut out = x.to_vec();
         for part in self.partition.parts(self.model, step) {
-            self.stop.check()?;
+            self.cancel.check()?;
             if let Some(quiet) = self.quiet.filter(|_| self.is_quiet(&part)) {
                 part.answered(shape, |_, at| out[at] = quiet.values[at]);
                 continue;
@@ -292,7 +293,7 @@ impl PatchPrior<'_> {
         let shape = self.partition.grid.shape;
         let mut out = vec![0.0f32; x.len()];
         for part in self.partition.parts(self.model, step) {
-            self.stop.check()?;
+            self.cancel.check()?;
             if self.is_quiet(&part) {
                 continue;
             }

@@ -1,7 +1,7 @@
 //! What a task asks, in the prior's units: measurement, data, first guess and what is wrong with it.
 
-use unmelt_diffusion::Stop;
 use unmelt_diffusion::files::limits::{limits, within};
+use unmelt_diffusion::job::CancelToken;
 use unmelt_diffusion::measurement::Measurement;
 
 use crate::calibration::DEVIATIONS;
@@ -89,38 +89,38 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    pub fn new(volume: &Volume, task: &Task, stop: &Stop) -> Result<Self> {
+    pub fn new(volume: &Volume, task: &Task, cancel: &CancelToken) -> Result<Self> {
         let known: Vec<f32> = match task {
             Task::Inpaint { missing } => {
                 check_mask(missing, volume)?;
                 volume.voxels.iter().zip(missing).filter(|(_, m)| !**m).map(|(v, _)| *v).collect()
             }
             Task::KSpace { measurement, data } => {
-                let measurement = measurement.clone().until(stop);
+                let measurement = measurement.clone().until(cancel);
                 measurement.project(&vec![0.0; volume.voxels.len()], data)
             }
             _ => volume.voxels.clone(),
         };
-        stop.check()?;
+        cancel.check()?;
         let scaling = Scaling::of(&known)
             .ok_or_else(|| Error::Request("the volume is constant: there is nothing to enhance".into()))?;
         let mut problem = match task {
             Task::Denoise { sigma, rician } => denoising(volume, scaling, *sigma, *rician)?,
             Task::SuperResolve { spacing, profile } => {
-                super_resolution(volume, scaling, (*spacing, *profile), stop)?
+                super_resolution(volume, scaling, (*spacing, *profile), cancel)?
             }
             Task::Inpaint { missing } => {
                 let known: Vec<bool> = missing.iter().map(|m| !m).collect();
-                inpainting(volume.clone(), scaling, known, stop)
+                inpainting(volume.clone(), scaling, known, cancel)
             }
             Task::Outpaint { low, high } => {
                 let (wide, known) = extended(volume, *low, *high)?;
-                inpainting(wide, scaling, known, stop)
+                inpainting(wide, scaling, known, cancel)
             }
             Task::KSpace { measurement, data } => {
                 let data: Vec<f32> = data.iter().map(|v| (f64::from(*v) / scaling.range()) as f32).collect();
                 let severity = measurement.positions_of_one_sampled();
-                let measurement = measurement.in_units_of(scaling.range()).until(stop);
+                let measurement = measurement.in_units_of(scaling.range()).until(cancel);
                 let start =
                     known.iter().map(|v| (f64::from(*v) / scaling.range()) as f32).collect::<Vec<f32>>();
                 let look = measurement.missing_lines().map(|(axis, lines)| {
@@ -142,7 +142,7 @@ impl Problem {
                 }
             }
         };
-        stop.check()?;
+        cancel.check()?;
         problem.centre = problem.head_centre();
         Ok(problem)
     }
@@ -158,9 +158,9 @@ impl Problem {
     }
 
     /// The filling of holes that has settled, if there are holes.
-    pub fn settled(&self, stop: &Stop) -> Option<Vec<f32>> {
+    pub fn settled(&self, cancel: &CancelToken) -> Option<Vec<f32>> {
         let shape = self.target.grid.shape;
-        self.kept.as_ref().map(|(known, _)| settled(&self.data, known, shape, THOROUGH, stop))
+        self.kept.as_ref().map(|(known, _)| settled(&self.data, known, shape, THOROUGH, cancel))
     }
 
     /// How the volume is taken apart for sample `number`.
@@ -306,16 +306,16 @@ fn super_resolution(
     volume: &Volume,
     scaling: Scaling,
     (spacing, profile): ([f64; 3], Profile),
-    stop: &Stop,
+    cancel: &CancelToken,
 ) -> Result<Problem> {
     let grid = finer_grid(volume, spacing)?;
-    let measurement = Slices::new(grid.shape, volume.grid.shape, profile, 0.0).until(stop);
+    let measurement = Slices::new(grid.shape, volume.grid.shape, profile, 0.0).until(cancel);
     let data = scaling.apply(&volume.voxels);
     let start = crate::interpolate::back_projected(&measurement, &data, volume.grid.shape, grid.shape);
     let target = Volume { voxels: vec![0.0; grid.voxels()], grid, source: volume.source.clone() };
     let thickness: [f64; 3] = std::array::from_fn(|a| grid.shape[a] as f64 / volume.grid.shape[a] as f64);
     let look = Look::at_slices(thickness);
-    stop.check()?;
+    cancel.check()?;
     Ok(Problem {
         target,
         scaling,
@@ -331,10 +331,10 @@ fn super_resolution(
     })
 }
 
-fn inpainting(volume: Volume, scaling: Scaling, known: Vec<bool>, stop: &Stop) -> Problem {
+fn inpainting(volume: Volume, scaling: Scaling, known: Vec<bool>, cancel: &CancelToken) -> Problem {
     let mut data = scaling.apply(&volume.voxels);
     data.iter_mut().zip(&known).for_each(|(v, k)| *v = if *k { *v } else { 0.0 });
-    let start = fill(&data, &known, volume.grid.shape, stop);
+    let start = fill(&data, &known, volume.grid.shape, cancel);
     let look = Look::at_holes(&known, volume.grid.shape);
     Problem {
         scaling,

@@ -21,9 +21,9 @@ impl Prior<f32> for Seconded<'_> {
     fn denoise(&self, x: &[f32], sigma: f64, step: usize) -> unmelt_diffusion::Result<Vec<f32>> {
         let estimate = self.0.denoise(x, sigma, step)?;
         let wanted = self.0.quiet.map(Quiet::loud);
-        let (shape, stop) = (self.0.shape(), self.0.stop);
-        let similar = SimilarBlocks { shape, sigma: LEVEL * sigma, share: SHARE, step: STEP, wanted, stop };
+        let (shape, cancel) = (self.0.shape(), self.0.cancel);
+        let similar = SimilarBlocks { shape, sigma: LEVEL * sigma, share: SHARE, step: STEP, wanted, cancel };
         let estimate = similar.beside(estimate, x);
-        stop.check().map(|()| estimate)
+        cancel.check().map(|()| estimate)
     }
 }

@@ -4,7 +4,7 @@
 //! It knows nothing of heads, and so errs elsewhere than a network does: the mean of the two is better than either.
 
 use rayon::prelude::*;
-use unmelt_diffusion::Stop;
+use unmelt_diffusion::job::CancelToken;
 
 /// Edge of a block in voxels.
 const EDGE: usize = 4;
@@ -41,7 +41,7 @@ pub(crate) struct SimilarBlocks<'a> {
     /// Voxels that are asked for; all if there is no such list.
     pub wanted: Option<&'a [bool]>,
     /// Whether to end early, with numbers of no use.
-    pub stop: &'a Stop,
+    pub cancel: &'a CancelToken,
 }
 
 impl SimilarBlocks<'_> {
@@ -110,7 +110,7 @@ impl SimilarBlocks<'_> {
         let mut sums = Sums { first, values: vec![0.0; count], weights: vec![0.0; count] };
         let mut found = Vec::with_capacity(LANES.pow(3));
         for y in self.begins(1) {
-            if self.stop.is_wanted() {
+            if self.cancel.is_cancelled() {
                 break;
             }
             for x in self.begins(0) {
@@ -354,8 +354,8 @@ mod tests {
         let mut noise = vec![0.0f32; truth.len()];
         Noise::new(2).normal(Stream::new(0, 0, 0), &mut noise);
         let noisy: Vec<f32> = truth.iter().zip(&noise).map(|(t, n)| t + 0.1 * n).collect();
-        let stop = Stop::never();
-        let asked = SimilarBlocks { shape, sigma: 0.1, share: 1.0, step: 3, wanted: None, stop: &stop };
+        let cancel = CancelToken::new();
+        let asked = SimilarBlocks { shape, sigma: 0.1, share: 1.0, step: 3, wanted: None, cancel: &cancel };
         let out = asked.beside(noisy.clone(), &noisy);
         let error = |x: &[f32]| {
             let sum: f32 = x.iter().zip(&truth).map(|(a, b)| (a - b).powi(2)).sum();

@@ -9,9 +9,8 @@ use unmelt_diffusion::checkpoint::{Card, ModelFiles, Precision, check_name};
 use unmelt_diffusion::domain::Field;
 use unmelt_diffusion::files::distinct;
 use unmelt_diffusion::files::limits::limits;
-use unmelt_diffusion::train::{
-    Begin, LearningRate, TrainConfig, Trainer, Watcher, check_folder, open_folder,
-};
+use unmelt_diffusion::job::Job;
+use unmelt_diffusion::train::{Begin, LearningRate, TrainConfig, Trainer, check_folder, open_folder};
 
 use crate::caution::{TrainedOn, is_below_zero};
 use crate::objective::{PatchObjective, PatchSampling};
@@ -164,7 +163,7 @@ pub struct TrainingSummary {
 
 impl TrainingRun {
     /// Trains; the folder holds a usable model and a checkpoint at any time after the first save.
-    pub fn run(&self, device: &Device, watcher: &mut dyn Watcher) -> Result<TrainingSummary> {
+    pub fn run(&self, device: &Device, job: &Job) -> Result<TrainingSummary> {
         self.config.check()?;
         let begin = Begin::of(matches!(self.start, Start::Checkpoint), self.overwrite)?;
         check_folder(&self.output, begin)?;
@@ -215,7 +214,7 @@ impl TrainingRun {
         let _claims = open_folder(&self.output, &inputs)?;
         let write =
             |t: &Trainer<PatchObjective>| t.write_model(&self.output, named, (&model, Precision::Byte));
-        trainer.run(&self.output, self.limit, watcher, write, |_| Ok(Vec::new()))?;
+        trainer.run(&self.output, self.limit, job, write, |_| Ok(Vec::new()))?;
         Ok(TrainingSummary { steps: trainer.step(), of_steps: steps, volumes: counts, warnings })
     }
 

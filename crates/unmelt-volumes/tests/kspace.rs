@@ -5,7 +5,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use rustfft::num_complex::Complex32;
-use unmelt_diffusion::Stop;
+use unmelt_diffusion::job::Job;
 use unmelt_diffusion::measurement::Measurement;
 use unmelt_volumes::enhance::{EnhanceSettings, Enhancer, Task};
 use unmelt_volumes::kspace::{ComplexArray, KSpace, of_zero_filled};
@@ -114,8 +114,7 @@ fn array_and_image_with_mask_are_one_reconstruction() {
     let settings = EnhanceSettings { steps: 5, ..EnhanceSettings::default() };
     let quality = |(measurement, data)| {
         let task = Task::KSpace { measurement, data };
-        let out =
-            enhancer.enhance(&volume, &task, &settings, &mut |_| true, &Stop::never()).expect("enhanced");
+        let out = enhancer.enhance(&volume, &task, &settings, &Job::new()).expect("enhanced");
         psnr(&truth, &out.volume.voxels)
     };
     let (from_array, from_image) = (quality(by_array), quality(by_image));

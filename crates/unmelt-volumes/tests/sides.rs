@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use unmelt_diffusion::Stop;
 use unmelt_diffusion::device::DeviceName;
+use unmelt_diffusion::job::Job;
 use unmelt_volumes::enhance::{EnhanceSettings, Enhancer, Task};
 use unmelt_volumes::measurement::Profile;
 use unmelt_volumes::nifti::read;
@@ -81,10 +81,7 @@ fn left_stays_left_in_every_task() {
                 Task::KSpace { measurement, data },
             ];
             for task in tasks {
-                let out = enhancer
-                    .enhance(&volume, &task, &settings, &mut |_| true, &Stop::never())
-                    .expect("enhanced")
-                    .volume;
+                let out = enhancer.enhance(&volume, &task, &settings, &Job::new()).expect("enhanced").volume;
                 let path = dir.path().join("out.nii");
                 out.write(&path, &derivation(task.name())).expect("written");
                 for form in ["sform", "qform"] {

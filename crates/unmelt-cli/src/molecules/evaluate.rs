@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 use unmelt_diffusion::device;
 use unmelt_diffusion::files::plain;
+use unmelt_diffusion::job::Job;
 use unmelt_molecules::evaluate::{BondSource, Evaluation, Reference, Share, evaluate};
 use unmelt_molecules::format::{Fault, Preparation, read_molecules, read_prepared};
 use unmelt_molecules::{Generator, Harvest, Molecule, Sieve, Wanted, models};
@@ -13,6 +14,7 @@ use unmelt_molecules::{Generator, Harvest, Molecule, Sieve, Wanted, models};
 use super::args::Evaluate;
 use super::wishes;
 use crate::failure::Failure;
+use crate::interrupt;
 use crate::progress::Bar;
 
 /// Faults that are printed; the rest is counted.
@@ -95,9 +97,10 @@ impl Subject {
         let evaluations = generator.evaluations(&request)?;
         let begin = Instant::now();
         let mut bar = Bar::new(args.count, "molecules");
+        let job = Job::new().cancelled_by(&interrupt::token());
         let mut molecules = Vec::new();
         while !harvest.is_finished() {
-            molecules.extend(harvest.advance(&mut |_| true)?.molecules);
+            molecules.extend(harvest.advance(&job, &mut |_| ())?.molecules);
             bar.set(harvest.drawn());
         }
         bar.finish();

@@ -1,8 +1,10 @@
 //! `unmelt molecules generate`.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use unmelt_diffusion::job::{Event, Job};
 use unmelt_molecules::evaluate::Assessment;
 use unmelt_molecules::format::{MoleculeWriter, TableRow, TableWriter};
 use unmelt_molecules::{Batch, Frame, GenerateRequest, Generator, Harvest, Wanted, models};
@@ -49,31 +51,35 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
     interrupt::listen();
 
     let begin = Instant::now();
-    let mut bar = Bar::new(wanted.count, "molecules");
+    let bar = Mutex::new(Bar::new(wanted.count, "molecules"));
+    let listener = |event: &Event| {
+        if let Event::Progress(p) = event {
+            bar_of(&bar).set((p.share() * p.samples as f64) as u64);
+        }
+    };
+    let cancel = interrupt::token();
+    let job = Job::new().cancelled_by(&cancel).heard_by(&listener);
     let mut done = Done::default();
     while !harvest.is_finished() && !interrupt::requested() {
         say_what_is_kept(args, &done, &harvest);
-        let (before, numbers, open) = (harvest.drawn(), harvest.upcoming(), harvest.is_open());
-        let mut evaluated = 0;
+        let (is_first, mut fault) = (harvest.drawn() == 0, None);
         let mut watch = |frame: &Frame| {
-            evaluated += 1;
-            if open {
-                let share = evaluated.min(request.steps as u64) as f64 / request.steps as f64;
-                bar.set(before + ((numbers.end - numbers.start) as f64 * share) as u64);
+            if is_first && let Err(error) = outputs.follow(frame) {
+                fault = Some(error);
+                cancel.cancel();
             }
-            outputs.follow(frame, before == 0) && !interrupt::requested()
         };
         let rest = harvest.rest();
-        let batch = match harvest.advance(&mut watch) {
+        let batch = harvest.advance(&job, &mut watch);
+        if let Some(error) = fault {
+            return Err(Failure::from(error).on_the_way());
+        }
+        let batch = match batch {
             Err(error @ unmelt_molecules::Error::GaveUp { .. }) => {
-                bar.finish();
+                bar_of(&bar).finish();
                 return Err(gave_up(error.into(), outputs, args, &done));
             }
-            Err(unmelt_molecules::Error::Core(unmelt_diffusion::Error::Stopped))
-                if interrupt::requested() =>
-            {
-                break;
-            }
+            Err(error) if error.is_stopped() => break,
             batch => batch?,
         };
         if let Err(error) = outputs.write(&batch) {
@@ -82,17 +88,18 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
             return Err(kept(Failure::from(error).on_the_way(), rescued, args, &done, rest));
         }
         done.add(&batch.rows);
-        if !open {
-            bar.set(done.written);
-        }
     }
-    bar.finish();
+    bar_of(&bar).finish();
     if !harvest.is_finished() && done.written == 0 {
         return Err(Failure::stopped());
     }
     outputs.finish()?;
     report(args, &done, begin.elapsed(), evaluations, &harvest);
     Ok(())
+}
+
+fn bar_of(bar: &Mutex<Bar>) -> MutexGuard<'_, Bar> {
+    bar.lock().unwrap_or_else(|e| e.into_inner())
 }
 
 /// Claims all that is written.
@@ -112,12 +119,12 @@ impl Outputs {
         Ok(Self { molecules, table: TableWriter::create(table, &targets)?, trajectory })
     }
 
-    /// Writes a frame of the first molecule of the first batch; says whether to go on.
-    fn follow(&mut self, frame: &Frame, first_batch: bool) -> bool {
-        let Some(trajectory) = self.trajectory.as_mut().filter(|_| first_batch) else { return true };
-        let Ok(Some(mut molecule)) = frame.molecules().map(|m| m.into_iter().next()) else { return true };
+    /// Writes a frame of the first molecule.
+    fn follow(&mut self, frame: &Frame) -> unmelt_molecules::Result<()> {
+        let Some(trajectory) = self.trajectory.as_mut() else { return Ok(()) };
+        let Some(mut molecule) = frame.molecules()?.into_iter().next() else { return Ok(()) };
         molecule.name = format!("t = {:.4}", frame.time());
-        trajectory.write(&[molecule]).is_ok()
+        trajectory.write(&[molecule])
     }
 
     /// Writes a batch, or says why not; what was written before stays whole.

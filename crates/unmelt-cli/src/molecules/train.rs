@@ -1,10 +1,12 @@
 //! `unmelt molecules train`.
 
+use unmelt_diffusion::job::{Event, Job};
 use unmelt_molecules::{Error, TrainingConfig, TrainingRun};
 
 use super::args::Train;
 use super::evaluate::report_faults;
 use crate::failure::Failure;
+use crate::interrupt;
 use crate::losses::Display;
 use crate::training::report;
 
@@ -21,8 +23,10 @@ pub fn run(args: Train) -> Result<(), Failure> {
     let begin = options.begin()?;
     let device = options.device.open()?;
     let run = TrainingRun { data: args.data, output: options.output.clone(), config, begin, limit };
-    let mut display = Display::new(&run.output, begin, "molecules");
-    let summary = run.run(&device, &mut display).map_err(about)?;
+    let display = Display::new(&run.output, begin, "molecules");
+    let listener = |event: &Event| display.hear(event);
+    let job = Job::new().cancelled_by(&interrupt::token()).heard_by(&listener);
+    let summary = run.run(&device, &job).map_err(about)?;
     display.finish();
     report_faults(&summary.faults);
     let learned_from = match summary.molecules {

@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use unmelt_diffusion::checkpoint::CARD_FILE;
+use unmelt_diffusion::job::{Event, Job};
 use unmelt_volumes::calibration::LEVEL;
-use unmelt_volumes::enhance::{Enhancer, Progress, TaskKind};
+use unmelt_volumes::enhance::{Enhancer, TaskKind};
 use unmelt_volumes::{Calibrated, CalibrationSettings, Volume, models, nifti_files, write_calibrated};
 
 use super::args::Calibrate;
-use super::enhance::stop;
 use super::files;
 use crate::failure::Failure;
 use crate::interrupt;
-use crate::progress::Bar;
+use crate::progress::EvaluationBar;
 
 /// Fits the intervals of a model.
 pub fn run(args: &Calibrate) -> Result<(), Failure> {
@@ -51,14 +51,10 @@ pub fn run(args: &Calibrate) -> Result<(), Failure> {
     interrupt::listen();
     let volumes = read(&args.volumes, &args.exclude)?;
     let begin = Instant::now();
-    let mut bar = Bar::new(0, "evaluations");
-    let mut tick = |p: Progress| {
-        bar.set_length((p.steps * p.samples) as u64);
-        bar.set(((p.sample - 1) * p.steps + p.step) as u64);
-        bar.message(format!("exam {} of {}", p.sample, p.samples));
-        !interrupt::requested()
-    };
-    let fitted = enhancer.calibrate(&volumes, &settings, &mut tick, &stop())?;
+    let bar = EvaluationBar::new();
+    let listener = |event: &Event| bar.hear(event);
+    let job = Job::new().cancelled_by(&interrupt::token()).heard_by(&listener);
+    let fitted = enhancer.calibrate(&volumes, &settings, &job)?;
     bar.finish();
     write_calibrated(&found, &fitted, &folder)?;
     print(&fitted);

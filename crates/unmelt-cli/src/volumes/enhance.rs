@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use unmelt_diffusion::Stop;
-use unmelt_volumes::enhance::{EnhanceSettings, Enhanced, Enhancer, Progress, Task, TaskKind};
+use unmelt_diffusion::job::{Event, Job};
+use unmelt_volumes::enhance::{EnhanceSettings, Enhanced, Enhancer, Task, TaskKind};
 use unmelt_volumes::measurement::Profile;
 use unmelt_volumes::{Derivation, Error, FieldExtension, Grid, Volume, kspace, models, output};
 
@@ -12,7 +12,7 @@ use super::args::{Enhance, NoiseName, ProfileName, TaskName};
 use super::files;
 use crate::failure::Failure;
 use crate::interrupt;
-use crate::progress::Bar;
+use crate::progress::EvaluationBar;
 
 /// Enhances a scan.
 pub fn run(args: &Enhance) -> Result<(), Failure> {
@@ -50,10 +50,10 @@ pub fn run(args: &Enhance) -> Result<(), Failure> {
         eprintln!("warning: {caution}");
     }
     let begin = Instant::now();
-    let mut bar = Bar::new(0, "evaluations");
-    let enhanced = enhancer
-        .enhance(&volume, &task, &settings, &mut |p| on_progress(&mut bar, p), &stop())
-        .map_err(about_files(args))?;
+    let bar = EvaluationBar::new();
+    let listener = |event: &Event| bar.hear(event);
+    let job = Job::new().cancelled_by(&interrupt::token()).heard_by(&listener);
+    let enhanced = enhancer.enhance(&volume, &task, &settings, &job).map_err(about_files(args))?;
     bar.finish();
     let derivation = Derivation { task: task.name().into(), model: enhancer.name().into() };
     write(args, &enhanced, &derivation)?;
@@ -63,11 +63,6 @@ pub fn run(args: &Enhance) -> Result<(), Failure> {
     }
     println!("Wrote {} in {:.1} s.", args.output.display(), begin.elapsed().as_secs_f64());
     Ok(())
-}
-
-/// Whether the work is still wanted: not after Ctrl-C.
-pub fn stop() -> Stop {
-    Stop::when(interrupt::requested)
 }
 
 /// Refuses options that the task would not look at.
@@ -159,16 +154,6 @@ fn claim(args: &Enhance) -> Result<unmelt_diffusion::files::Claims, Failure> {
     let maps = args.std.iter().chain(&args.interval);
     let outputs: Vec<&Path> = maps.chain([&args.output]).map(PathBuf::as_path).collect();
     args.writing.claim(&inputs, &outputs)
-}
-
-/// Moves the bar; false where Ctrl-C was pressed.
-pub fn on_progress(bar: &mut Bar, p: Progress) -> bool {
-    bar.set_length((p.steps * p.samples) as u64);
-    bar.set(((p.sample - 1) * p.steps + p.step) as u64);
-    if p.samples > 1 {
-        bar.message(format!("sample {} of {}", p.sample, p.samples));
-    }
-    !interrupt::requested()
 }
 
 fn check_outputs(args: &Enhance, dicom: bool) -> Result<(), Failure> {

@@ -2,13 +2,14 @@
 
 use std::time::Instant;
 
+use unmelt_diffusion::job::{Event, Job};
 use unmelt_volumes::enhance::{EnhanceSettings, Enhancer};
 use unmelt_volumes::{Derivation, Grid, models, output};
 
 use super::args::Generate;
-use super::enhance::{on_progress, stop};
 use crate::failure::Failure;
-use crate::progress::Bar;
+use crate::interrupt;
+use crate::progress::EvaluationBar;
 
 /// Draws a volume.
 pub fn run(args: &Generate) -> Result<(), Failure> {
@@ -28,9 +29,11 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
     let settings =
         EnhanceSettings { steps: args.walk.steps, seed: args.walk.seed, ..EnhanceSettings::default() };
     let begin = Instant::now();
-    let mut bar = Bar::new(0, "evaluations");
+    let bar = EvaluationBar::new();
+    let listener = |event: &Event| bar.hear(event);
+    let job = Job::new().cancelled_by(&interrupt::token()).heard_by(&listener);
     let grid = Grid::centred(shape, spacing);
-    let volume = enhancer.generate(grid, &settings, &mut |p| on_progress(&mut bar, p), &stop())?;
+    let volume = enhancer.generate(grid, &settings, &job)?;
     bar.finish();
     volume.write(&args.output, &Derivation { task: "generate".into(), model: enhancer.name().into() })?;
     println!("Wrote {} in {:.1} s.", args.output.display(), begin.elapsed().as_secs_f64());

@@ -1,9 +1,11 @@
 //! `unmelt volumes train`.
 
+use unmelt_diffusion::job::{Event, Job};
 use unmelt_volumes::{Error, Start, TrainingConfig, TrainingRun};
 
 use super::args::Train;
 use crate::failure::Failure;
+use crate::interrupt;
 use crate::losses::Display;
 use crate::training::report;
 
@@ -30,8 +32,10 @@ pub fn run(args: Train) -> Result<(), Failure> {
         overwrite: options.overwrite,
         limit,
     };
-    let mut display = Display::new(&run.output, begin, "patches");
-    let summary = run.run(&device, &mut display).map_err(about)?;
+    let display = Display::new(&run.output, begin, "patches");
+    let listener = |event: &Event| display.hear(event);
+    let job = Job::new().cancelled_by(&interrupt::token()).heard_by(&listener);
+    let summary = run.run(&device, &job).map_err(about)?;
     display.finish();
     for warning in &summary.warnings {
         eprintln!("warning: {warning}");

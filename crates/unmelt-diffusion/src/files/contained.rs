@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Stack of the thread that a decoder runs on, in bytes.
 const STACK: usize = 16 << 20;
@@ -53,9 +53,10 @@ pub fn contained_with_stack<T: Send>(
     match done {
         Ok(Ok(Ok(value))) => Ok(value),
         Ok(Ok(Err(panic)) | Err(panic)) => Err(Error::Broken { what: what.into(), fault: message(&*panic) }),
-        Err(error) => {
-            Err(Error::Domain(format!("{what} could not be read: no thread was to be had ({error})")))
-        }
+        Err(error) => Err(Error::plain(
+            ErrorKind::Io,
+            format!("{what} could not be read: no thread was to be had ({error})"),
+        )),
     }
 }
 

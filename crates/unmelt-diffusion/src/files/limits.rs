@@ -5,7 +5,7 @@
 
 use std::sync::RwLock;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Declares the limits once: field, default and meaning.
 macro_rules! limits {
@@ -78,7 +78,12 @@ pub fn set(name: &str, value: u64) -> Result<()> {
     let known = || Limits::DEFAULT.table().iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
     match limits.by_name(name) {
         Some(limit) => *limit = value,
-        None => return Err(Error::Domain(format!("\"{name}\" is no limit; the limits are {}", known()))),
+        None => {
+            return Err(Error::plain(
+                ErrorKind::Usage,
+                format!("\"{name}\" is no limit; the limits are {}", known()),
+            ));
+        }
     }
     Ok(())
 }

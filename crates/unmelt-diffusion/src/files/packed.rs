@@ -63,7 +63,7 @@ pub fn is_gzip(bytes: &[u8]) -> bool {
 /// The bytes of a gzip file, all members of it, within [`unpacked_bound`]; checksums and lengths are looked at.
 pub fn gunzip(bytes: &[u8], what: &str) -> Result<Vec<u8>> {
     let fault = |e: IoError| match e.kind() {
-        ErrorKind::FileTooLarge => crate::Error::Domain(e.to_string()),
+        ErrorKind::FileTooLarge => crate::Error::plain(crate::ErrorKind::Limit, e.to_string()),
         _ => crate::Error::Broken { what: what.into(), fault: e.to_string() },
     };
     let mut out = Vec::new();

@@ -1,7 +1,6 @@
 //! Training: an objective's loss, AdamW or Muon, EMA, checkpoints that resume exactly, events for progress.
 
 mod config;
-mod events;
 mod folder;
 mod muon;
 mod optimizer;
@@ -11,7 +10,6 @@ mod weighting;
 mod window;
 
 pub use config::TrainConfig;
-pub use events::{Event, Measures, Watcher};
 pub use folder::{Begin, LOSSES_FILE, VALIDATION_FILE, check_folder, open_folder};
 pub use optimizer::{AdamW, AdamWConfig, LearningRate, Proposal};
 pub use run::{Loss, Objective, StepReport, Trainer};

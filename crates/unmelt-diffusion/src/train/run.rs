@@ -10,14 +10,14 @@ use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 
 use super::config::TrainConfig;
-use super::events::{Event, Measures, Watcher};
 use super::optimizer::AdamW;
 use super::state;
 use super::window::{Sums, Window};
 use crate::built_in::PROGRAM;
 use crate::checkpoint::{CARD_FORMAT, Card, Precision, Provenance, WeightsRecord, write_model};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::files::limits::{limits, within};
+use crate::job::{Event, Job, Measures};
 use crate::parameters::{Layout, Parameters, Weights, to_vec};
 
 /// What is trained: a network's parameters, and a loss for every step.
@@ -69,10 +69,10 @@ pub struct Trainer<'a, O: Objective> {
 /// nothing else has diverged.
 const MOST_LEFT_OUT: u32 = 5;
 
-/// How often the watcher is asked during a step.
+/// How often the job is asked during a step whether it is cancelled.
 const GLANCE: Duration = Duration::from_millis(20);
 
-/// How long a step may go on after the watcher has asked to stop, before it is given up.
+/// How long a step may go on after the job was cancelled, before it is given up.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Stack of the threads that work on the parts of a step, in bytes: that of a program's first thread.
@@ -182,7 +182,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
         let values = self.parameters.values();
         let proposal = self.optimizer.propose(&self.config.optimizer, values, gradient, rate, self.step);
         let report = StepReport::read(names, numbers, proposal.norm.clone(), rate);
-        self.left_out = if report.is_finite() { 0 } else { self.left_out + 1 };
+        self.left_out = if report.is_finite() { 0 } else { self.left_out.saturating_add(1) };
         if self.left_out > MOST_LEFT_OUT {
             let what = if report.loss.is_finite() { "the gradient" } else { "the loss" };
             return Err(Error::NotFinite { what, at: format!("at training step {}", self.step) });
@@ -225,7 +225,10 @@ impl<'a, O: Objective> Trainer<'a, O> {
                     share
                 };
                 let worker = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
-                workers.push(worker.map_err(|e| Error::Domain(format!("no thread was to be had: {e}")))?);
+                workers.push(
+                    worker
+                        .map_err(|e| Error::plain(ErrorKind::Io, format!("no thread was to be had: {e}")))?,
+                );
             }
             drop(open);
             let mut is_given_up = false;
@@ -251,21 +254,21 @@ impl<'a, O: Objective> Trainer<'a, O> {
         Ok(Share { names, numbers, gradient, samples: loss.samples })
     }
 
-    /// Trains until the steps are done, `limit` is over or the watcher says stop. At every checkpoint in `folder` `write`
-    /// writes the model that goes with it, and `measure` says what that is worth; nothing is measured where the watcher
-    /// wants an end. A run that begins in a folder without a checkpoint writes its first one at once.
+    /// Trains until the steps are done, `limit` is over or the job is cancelled. At every checkpoint in `folder` `write`
+    /// writes the model that goes with it, and `measure` says what that is worth; nothing is measured where the job
+    /// is cancelled. A run that begins in a folder without a checkpoint writes its first one at once.
     pub fn run(
         &mut self,
         folder: &Path,
         limit: Option<Duration>,
-        watcher: &mut dyn Watcher,
+        job: &Job,
         mut write: impl FnMut(&Self) -> Result<()>,
         mut measure: impl FnMut(&Self) -> Result<Measures>,
     ) -> Result<()> {
         self.config.check()?;
         let (begin, before) = (Instant::now(), self.elapsed);
         let over = |begin: Instant| limit.is_some_and(|l| begin.elapsed() >= l);
-        watcher.event(&Event::Started {
+        job.report(&Event::TrainingStarted {
             step: self.step,
             steps: self.config.steps,
             parameters: self.parameters.layout().len(),
@@ -277,12 +280,12 @@ impl<'a, O: Objective> Trainer<'a, O> {
         self.window.begin();
         let pause = Duration::from_secs_f64(self.config.checkpoint_minutes * 60.0);
         let (mut saved, mut saved_step) = (Instant::now(), None);
-        while !self.is_finished() && !watcher.stop() && !over(begin) {
+        while !self.is_finished() && !job.is_cancelled() && !over(begin) {
             let (mut asked, mut left) = (None, None);
             let mut give_up = |trainer: &Self| {
-                if watcher.stop() && asked.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
+                if job.is_cancelled() && asked.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
                     // Saved before the step is waited for, which may take longer than anybody wants to wait.
-                    left = Some(trainer.checkpoint(folder, watcher, &mut write, &mut measure));
+                    left = Some(trainer.checkpoint(folder, job, &mut write, &mut measure));
                 }
                 left.is_some()
             };
@@ -292,36 +295,36 @@ impl<'a, O: Objective> Trainer<'a, O> {
             self.window.add(&report, self.samples - samples);
             self.elapsed = before + begin.elapsed();
             if self.step.is_multiple_of(self.config.report_every) || self.is_finished() {
-                watcher.event(&self.window.report(self.step));
+                job.report(&self.window.report(self.step));
             }
             if saved.elapsed() >= pause {
-                self.checkpoint(folder, watcher, &mut write, &mut measure)?;
+                self.checkpoint(folder, job, &mut write, &mut measure)?;
                 (saved, saved_step) = (Instant::now(), Some(self.step));
             }
         }
         match saved_step == Some(self.step) {
             true => Ok(()),
-            false => self.checkpoint(folder, watcher, &mut write, &mut measure),
+            false => self.checkpoint(folder, job, &mut write, &mut measure),
         }
     }
 
     fn checkpoint(
         &self,
         folder: &Path,
-        watcher: &mut dyn Watcher,
+        job: &Job,
         write: &mut impl FnMut(&Self) -> Result<()>,
         measure: &mut impl FnMut(&Self) -> Result<Measures>,
     ) -> Result<()> {
-        watcher.event(&Event::Saving { step: self.step });
+        job.report(&Event::Saving { step: self.step });
         let path = self.save(folder)?;
         write(self)?;
-        watcher.event(&Event::Saved { step: self.step, path });
-        if watcher.stop() {
+        job.report(&Event::Saved { step: self.step, path });
+        if job.is_cancelled() {
             return Ok(());
         }
         let measures = measure(self)?;
         if !measures.is_empty() {
-            watcher.event(&Event::Validated { step: self.step, measures });
+            job.report(&Event::Validated { step: self.step, measures });
         }
         Ok(())
     }

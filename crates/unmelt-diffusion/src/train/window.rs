@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::events::Event;
 use super::run::StepReport;
+use crate::job::Event;
 
 /// Sums since the last report.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl Window {
     pub fn report(&mut self, step: u64) -> Event {
         let sums = &self.sums;
         let count = sums.steps.max(1) as f64;
-        let event = Event::Progress {
+        let event = Event::Trained {
             step,
             loss: sums.loss / count,
             gradient_norm: sums.gradient_norm / count,

@@ -6,7 +6,8 @@ use burn::tensor::Device;
 use unmelt_diffusion::checkpoint::{
     CARD_FORMAT, Card, ModelFiles, Precision, Provenance, WeightsRecord, read_arrays, sha256, weights_bytes,
 };
-use unmelt_diffusion::{Layout, Noise, Stop, Stream};
+use unmelt_diffusion::job::Job;
+use unmelt_diffusion::{Layout, Noise, Stream};
 use unmelt_molecules::edm::EdmImport;
 use unmelt_molecules::format::read_xyz;
 use unmelt_molecules::{
@@ -203,7 +204,8 @@ fn generate(files: &ModelFiles) -> Result<String, String> {
     let generator = Generator::load(files, &Device::flex()).map_err(|e| e.to_string())?;
     let request = GenerateRequest { steps: 2, atoms: Some(3), ..GenerateRequest::default() };
     generator.doubts(&request);
-    let molecules = generator.generate(&request, 0..1, &mut |_| true).map_err(|e| e.to_string())?;
+    let molecules =
+        generator.generate(&request, 0..1, &Job::new(), &mut |_| ()).map_err(|e| e.to_string())?;
     assert_eq!(molecules.len(), 1, "as many molecules as were asked for");
     Ok(format!("a model of {} properties", generator.card().model.properties().len().min(3)))
 }
@@ -214,9 +216,7 @@ fn enhance(files: &ModelFiles) -> Result<String, String> {
     let volume = Volume::new(voxels, Grid::centred([8; 3], [1.0; 3]));
     let task = Task::Denoise { sigma: Some(5.0), rician: Some(false) };
     let settings = EnhanceSettings { steps: 1, ..EnhanceSettings::default() };
-    let out = enhancer
-        .enhance(&volume, &task, &settings, &mut |_| true, &Stop::never())
-        .map_err(|e| e.to_string())?;
+    let out = enhancer.enhance(&volume, &task, &settings, &Job::new()).map_err(|e| e.to_string())?;
     assert_eq!(out.volume.voxels.len(), 512, "as many voxels as went in");
     Ok("a model that enhances".into())
 }

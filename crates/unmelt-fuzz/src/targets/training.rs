@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use burn::tensor::Device;
-use unmelt_diffusion::train::{Event, Loss, Objective, TrainConfig, Trainer, Watcher};
+use unmelt_diffusion::job::Job;
+use unmelt_diffusion::train::{Loss, Objective, TrainConfig, Trainer};
 use unmelt_diffusion::{Layout, Weights};
 use unmelt_molecules::TrainingConfig as MoleculeSettings;
 use unmelt_volumes::TrainingConfig as VolumeSettings;
@@ -152,20 +153,13 @@ impl Read for Checkpoint {
     }
 }
 
-/// Watches nothing.
-struct Nobody;
-
-impl Watcher for Nobody {
-    fn event(&mut self, _: &Event) {}
-}
-
 /// The bytes of a checkpoint after some steps.
 fn checkpoint(folder: &Path, steps: usize) -> Result<Vec<u8>, String> {
     let mut trainer = Trainer::new(&Square, config(), &Device::flex());
     for _ in 0..steps {
         trainer.advance().map_err(|e| e.to_string())?;
     }
-    let run = trainer.run(folder, Some(Duration::ZERO), &mut Nobody, |_| Ok(()), |_| Ok(Vec::new()));
+    let run = trainer.run(folder, Some(Duration::ZERO), &Job::new(), |_| Ok(()), |_| Ok(Vec::new()));
     run.map_err(|e| e.to_string())?;
     std::fs::read(folder.join(FILE)).map_err(|e| e.to_string())
 }

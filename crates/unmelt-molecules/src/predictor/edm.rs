@@ -1,7 +1,7 @@
 //! EDM's network as a predictor: it answers with the noise, from which the clean values follow.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use unmelt_diffusion::{Levels, Prediction, Question, Result, State, Target, Weights, to_vec};
+use unmelt_diffusion::{DenoiserInput, Levels, Prediction, Result, State, Target, Weights, to_vec};
 
 use super::Predictor;
 use crate::edm::EdmModel;
@@ -29,16 +29,16 @@ impl EdmPredictor {
     }
 
     /// Packs noisy molecules: the features of each atom, the time and the context.
-    fn input(&self, questions: &[Question], wishes: &[Option<f32>]) -> EgnnInput {
+    fn input(&self, inputs: &[DenoiserInput], wishes: &[Option<f32>]) -> EgnnInput {
         let context: Vec<f32> = wishes.iter().map(|w| w.unwrap_or(0.0)).collect();
         let (mut positions, mut atoms, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
-        for question in questions {
-            let (x, h) = (question.state[0].continuous(), question.state[1].continuous());
+        for sample in inputs {
+            let (x, h) = (sample.state[0].continuous(), sample.state[1].continuous());
             positions.extend_from_slice(x);
             sizes.push(x.len() / 3);
             for row in h.chunks_exact(self.features) {
                 atoms.extend_from_slice(row);
-                atoms.push(question.time as f32);
+                atoms.push(sample.time as f32);
                 atoms.extend_from_slice(&context);
             }
         }
@@ -55,14 +55,14 @@ impl EdmPredictor {
 }
 
 impl Predictor for EdmPredictor {
-    fn predict(&self, questions: &[Question], wishes: &[Option<f32>]) -> Vec<MoleculePrediction> {
-        let input = self.input(questions, wishes);
+    fn predict(&self, inputs: &[DenoiserInput], wishes: &[Option<f32>]) -> Vec<MoleculePrediction> {
+        let input = self.input(inputs, wishes);
         let (positions, features) = self.network.forward(&input);
         let noise = [(to_vec(positions), 3), (to_vec(features), self.features)];
         let mut atom = 0;
-        let mut molecule = |question: &Question, n: usize| {
-            let level = self.levels.at(question.time);
-            let parts = noise.iter().zip(question.state).map(|((noise, width), value)| {
+        let mut molecule = |sample: &DenoiserInput, n: usize| {
+            let level = self.levels.at(sample.time);
+            let parts = noise.iter().zip(sample.state).map(|((noise, width), value)| {
                 let noise = &noise[atom * width..(atom + n) * width];
                 Prediction::Continuous(Target::Epsilon.clean(value.continuous(), noise, level))
             });
@@ -70,7 +70,7 @@ impl Predictor for EdmPredictor {
             atom += n;
             prediction
         };
-        questions.iter().zip(&input.sizes).map(|(q, &n)| molecule(q, n)).collect()
+        inputs.iter().zip(&input.sizes).map(|(q, &n)| molecule(q, n)).collect()
     }
 
     fn estimates(&self, states: &[State<f32>]) -> Vec<Vec<f32>> {
@@ -116,8 +116,8 @@ mod tests {
         let expected: Expected = serde_json::from_str(&text).expect("expected values");
         let state = vec![Value::Continuous(expected.positions), Value::Continuous(expected.atoms)];
         let wishes: Vec<Option<f32>> = expected.wish.iter().map(|w| Some(*w)).collect();
-        let question = Question { state: &state, previous: None, given: None, time: expected.time };
-        let found = predictor.predict(&[question], &wishes).remove(0);
+        let sample = DenoiserInput { state: &state, previous: None, given: None, time: expected.time };
+        let found = predictor.predict(&[sample], &wishes).remove(0);
         for (found, expected) in found.iter().zip([expected.clean_positions, expected.clean_atoms]) {
             let Prediction::Continuous(found) = found else { panic!("numbers") };
             assert_eq!(found.len(), expected.len());

@@ -1,7 +1,7 @@
 //! The graph denoiser as a predictor.
 
 use burn::tensor::Device;
-use unmelt_diffusion::{Level, Levels, Question, Result, State, Weights, to_vec};
+use unmelt_diffusion::{DenoiserInput, Level, Levels, Result, State, Weights, to_vec};
 
 use super::Predictor;
 use crate::GraphModel;
@@ -30,8 +30,8 @@ impl GraphPredictor {
 }
 
 impl Predictor for GraphPredictor {
-    fn predict(&self, questions: &[Question], wishes: &[Option<f32>]) -> Vec<MoleculePrediction> {
-        let noisy = questions.iter().map(|q| Noisy {
+    fn predict(&self, inputs: &[DenoiserInput], wishes: &[Option<f32>]) -> Vec<MoleculePrediction> {
+        let noisy = inputs.iter().map(|q| Noisy {
             state: q.state,
             previous: q.previous,
             time: q.time,

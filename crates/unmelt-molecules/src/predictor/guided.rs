@@ -1,6 +1,6 @@
 //! A predictor with the wishes of a request, guided towards them without a classifier (Ho & Salimans 2022).
 
-use unmelt_diffusion::{Denoiser, Prediction, Question};
+use unmelt_diffusion::{Denoiser, DenoiserInput, Prediction};
 
 use super::Predictor;
 
@@ -28,10 +28,10 @@ impl Guided<'_> {
 }
 
 impl Denoiser for Guided<'_> {
-    fn predict(&self, questions: &[Question]) -> unmelt_diffusion::Result<Vec<Vec<Prediction<f32>>>> {
-        let mut wanted = self.predictor.predict(questions, self.wishes);
+    fn predict(&self, inputs: &[DenoiserInput]) -> unmelt_diffusion::Result<Vec<Vec<Prediction<f32>>>> {
+        let mut wanted = self.predictor.predict(inputs, self.wishes);
         if let Some(classes) = self.beyond() {
-            let free = self.predictor.predict(questions, &[]);
+            let free = self.predictor.predict(inputs, &[]);
             for (wanted, free) in wanted.iter_mut().zip(&free) {
                 for ((wanted, free), &classes) in wanted.iter_mut().zip(free).zip(&classes) {
                     guide(wanted, free, classes, self.guidance as f32);

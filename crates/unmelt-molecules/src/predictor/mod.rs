@@ -1,4 +1,4 @@
-//! What stands between the sampler and a network: questions in, predictions of clean molecules out.
+//! What stands between the sampler and a network: inputs in, predictions of clean molecules out.
 
 mod edm;
 mod graph;
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use burn::tensor::Device;
 use unmelt_diffusion::checkpoint::{Card, ModelFiles, WEIGHTS_FILE};
-use unmelt_diffusion::{Question, State};
+use unmelt_diffusion::{DenoiserInput, State};
 
 pub use edm::EdmPredictor;
 pub use graph::GraphPredictor;
@@ -21,7 +21,7 @@ use crate::{MoleculeModel, Result};
 pub trait Predictor: Send + Sync {
     /// The clean molecules that it predicts; `wishes` are the properties that are wanted, normalised, in the model's order,
     /// or empty where none is.
-    fn predict(&self, questions: &[Question], wishes: &[Option<f32>]) -> Vec<MoleculePrediction>;
+    fn predict(&self, inputs: &[DenoiserInput], wishes: &[Option<f32>]) -> Vec<MoleculePrediction>;
 
     /// The properties of clean states as the network estimates them, normalised; empty for a network that does not.
     fn estimates(&self, states: &[State<f32>]) -> Vec<Vec<f32>>;
@@ -35,7 +35,7 @@ pub trait Predictor: Send + Sync {
 pub fn load(card: &Card<MoleculeModel>, files: &ModelFiles, device: &Device) -> Result<Box<dyn Predictor>> {
     let (path, layout) = (files.origin.join(WEIGHTS_FILE), card.model.layout());
     let fault =
-        |fault: String| unmelt_diffusion::Error::Format { kind: "weights file", path: path.clone(), fault };
+        |fault: String| unmelt_diffusion::Error::Model { part: "weights file", path: path.clone(), fault };
     let weights = files.weights(card, device)?;
     let wanted: BTreeSet<&str> = layout.entries().iter().map(|e| e.name.as_str()).collect();
     if let Some(name) = weights.names().find(|name| !wanted.contains(name)) {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use rustfft::num_complex::Complex32;
 use rustfft::{Fft, FftPlanner};
+use unmelt_diffusion::job::CancelToken;
 use unmelt_diffusion::measurement::{Measurement, nearest};
-use unmelt_diffusion::{Noise, Stop, Stream};
+use unmelt_diffusion::{Noise, Stream};
 
 /// The 2D Fourier transform of every slice (planes of the first two axes), unitary, with the zero frequency at
 /// index 0; only the sampled positions count. The signal is real; data are real and imaginary parts in turn, zero
@@ -18,7 +19,7 @@ pub struct Fourier {
     sampled: Vec<bool>,
     sensitivities: Vec<Vec<Complex32>>,
     noise: f64,
-    stop: Stop,
+    cancel: CancelToken,
     forward: [Arc<dyn Fft<f32>>; 2],
     inverse: [Arc<dyn Fft<f32>>; 2],
 }
@@ -46,12 +47,12 @@ impl Fourier {
         let mut planner = FftPlanner::new();
         let forward = [planner.plan_fft_forward(shape[0]), planner.plan_fft_forward(shape[1])];
         let inverse = [planner.plan_fft_inverse(shape[0]), planner.plan_fft_inverse(shape[1])];
-        Self { shape, sampled, sensitivities, noise, stop: Stop::never(), forward, inverse }
+        Self { shape, sampled, sensitivities, noise, cancel: CancelToken::new(), forward, inverse }
     }
 
     /// The same, ending early (with numbers of no use) where the work is no longer wanted.
-    pub(crate) fn until(self, stop: &Stop) -> Self {
-        Self { stop: stop.clone(), ..self }
+    pub(crate) fn until(self, cancel: &CancelToken) -> Self {
+        Self { cancel: cancel.clone(), ..self }
     }
 
     /// How many positions there are for each that was sampled.
@@ -130,7 +131,7 @@ impl Fourier {
         let mut change: Vec<Complex32> =
             self.adjoint(&missing).into_iter().map(|v| Complex32::new(v, 0.0)).collect();
         change.par_chunks_mut(nx * ny).enumerate().for_each(|(slice, plane)| {
-            if self.stop.is_wanted() {
+            if self.cancel.is_cancelled() {
                 return;
             }
             let sampled = self.sampled_in(0, slice);
@@ -151,7 +152,7 @@ impl Measurement<f32> for Fourier {
         let plane = self.shape[0] * self.shape[1];
         let mut out = vec![0.0f32; self.coils() * x.len() * 2];
         out.par_chunks_mut(2 * plane).enumerate().for_each(|(k, out)| {
-            if self.stop.is_wanted() {
+            if self.cancel.is_cancelled() {
                 return;
             }
             let (coil, slice) = (k / self.shape[2], k % self.shape[2]);
@@ -173,7 +174,7 @@ impl Measurement<f32> for Fourier {
         let mut out = vec![0.0f32; plane * self.shape[2]];
         out.par_chunks_mut(plane).enumerate().for_each(|(slice, out)| {
             for coil in 0..self.coils() {
-                if self.stop.is_wanted() {
+                if self.cancel.is_cancelled() {
                     return;
                 }
                 let start = 2 * plane * (coil * self.shape[2] + slice);
@@ -206,7 +207,7 @@ impl Measurement<f32> for Fourier {
     }
 
     fn is_stopped(&self) -> bool {
-        self.stop.is_wanted()
+        self.cancel.is_cancelled()
     }
 }
 

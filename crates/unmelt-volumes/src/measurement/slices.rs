@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use unmelt_diffusion::Stop;
+use unmelt_diffusion::job::CancelToken;
 use unmelt_diffusion::measurement::Measurement;
 
 /// How a coarse voxel weighs what it covers.
@@ -25,19 +25,19 @@ pub struct Slices {
     coarse: [usize; 3],
     rows: [Option<Rows>; 3],
     noise: f64,
-    stop: Stop,
+    cancel: CancelToken,
 }
 
 impl Slices {
     /// Between two shapes that cover the same edges; an axis of the same length in both stays as it is.
     pub fn new(fine: [usize; 3], coarse: [usize; 3], profile: Profile, noise: f64) -> Self {
         let rows = std::array::from_fn(|a| (fine[a] != coarse[a]).then(|| rows(fine[a], coarse[a], profile)));
-        Self { fine, coarse, rows, noise, stop: Stop::never() }
+        Self { fine, coarse, rows, noise, cancel: CancelToken::new() }
     }
 
     /// The same, ending early (with numbers of no use) where the work is no longer wanted.
-    pub(crate) fn until(self, stop: &Stop) -> Self {
-        Self { stop: stop.clone(), ..self }
+    pub(crate) fn until(self, cancel: &CancelToken) -> Self {
+        Self { cancel: cancel.clone(), ..self }
     }
 
     /// The coarse shape.
@@ -120,6 +120,6 @@ impl Measurement<f32> for Slices {
     }
 
     fn is_stopped(&self) -> bool {
-        self.stop.is_wanted()
+        self.cancel.is_cancelled()
     }
 }
