@@ -161,6 +161,8 @@ impl Enhancer {
                 let record = record(&all, severity, &walk, &solver).ok_or_else(|| {
                     Error::Request(format!("there is no foreground to calibrate {} on", kind.name()))
                 })?;
+                // What no card could be loaded with is not written.
+                record.check()?;
                 fitted.entry(kind).or_default().push(record);
             }
         }

@@ -53,7 +53,7 @@ impl Calibration {
         let whole = |n: usize| n as f64;
         for (name, value, [low, high]) in [
             ("severity", self.severity, [1e-6, 1e3]),
-            ("factor", self.factor, [1e-6, 1e4]),
+            ("factor", self.factor, FACTORS),
             ("coverage", self.coverage, [0.0, 1.0]),
             ("lowest_coverage", self.lowest_coverage, [0.0, 1.0]),
             ("voxels", self.voxels as f64, [1.0, 1e15]),
@@ -71,10 +71,8 @@ impl Calibration {
     }
 }
 
-/// Whether a number can be the factor of an interval.
-pub(crate) fn is_factor(factor: f64) -> bool {
-    factor.is_finite() && factor > 0.0 && factor <= 1e4
-}
+/// The least and the largest factor that a card may have: beyond them an interval says nothing.
+pub(crate) const FACTORS: [f64; 2] = [1e-3, 1e3];
 
 /// The records of a card, by task.
 pub type Calibrations = BTreeMap<String, Vec<Calibration>>;

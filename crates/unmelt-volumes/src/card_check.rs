@@ -2,7 +2,7 @@
 
 use unmelt_diffusion::files::limits::{limits, within};
 
-use crate::calibration::is_factor;
+use crate::calibration::FACTORS;
 use crate::network::UNetConfig;
 use crate::patches::Partition;
 use crate::prior::{CONDITION_CHANNELS, FOLD, VolumeModel};
@@ -73,11 +73,7 @@ impl VolumeModel {
             )));
         }
         for (task, factor) in &self.interval_scale {
-            if !is_factor(*factor) {
-                return Err(fault(format!(
-                    "the interval_scale of {task} must lie between 0 and 10,000, but it is {factor}"
-                )));
-            }
+            between(&format!("the interval_scale of {task}"), *factor, FACTORS)?;
         }
         self.calibration.values().flatten().try_for_each(|c| c.check())?;
         self.trained_on.as_ref().map_or(Ok(()), |t| t.check())
@@ -169,7 +165,7 @@ mod tests {
         for path in &paths {
             // What the card only tells of itself is no reason to refuse it.
             let told = path.starts_with("/provenance");
-            for wrong in ["0", "-1", "1e18", "1000000000000000000", "NaN"] {
+            for wrong in ["0", "-1", "1e18", "1000000000000000000", "1e-300", "1e300", "NaN"] {
                 let mut card = card.clone();
                 *card.pointer_mut(path).expect("a number") = Value::String("HERE".into());
                 let text = card.to_string().replace("\"HERE\"", wrong);
@@ -190,7 +186,7 @@ mod tests {
                     Ok(()) => assert!(
                         path.contains("num_head_channels")
                             || path.contains("transformer_num_layers")
-                            || path.contains("coverage") && wrong == "0",
+                            || path.contains("coverage") && ["0", "1e-300"].contains(&wrong),
                         "{path} = {wrong} is used"
                     ),
                 }
@@ -222,6 +218,8 @@ mod tests {
             (with(&|m| m.sigma_min = 20.0), "sigma_min"),
             (with(&|m| m.network.norm_eps = -1.0), "norm_eps"),
             (with(&|m| m.interval_scale = [("denoise".into(), -1.0)].into()), "interval_scale of denoise"),
+            (with(&|m| m.interval_scale = [("denoise".into(), 1e-300)].into()), "between 0.001 and 1000"),
+            (with(&|m| m.interval_scale = [("denoise".into(), 1e300)].into()), "between 0.001 and 1000"),
         ] {
             assert!(said.contains(want), "{said}");
         }
