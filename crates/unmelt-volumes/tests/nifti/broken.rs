@@ -143,6 +143,22 @@ fn other_formats_are_refused_by_their_names() {
         ("a.BRIK", vec![0; 500], "AFNI"),
         ("a.png", b"\x89PNG\r\n".to_vec(), "PNG"),
         ("a.gii", b"<?xml version".to_vec(), "GIFTI"),
+        (
+            "a.mif",
+            b"mrtrix image\ndim: 2,2,2\n".to_vec(),
+            "an MRtrix image (.mif, .mih); convert it to .nii.gz first: mrconvert a.mif x.nii.gz",
+        ),
+        ("a.mif.gz", packed(b"mrtrix image\ndim: 2,2,2\n"), "mrconvert a.mif.gz x.nii.gz"),
+        ("b.nii.gz", packed(b"mrtrix image\ndim: 2,2,2\n"), "mrconvert b.nii.gz x.nii.gz"),
+        ("c.mif", vec![7; 500], "mrconvert c.mif"),
+        ("b.mha", b"ObjectType = Image\n".to_vec(), "SimpleITK.ReadImage"),
+        ("b.nhdr", b"NRRD0005\n".to_vec(), "SimpleITK.ReadImage"),
+        ("b.mgz", packed(&[&[0u8, 0, 0, 1][..], &[0; 400]].concat()), "mri_convert b.mgz x.nii.gz"),
+        ("twice.nii.gz", packed(&packed(&scan().0)), "packed by gzip twice"),
+        ("twice.nii", packed(&packed(b"short")), "unpack it once"),
+        ("a.tar.gz", packed(&[vec![b'a'; 257], b"ustar\0".to_vec(), vec![0; 300]].concat()), "a tar archive"),
+        ("a.v", b"MATRIX72v\0".to_vec(), "ECAT"),
+        ("a.hv", b"!INTERFILE :=\n".to_vec(), "Interfile"),
     ] {
         let got = complaint(&save(dir.path(), name, &bytes));
         assert!(got.contains(want) && got.contains(name), "{got}");
