@@ -101,6 +101,16 @@ impl Enhancer {
             let Ok(grid) = finer_grid(volume, *wanted) else { return Vec::new() };
             spacing = grid.spacing();
             let ratio = (0..3).map(|a| old[a] / spacing[a]).fold(1.0, f64::max);
+            if let Some((axis, part)) =
+                volume.slice_thickness().filter(|(axis, _)| old[*axis] > spacing[*axis])
+            {
+                let apart = old[axis];
+                out.push(format!(
+                    "the slices are {:.2} mm thick (SliceThickness) and lie {apart:.2} mm apart: each is taken for the mean over its \
+                     thickness, and {name} was trained on slices without gaps and overlaps",
+                    part * apart
+                ));
+            }
             if ratio > THICKEST {
                 out.push(format!(
                     "slices are {ratio:.1} times thicker than what is asked for, and {name} was trained on up to 6.4 times"

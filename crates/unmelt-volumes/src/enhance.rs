@@ -16,7 +16,7 @@ use crate::problem::{Problem, check_size};
 use crate::rician::Estimate;
 use crate::seconded::Seconded;
 pub use crate::task::{Task, TaskKind};
-use crate::{Error, Grid, Result, Volume, VolumeModel};
+use crate::{Error, Grid, Result, Volume, VolumeModel, memory};
 
 /// How to do it.
 #[derive(Clone, Debug, PartialEq)]
@@ -202,7 +202,7 @@ impl Enhancer {
     /// Draws a volume from the prior alone, in units of the robust range.
     pub fn generate(&self, grid: Grid, settings: &EnhanceSettings, job: &Job) -> Result<Volume> {
         check_settings(settings, &self.card.model)?;
-        check_size(&grid)?;
+        check_size(&grid, memory::GENERATE)?;
         let middle = grid.shape.map(|n| 0.5 * (n as f64 - 1.0));
         let prior = PatchPrior {
             model: &self.card.model,

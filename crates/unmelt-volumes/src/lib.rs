@@ -21,6 +21,7 @@ mod interpolate;
 pub mod kspace;
 pub mod mask;
 pub mod measurement;
+mod memory;
 pub mod metrics;
 pub mod models;
 pub mod network;

@@ -1,6 +1,8 @@
 //! Volumes out: NIfTI or a derived DICOM series, by the name of what is written.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use unmelt_diffusion::files::{distinct, lies_within};
 
 use crate::nifti::{self, Element, foreign};
 use crate::{Derivation, Error, Result, Source, Volume, dicom};
@@ -39,13 +41,44 @@ pub fn check(path: &Path, dicom_came_in: bool) -> Result<()> {
 }
 
 impl Volume {
+    /// Checks, before the work, that what is made of the volume can be written under this name: as [`check`], and what the
+    /// volume was read from is not replaced, nor is a derived series put among the files of its source.
+    pub fn check_output(&self, path: &Path) -> Result<()> {
+        check(path, matches!(self.source, Source::Dicom(_)))?;
+        self.keeps_source(path)
+    }
+
+    /// Whether a result under this name leaves what the volume was read from as it is.
+    fn keeps_source(&self, path: &Path) -> Result<()> {
+        let files: Vec<PathBuf> = match &self.source {
+            Source::Memory(_) => return Ok(()),
+            Source::Nifti(source) => nifti::files(&source.path),
+            Source::Dicom(series) => vec![series.path().into()],
+        };
+        // A volume from bytes in memory has the name of no file.
+        let inputs: Vec<&Path> = files.iter().map(PathBuf::as_path).filter(|p| p.exists()).collect();
+        distinct(&inputs, &[path])?;
+        match inputs.iter().find(|folder| folder.is_dir() && !is_nifti(path) && lies_within(path, folder)) {
+            None => Ok(()),
+            Some(folder) => Err(Error::Request(format!(
+                "{} lies in {}, which the series was read from, and the files of both would mix; give the name of a folder \
+                 outside of it",
+                path.display(),
+                folder.display()
+            ))),
+        }
+    }
+
     /// Writes the volume as NIfTI or as a derived DICOM series, by the name. What was done stands in front of the description of a
     /// NIfTI header; a file that only changed its name or its packing keeps its own.
     ///
     /// CT is written as int16 if that holds it: whole Hounsfield units are what an estimate is good for. What was only converted
     /// keeps its fractions, as 32-bit floats.
+    ///
+    /// # Errors
+    /// What [`check_output`](Self::check_output) finds, and what cannot be written.
     pub fn write(&self, path: &Path, derivation: &Derivation) -> Result<()> {
-        check(path, matches!(self.source, Source::Dicom(_)))?;
+        self.check_output(path)?;
         if !is_nifti(path) {
             return dicom::write(self, derivation, path);
         }
@@ -61,6 +94,7 @@ impl Volume {
     /// 32-bit floats, whatever the volume is, and `what` it is stands in the header's description in plain ASCII.
     pub fn write_map(&self, path: &Path, derivation: &Derivation, what: &str) -> Result<()> {
         check(path, false)?;
+        self.keeps_source(path)?;
         nifti::write_marked(self, Element::Float32, &format!("{}, {what}", derivation.mark()), path)
     }
 }

@@ -13,7 +13,7 @@ use crate::patches::{Partition, Quiet, widened};
 use crate::prior::Degradation;
 use crate::rician::{self, Estimate, InverseMean};
 use crate::task::{Task, check_extension};
-use crate::{Error, Grid, Result, Source, Volume};
+use crate::{Error, Grid, Result, Source, Volume, memory};
 
 /// How a search begins where the prior was trained on what is wrong with the first guess: that is what it is told for some steps.
 #[derive(Clone)]
@@ -90,6 +90,14 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub fn new(volume: &Volume, task: &Task, cancel: &CancelToken) -> Result<Self> {
+        let per_voxel = match task {
+            Task::Denoise { .. } | Task::KSpace { .. } => memory::DENOISE,
+            _ => memory::ENHANCE,
+        };
+        // Tasks with another grid than the volume's look at that too.
+        if !matches!(task, Task::SuperResolve { .. } | Task::Outpaint { .. }) {
+            memory::check(&volume.grid, per_voxel)?;
+        }
         let known: Vec<f32> = match task {
             Task::Inpaint { missing } => {
                 check_mask(missing, volume)?;
@@ -243,10 +251,11 @@ fn check_mask(missing: &[bool], volume: &Volume) -> Result<()> {
     Ok(())
 }
 
-/// Whether a grid that was asked for is one to work on.
-pub(crate) fn check_size(grid: &Grid) -> Result<()> {
+/// Whether a grid that was asked for is one to work on, with so many bytes for each voxel.
+pub(crate) fn check_size(grid: &Grid, per_voxel: u64) -> Result<()> {
     let voxels = grid.shape.into_iter().fold(1u64, |n, d| n.saturating_mul(d as u64));
-    Ok(within(limits().voxels, "voxels", voxels, &format!("the volume asked for ({grid})"))?)
+    within(limits().voxels, "voxels", voxels, &format!("the volume asked for ({grid})"))?;
+    memory::check(grid, per_voxel)
 }
 
 /// Noise below this part of the robust range is none.
@@ -298,7 +307,7 @@ pub(crate) fn finer_grid(volume: &Volume, spacing: [f64; 3]) -> Result<Grid> {
             old[0], old[1], old[2]
         )));
     }
-    check_size(&grid)?;
+    check_size(&grid, memory::ENHANCE)?;
     Ok(grid)
 }
 
@@ -309,7 +318,10 @@ fn super_resolution(
     cancel: &CancelToken,
 ) -> Result<Problem> {
     let grid = finer_grid(volume, spacing)?;
-    let measurement = Slices::new(grid.shape, volume.grid.shape, profile, 0.0).until(cancel);
+    let mut measurement = Slices::new(grid.shape, volume.grid.shape, profile, 0.0).until(cancel);
+    if let Some((axis, part)) = volume.slice_thickness() {
+        measurement = measurement.thick(axis, part);
+    }
     let data = scaling.apply(&volume.voxels);
     let start = crate::interpolate::back_projected(&measurement, &data, volume.grid.shape, grid.shape);
     let target = Volume { voxels: vec![0.0; grid.voxels()], grid, source: volume.source.clone() };
@@ -355,7 +367,7 @@ fn inpainting(volume: Volume, scaling: Scaling, known: Vec<bool>, cancel: &Cance
 fn extended(volume: &Volume, low: [usize; 3], high: [usize; 3]) -> Result<(Volume, Vec<bool>)> {
     check_extension(low, high)?;
     let grid = volume.grid.extended(low.map(|v| v as isize), high.map(|v| v as isize));
-    check_size(&grid)?;
+    check_size(&grid, memory::ENHANCE)?;
     let mut voxels = vec![0.0; grid.voxels()];
     let mut known = vec![false; grid.voxels()];
     let [nx, ny, _] = volume.grid.shape;

@@ -49,6 +49,12 @@ pub struct Choice {
     pub force: bool,
 }
 
+/// Thicknesses of slices, in distances between them, that a scanner may have: others are mistaken.
+const THICKNESSES: std::ops::RangeInclusive<f64> = 0.1..=4.0;
+
+/// By so much thickness and distance may differ by rounding, in distances.
+const ROUNDED: f64 = 0.02;
+
 impl Volume {
     /// A volume in memory.
     ///
@@ -85,6 +91,18 @@ impl Volume {
     /// Whether the values are Hounsfield units: the source says CT.
     pub fn is_ct(&self) -> bool {
         matches!(&self.source, Source::Dicom(series) if series.modality == "CT")
+    }
+
+    /// How thick the slices of a DICOM series are, in distances between them, and the axis that they follow each other along: below 1
+    /// there are gaps, above 1 they overlap. None where they are as thick as they lie apart, or where that is not known.
+    pub fn slice_thickness(&self) -> Option<(usize, f64)> {
+        let Source::Dicom(series) = &self.source else { return None };
+        let axis = series.orientation.axes.iter().position(|stored| *stored == 2)?;
+        let (apart, thickness) = (series.distance(), series.thickness()?);
+        let same_slices = (self.grid.spacing()[axis] - apart).abs() <= 1e-3 * apart;
+        let part = thickness / apart;
+        let is_told = THICKNESSES.contains(&part) && (part - 1.0).abs() > ROUNDED;
+        (same_slices && is_told).then_some((axis, part))
     }
 
     /// Reads a NIfTI file (.nii, .nii.gz, .hdr, .img) or a DICOM file or folder.

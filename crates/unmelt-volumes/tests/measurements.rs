@@ -102,6 +102,29 @@ fn box_slices_are_means_of_what_they_cover() {
 }
 
 #[test]
+fn slices_thinner_or_thicker_than_their_distance_are_means_over_their_thickness() {
+    let x: Vec<f32> =
+        (0..12).map(|k| [1.0, 3.0, 5.0, 9.0, 2.0, 4.0, 8.0, 6.0, 7.0, 7.0, 1.0, 0.0][k]).collect();
+    let of = |profile, part| Slices::new([12, 1, 1], [3, 1, 1], profile, 0.0).thick(0, part).forward(&x);
+    let close =
+        |a: Vec<f32>, b: [f32; 3]| assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5), "{a:?} {b:?}");
+    // The middle half of each, and half a distance more on both sides, where there is something.
+    close(of(Profile::Box, 0.5), [4.0, 6.0, 4.0]);
+    close(of(Profile::Box, 2.0), [24.0 / 6.0, 48.0 / 8.0, 29.0 / 6.0]);
+    for profile in [Profile::Box, Profile::Gaussian] {
+        let usual = Slices::new([12, 1, 1], [3, 1, 1], profile, 0.0).forward(&x);
+        assert_eq!(of(profile, 1.0), usual);
+        assert!(of(profile, 0.5).iter().zip(&usual).any(|(a, b)| (a - b).abs() > 0.1));
+        // An axis that stays has no slices.
+        let other = Slices::new([12, 1, 1], [3, 1, 1], profile, 0.0).thick(1, 0.5);
+        assert_eq!(other.forward(&x), usual);
+        let a = Slices::new([12, 1, 1], [3, 1, 1], profile, 0.0).thick(0, 1.7);
+        let y = [0.3, -2.0, 5.0];
+        assert!((dot(&a.forward(&x), &y) - dot(&x, &a.adjoint(&y))).abs() < 1e-3);
+    }
+}
+
+#[test]
 fn cartesian_lines_are_as_many_as_wanted() {
     let lines = random_cartesian_lines(100, 4.0, 0.08, 5);
     assert_eq!(lines.iter().filter(|l| **l).count(), 25);

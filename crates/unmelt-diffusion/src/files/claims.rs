@@ -113,6 +113,12 @@ fn holds(input: &Path, file: &Path) -> bool {
     input.is_dir() && file.is_file() && resolved(file).starts_with(resolved(input))
 }
 
+/// Whether a name, there already or to come, lies in a folder or in one below it. A folder does not lie in itself.
+pub fn lies_within(path: &Path, folder: &Path) -> bool {
+    let (path, folder) = (resolved(path), resolved(folder));
+    path != folder && path.starts_with(folder)
+}
+
 /// A path without links, also of a file that is not there yet.
 fn resolved(path: &Path) -> PathBuf {
     if let Ok(whole) = path.canonicalize() {
@@ -255,6 +261,8 @@ mod tests {
             std::fs::hard_link(&scan, at("hard.nii")).expect("a link");
             assert!(refused(&[&scan], &[&at("hard.nii")], true).contains("is an input"));
         }
+        assert!(lies_within(&new, folder.path()) && lies_within(&detour, folder.path()));
+        assert!(!lies_within(folder.path(), folder.path()) && !lies_within(&new, &at("nothing")));
         drop(claim(&[&scan], &[&old, &new], true).expect("replaced on request"));
         let left = temporaries(folder.path(), None);
         assert!(left.is_empty(), "a claim leaves nothing");

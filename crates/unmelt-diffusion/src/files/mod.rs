@@ -17,7 +17,7 @@ use std::path::Path;
 
 pub use aside::{AsideFile, write_whole};
 pub use aside_folder::AsideFolder;
-pub use claims::{Claims, claim, claim_folder, distinct};
+pub use claims::{Claims, claim, claim_folder, distinct, lies_within};
 pub use contained::{contained, contained_with_stack};
 pub use packed::{Bounded, GzipReader, bounded, gunzip, is_gzip, unpacked_bound};
 pub use pending::abandon;

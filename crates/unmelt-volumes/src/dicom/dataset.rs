@@ -85,6 +85,11 @@ impl Dataset {
         Self { elements: elements.collect() }
     }
 
+    /// Puts all elements of another data set, in place of what is there.
+    pub fn put_all(&mut self, other: &Self) {
+        self.elements.extend(other.elements.iter().map(|(tag, element)| (*tag, element.clone())));
+    }
+
     /// Element `low` of the block that a private creator has reserved in a group.
     pub fn private(&self, group: u16, creator: &str, low: u8) -> Option<&[u8]> {
         (0x10..=0xFFu16).find_map(|block| {

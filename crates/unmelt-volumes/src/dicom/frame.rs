@@ -11,6 +11,7 @@ use super::dataset::{Dataset, name};
 use super::file::Opened;
 use super::image::{Image, fault};
 use super::mosaic;
+use super::pet;
 use super::tags::{array, count, number, number_name, text};
 use crate::Result;
 
@@ -47,6 +48,8 @@ pub(super) struct Frame {
     /// Echo time in ms; 0 where none is told.
     pub echo: f64,
     pub moment: Arc<Moment>,
+    /// Tags that a derived slice at this place takes over.
+    pub own: Arc<Dataset>,
 }
 
 /// What frames of one series have in common.
@@ -93,6 +96,8 @@ pub(super) fn frames(opened: &Opened, path: &Path) -> Result<Vec<Frame>> {
     }
     let uid = |tag, meta: usize| text(root, tag).unwrap_or_else(|| opened.meta[meta].clone());
     let instance = Arc::new([uid(tags::SOP_CLASS_UID, 0), uid(tags::SOP_INSTANCE_UID, 1)]);
+    let is_pet = text(root, tags::MODALITY).is_some_and(|m| pet::is_pet(&m));
+    let of_slice = Arc::new(if is_pet { pet::of_slice(root) } else { Dataset::default() });
     let shared = root.item(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE, 0);
     let mut all = Vec::with_capacity(image.frames);
     for index in 0..image.frames {
@@ -121,6 +126,7 @@ pub(super) fn frames(opened: &Opened, path: &Path) -> Result<Vec<Frame>> {
             kind: Arc::new(kind(&groups)),
             echo: echo(&groups),
             moment: Arc::new(moment(&groups, index)),
+            own: of_slice.clone(),
         });
     }
     let is_mosaic = text(root, tags::IMAGE_TYPE).is_some_and(|t| t.split('\\').any(|v| v.trim() == "MOSAIC"));

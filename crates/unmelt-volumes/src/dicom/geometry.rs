@@ -1,8 +1,8 @@
 //! Slices put together: sorted along their normal; gaps, tilts and uneven distances found and mended or refused.
 //!
 //! The rule: slices at even distances make the volume as they are. Where the distances are multiples of the smallest, or one
-//! is nearly twice the usual, slices are missing, and the series is refused. Slices at other distances, or tilted against
-//! their normal, are resampled linearly to even ones between the first and the last.
+//! is nearly twice the usual, slices are missing, and the series is refused. Slices at other distances, tilted against
+//! their normal, or shifted within their plane are resampled linearly to even ones between the first and the last.
 
 use std::path::Path;
 
@@ -74,11 +74,7 @@ pub(super) fn stack(mut frames: Vec<Frame>, path: &Path) -> Result<Stack> {
         warnings.push(uneven(&heights, step));
     }
     if drift > DRIFT {
-        let line = frames[frames.len() - 1].position - origin;
-        let angle = (line.dot(&normal) / line.norm()).clamp(-1.0, 1.0).acos().to_degrees();
-        warnings.push(format!(
-            "the slices are tilted by {angle:.1}° against their normal (gantry tilt): resampled to a straight volume"
-        ));
+        warnings.extend(off_the_normal(&frames, &heights, path));
     }
     let (blends, grid) = blends(&frames, &heights, &normal, step, path)?;
     Ok(Stack { frames, grid, blends: Some(blends), warnings })
@@ -129,6 +125,55 @@ fn drift(frames: &[Frame], normal: &Vector3<f64>) -> f64 {
         (0..2).map(|a| way.dot(&first.axes[a]).abs() / first.spacing[a]).fold(0.0, f64::max)
     };
     frames.iter().map(off).fold(0.0, f64::max)
+}
+
+/// What is to be said of slices that do not lie above each other: a tilt, if they lie on one line, and those that lie beside it.
+fn off_the_normal(frames: &[Frame], heights: &[f64], path: &Path) -> Vec<String> {
+    let first = &frames[0];
+    let off = |k: usize, a: usize| (frames[k].position - first.position).dot(&first.axes[a]);
+    let all = 0..frames.len();
+    // The line of most slices: medians, which a few slices beside it do not turn.
+    let line: [_; 2] = std::array::from_fn(|a| {
+        let steps = heights.windows(2).enumerate();
+        let slope = median(steps.map(|(k, h)| (off(k + 1, a) - off(k, a)) / (h[1] - h[0])).collect());
+        (slope, median(all.clone().map(|k| off(k, a) - slope * heights[k]).collect()))
+    });
+    let beside: Vec<[f64; 2]> = all
+        .clone()
+        .map(|k| std::array::from_fn(|a| off(k, a) - line[a].0 * heights[k] - line[a].1))
+        .collect();
+    let pixels = |way: [f64; 2]| (0..2).map(|a| way[a].abs() / first.spacing[a]).fold(0.0, f64::max);
+    let mut said = Vec::new();
+    let length = heights[heights.len() - 1];
+    let slopes = [line[0].0, line[1].0];
+    if pixels(slopes.map(|s| s * length)) > DRIFT {
+        let angle = slopes[0].hypot(slopes[1]).atan().to_degrees();
+        said.push(format!(
+            "the slices are tilted by {angle:.1}° against their normal (gantry tilt): resampled to a straight volume"
+        ));
+    }
+    let shifted: Vec<usize> = all.filter(|k| pixels(beside[*k]) > DRIFT).collect();
+    let by = |k: usize| beside[k][0].hypot(beside[k][1]);
+    if let Some(worst) = shifted.iter().copied().max_by(|a, b| by(*a).total_cmp(&by(*b))) {
+        said.push(format!(
+            "{} of {} slices are shifted within their plane against the others, {} the most, by {:.2} mm: each is put where its \
+             ImagePositionPatient says; if that is wrong, correct it or leave the slice out",
+            shifted.len(),
+            frames.len(),
+            file(&frames[worst], path),
+            by(worst)
+        ));
+    }
+    if said.is_empty() {
+        said.push("the slices do not lie straight above each other: resampled to a straight volume".into());
+    }
+    said
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let (low, high) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
+    0.5 * (low + high)
 }
 
 /// The median of the distances.

@@ -11,6 +11,7 @@ mod geometry;
 mod image;
 mod mosaic;
 mod parse;
+mod pet;
 mod pixels;
 mod read;
 mod resample;
@@ -55,6 +56,8 @@ pub struct DicomSeries {
     window: Option<[f64; 2]>,
     /// One of its files.
     file: Option<PathBuf>,
+    /// The file or folder that it was read from.
+    path: PathBuf,
 }
 
 impl DicomSeries {
@@ -63,9 +66,19 @@ impl DicomSeries {
         self.sources.len()
     }
 
+    /// The file or folder that it was read from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// SliceThickness in mm: over how much a slice was averaged, which may be less or more than slices lie apart.
     pub fn thickness(&self) -> Option<f64> {
         self.thickness
+    }
+
+    /// How many mm the slices lie apart in the volume that was read.
+    pub fn distance(&self) -> f64 {
+        self.distance
     }
 }
 

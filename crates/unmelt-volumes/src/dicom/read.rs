@@ -14,6 +14,7 @@ use super::frame::{Frame, frames, has_image, other_kind, slope_name};
 use super::geometry::{Stack, file, stack};
 use super::image::fault;
 use super::mosaic;
+use super::pet;
 use super::pixels::{Pixels, rescaled};
 use super::series::{Group, Problem, choose, groups};
 use super::source::SourceSlice;
@@ -71,17 +72,22 @@ pub fn read(path: &Path, series: Option<&str>) -> Result<Reading> {
         .ok_or_else(|| Error::format("DICOM series", path, "its slices span no volume"))?;
     let voxels = orientation.gather(&voxels, grid.shape);
     let (file, root) = first_of(&frames)?;
+    let mut base = root.only(WHITELIST);
+    if pet::is_pet(&kind.modality) {
+        base.put_all(&pet::of_series(&root));
+    }
     let source = DicomSeries {
         modality: code(&kind.modality),
         uid: kind.uid,
         orientation,
-        base: root.only(WHITELIST),
+        base,
         sources: frames.iter().map(SourceSlice::of).collect(),
         normal: frames[0].axes[0].cross(&frames[0].axes[1]),
         thickness: frames[0].thickness.clone().ok().flatten().filter(|t| *t > 0.0),
         distance: grid.spacing()[2],
         window: window(&root),
         file: Some(file),
+        path: path.into(),
     };
     let volume = Volume { voxels, grid: orientation.to_ras(&grid), source: Source::Dicom(Arc::new(source)) };
     Ok(Reading { volume, warnings })

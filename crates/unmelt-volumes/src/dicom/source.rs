@@ -1,7 +1,10 @@
 //! Where the slices of a series came from, for the series that is derived from it.
 
+use std::sync::Arc;
+
 use nalgebra::Vector3;
 
+use super::dataset::Dataset;
 use super::frame::Frame;
 
 /// The instance and frame that a slice was read from.
@@ -13,12 +16,22 @@ pub(super) struct SourceSlice {
     pub frame: Option<u32>,
     /// Centre of its first voxel, LPS mm.
     pub position: Vector3<f64>,
+    /// What a number that it stores stands for.
+    pub slope: f64,
+    /// Tags that a derived slice at this place takes over.
+    pub own: Arc<Dataset>,
 }
 
 impl SourceSlice {
     pub fn of(frame: &Frame) -> Self {
         let frame_number = (frame.image.frames > 1).then_some(frame.index + 1);
-        Self { instance: (*frame.instance).clone(), frame: frame_number, position: frame.position }
+        Self {
+            instance: (*frame.instance).clone(),
+            frame: frame_number,
+            position: frame.position,
+            slope: frame.slope,
+            own: frame.own.clone(),
+        }
     }
 }
 

@@ -40,6 +40,33 @@ impl Stored {
         Self { slope, signed, window: window.unwrap_or_else(usual) }
     }
 
+    /// For each slice by itself, of so many values: in steps of a 65,000th of its own largest, or a 32,000th where values of the
+    /// series may be negative; in the steps of `slopes`, those of the source, where its values are such numbers still.
+    pub fn of_slices(
+        voxels: &[f32],
+        plane: usize,
+        window: [f64; 2],
+        slopes: impl Fn(usize) -> f64,
+    ) -> Vec<Self> {
+        let signed = voxels.iter().any(|v| *v < 0.0);
+        let most = if signed { f64::from(i16::MAX) } else { f64::from(u16::MAX) };
+        let of = |k: usize, values: &[f32]| {
+            let largest = values.iter().fold(0.0f32, |l, v| l.max(v.abs()));
+            let given = slopes(k);
+            let is_number = |v: &f32| {
+                let number = f64::from(*v) / given;
+                (number - number.round()).abs() <= 0.02 && number.abs() <= most
+            };
+            let slope = match () {
+                () if given > 0.0 && values.iter().all(is_number) => given,
+                () if largest == 0.0 => 1.0,
+                () => f64::from(largest).max(1e-30) / most,
+            };
+            Self { slope: ds(slope).parse().unwrap_or(slope), signed, window }
+        };
+        voxels.chunks(plane.max(1)).enumerate().map(|(k, values)| of(k, values)).collect()
+    }
+
     /// The number that stands for a value.
     pub fn word(&self, value: f32) -> u16 {
         let number = (f64::from(value) / self.slope).round();

@@ -11,7 +11,8 @@ use unmelt_diffusion::files::AsideFolder;
 use super::DicomSeries;
 use super::charset::{put_right, shortened};
 use super::dataset::Dataset;
-use super::source::at_height;
+use super::pet;
+use super::source::{SourceSlice, at_height};
 use super::stored::Stored;
 use super::tags::text;
 use super::uid::{IMPLEMENTATION, is_valid, made};
@@ -68,6 +69,8 @@ struct Derived<'a> {
     voxels: Vec<f32>,
     class: &'static str,
     stored: Stored,
+    /// For each slice by itself, where a scale for all would cost its weak ones their precision.
+    slices: Vec<Stored>,
     /// What the new UIDs are made from.
     root: String,
     /// Heights of the source slices along their normal.
@@ -83,12 +86,37 @@ impl<'a> Derived<'a> {
         let class = match series.modality.as_str() {
             "CT" => uids::CT_IMAGE_STORAGE,
             "MR" => uids::MR_IMAGE_STORAGE,
+            "PT" if pet::is_whole(&series.base, &series.sources) => {
+                uids::POSITRON_EMISSION_TOMOGRAPHY_IMAGE_STORAGE
+            }
             _ => uids::SECONDARY_CAPTURE_IMAGE_STORAGE,
         };
         let window = series.window.filter(|_| series.modality == "CT");
         let stored = Stored::of(&voxels, window, derivation.task == "convert");
         let heights = series.sources.iter().map(|s| s.position.dot(&series.normal)).collect();
-        Self { series, derivation, grid, voxels, class, stored, root, heights }
+        let slices = Vec::new();
+        let mut derived = Self { series, derivation, grid, voxels, class, stored, slices, root, heights };
+        if pet::is_pet(&series.modality) {
+            let slope = |slice: usize| derived.source_at(slice).map_or(0.0, |s| s.slope);
+            let plane = grid.shape[0] * grid.shape[1];
+            derived.slices = Stored::of_slices(&derived.voxels, plane, derived.stored.window, slope);
+        }
+        derived
+    }
+
+    /// How the values of a slice are stored.
+    fn stored(&self, slice: usize) -> &Stored {
+        self.slices.get(slice).unwrap_or(&self.stored)
+    }
+
+    /// Height of a slice along the normal of the source.
+    fn height(&self, slice: usize) -> f64 {
+        lps(self.grid.world([0.0, 0.0, slice as f64])).dot(&self.series.normal)
+    }
+
+    /// The source slice at the place of a slice, or the first of those around it.
+    fn source_at(&self, slice: usize) -> Option<&SourceSlice> {
+        self.series.sources.get(*at_height(&self.heights, self.height(slice)).start())
     }
 
     /// A UID from what is written: the same result has the same UIDs.
@@ -120,6 +148,9 @@ impl<'a> Derived<'a> {
 
     fn data_set(&self, slice: usize) -> Dataset {
         let mut o = Writer { set: self.series.base.clone() };
+        if let Some(source) = self.source_at(slice) {
+            o.set.put_all(&source.own);
+        }
         put_right(&mut o.set);
         self.study(&mut o);
         self.provenance(&mut o, slice);
@@ -143,6 +174,9 @@ impl<'a> Derived<'a> {
                 o.text_if_missing(tags::PATIENT_POSITION, VR::CS, "");
                 o.text_if_missing(tags::KVP, VR::DS, "");
                 o.text(tags::RESCALE_TYPE, VR::LO, "HU");
+            }
+            uids::POSITRON_EMISSION_TOMOGRAPHY_IMAGE_STORAGE => {
+                pet::complete(&mut o.set, slice, self.grid.shape[2]);
             }
             _ => {
                 o.text(tags::CONVERSION_TYPE, VR::CS, "WSD");
@@ -205,6 +239,8 @@ impl<'a> Derived<'a> {
         let kind = match self.class {
             uids::CT_IMAGE_STORAGE => "DERIVED\\SECONDARY\\AXIAL",
             uids::MR_IMAGE_STORAGE => "DERIVED\\SECONDARY\\OTHER",
+            // An image of PET is a primary one by definition, whatever was done to it.
+            uids::POSITRON_EMISSION_TOMOGRAPHY_IMAGE_STORAGE => "DERIVED\\PRIMARY",
             _ => "DERIVED\\SECONDARY",
         };
         o.text(tags::IMAGE_TYPE, VR::CS, kind);
@@ -241,8 +277,7 @@ impl<'a> Derived<'a> {
         if self.heights.is_empty() {
             return Vec::new();
         }
-        let height = lps(self.grid.world([0.0, 0.0, slice as f64])).dot(&self.series.normal);
-        let references = at_height(&self.heights, height).filter_map(|k| {
+        let references = at_height(&self.heights, self.height(slice)).filter_map(|k| {
             let source = &self.series.sources[k];
             let [class, instance] = &source.instance;
             if !is_valid(instance) {
@@ -286,24 +321,28 @@ impl<'a> Derived<'a> {
             (tags::BITS_ALLOCATED, 16),
             (tags::BITS_STORED, 16),
             (tags::HIGH_BIT, 15),
-            (tags::PIXEL_REPRESENTATION, u16::from(self.stored.signed)),
+            (tags::PIXEL_REPRESENTATION, u16::from(self.stored(slice).signed)),
         ] {
             o.set.put_bytes(tag, VR::US, value.to_le_bytes());
         }
         // MR images have no rescale in the standard; where the values are not whole numbers it is the only way to keep them.
-        if self.class != uids::MR_IMAGE_STORAGE || self.stored.slope != 1.0 {
+        let stored = self.stored(slice);
+        if self.class != uids::MR_IMAGE_STORAGE || stored.slope != 1.0 {
             o.decimals(tags::RESCALE_INTERCEPT, &[0.0]);
-            o.decimals(tags::RESCALE_SLOPE, &[self.stored.slope]);
-            o.text(tags::RESCALE_TYPE, VR::LO, "US");
+            o.decimals(tags::RESCALE_SLOPE, &[stored.slope]);
+            // The class of PET has Units for that.
+            if self.class != uids::POSITRON_EMISSION_TOMOGRAPHY_IMAGE_STORAGE {
+                o.text(tags::RESCALE_TYPE, VR::LO, "US");
+            }
         }
-        let [centre, width] = self.stored.window;
+        let [centre, width] = stored.window;
         o.decimals(tags::WINDOW_CENTER, &[centre]);
         o.decimals(tags::WINDOW_WIDTH, &[width]);
         if width < 1.0 {
             o.text(tags::VOILUT_FUNCTION, VR::CS, "LINEAR_EXACT");
         }
         let plane = rows * columns;
-        let words = self.voxels[slice * plane..(slice + 1) * plane].iter().map(|v| self.stored.word(*v));
+        let words = self.voxels[slice * plane..(slice + 1) * plane].iter().map(|v| stored.word(*v));
         let pixels: Vec<u8> = words.flat_map(u16::to_le_bytes).collect();
         o.set.put_bytes(tags::PIXEL_DATA, VR::OW, pixels);
     }

@@ -23,6 +23,7 @@ type Rows = Vec<(usize, Vec<f32>)>;
 pub struct Slices {
     fine: [usize; 3],
     coarse: [usize; 3],
+    profile: Profile,
     rows: [Option<Rows>; 3],
     noise: f64,
     cancel: CancelToken,
@@ -31,8 +32,18 @@ pub struct Slices {
 impl Slices {
     /// Between two shapes that cover the same edges; an axis of the same length in both stays as it is.
     pub fn new(fine: [usize; 3], coarse: [usize; 3], profile: Profile, noise: f64) -> Self {
-        let rows = std::array::from_fn(|a| (fine[a] != coarse[a]).then(|| rows(fine[a], coarse[a], profile)));
-        Self { fine, coarse, rows, noise, cancel: CancelToken::new() }
+        let rows =
+            std::array::from_fn(|a| (fine[a] != coarse[a]).then(|| rows(fine[a], coarse[a], profile, 1.0)));
+        Self { fine, coarse, profile, rows, noise, cancel: CancelToken::new() }
+    }
+
+    /// The same with slices along an axis that are thinner or thicker than they lie apart: `part` is their thickness in distances.
+    /// An axis of the same length in both shapes stays as it is.
+    pub fn thick(mut self, axis: usize, part: f64) -> Self {
+        if let Some(of_axis) = &mut self.rows[axis] {
+            *of_axis = rows(self.fine[axis], self.coarse[axis], self.profile, part);
+        }
+        self
     }
 
     /// The same, ending early (with numbers of no use) where the work is no longer wanted.
@@ -46,7 +57,7 @@ impl Slices {
     }
 }
 
-fn rows(fine: usize, coarse: usize, profile: Profile) -> Rows {
+fn rows(fine: usize, coarse: usize, profile: Profile, part: f64) -> Rows {
     let ratio = fine as f64 / coarse as f64;
     let normal = |low: usize, weights: Vec<f64>| {
         let sum: f64 = weights.iter().sum();
@@ -54,16 +65,18 @@ fn rows(fine: usize, coarse: usize, profile: Profile) -> Rows {
     };
     let row = |k: usize| match profile {
         Profile::Box => {
-            // The part of each fine voxel [i, i + 1) that lies within [k, k + 1)·ratio.
-            let (from, to) = (k as f64 * ratio, (k + 1) as f64 * ratio);
+            // The part of each fine voxel [i, i + 1) that lies within [k, k + 1)·ratio, or within its middle.
+            let gap = 0.5 * ratio * (1.0 - part);
+            let (from, to) = (k as f64 * ratio + gap, (k + 1) as f64 * ratio - gap);
+            let (from, to) = (from.max(0.0), to.min(fine as f64));
             let low = from.floor() as usize;
             let high = (to.ceil() as usize).max(low + 1).min(fine);
-            let part = |i: usize| (to.min(i as f64 + 1.0) - from.max(i as f64)).max(0.0);
-            normal(low, (low..high).map(part).collect())
+            let covered = |i: usize| (to.min(i as f64 + 1.0) - from.max(i as f64)).max(0.0);
+            normal(low, (low..high).map(covered).collect())
         }
         Profile::Gaussian => {
             let middle = (k as f64 + 0.5) * ratio - 0.5;
-            let sigma = (ratio.max(1.0) / 2.354_82).max(0.3);
+            let sigma = ((ratio * part).max(1.0) / 2.354_82).max(0.3);
             let reach = (3.0 * sigma).ceil();
             let low = (middle - reach).floor().max(0.0) as usize;
             let high = ((middle + reach).ceil() as usize + 1).max(low + 1).min(fine);

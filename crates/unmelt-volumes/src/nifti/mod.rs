@@ -21,6 +21,7 @@ use crate::{Grid, Orientation};
 
 pub use extension::Extension;
 pub use header::{Header, Version};
+pub(crate) use read::files;
 pub use read::{read, read_bytes, read_with};
 pub use write::{Element, write, write_marked};
 

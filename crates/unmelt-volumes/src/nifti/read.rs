@@ -108,6 +108,12 @@ fn read_input(mut input: Input, data: Option<PathBuf>, path: &Path, choice: &Cho
     Ok(Reading { volume: Volume { voxels, grid, source: Source::Nifti(Arc::new(source)) }, warnings })
 }
 
+/// The files that a volume is read from: one, or those of header and voxels.
+pub(crate) fn files(path: &Path) -> Vec<PathBuf> {
+    let (header, data) = pair(path);
+    if header == data { vec![header] } else { vec![header, data] }
+}
+
 /// The files of header and voxels; one and the same for `.nii`. Endings may be in any case.
 fn pair(path: &Path) -> (PathBuf, PathBuf) {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

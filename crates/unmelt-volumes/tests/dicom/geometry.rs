@@ -117,8 +117,40 @@ fn slices_with_gaps_keep_thickness_and_distance_apart() {
     });
     let volume = read(folder.path()).volume;
     assert!((volume.grid.spacing()[2] - 6.0).abs() < 1e-9);
-    let unmelt_volumes::Source::Dicom(series) = &volume.source else { panic!("DICOM") };
-    assert_eq!(series.thickness(), Some(5.0));
+    let unmelt_volumes::Source::Dicom(source) = &volume.source else { panic!("DICOM") };
+    assert_eq!(source.thickness(), Some(5.0));
+    let of = |heights: &[f64], orientation: &str, thickness: &str| {
+        let folder = series_of(heights, orientation, thickness);
+        read(folder.path()).volume.slice_thickness()
+    };
+    let axial = "1\\0\\0\\0\\1\\0";
+    let (axis, part) = of(&[0.0, 6.0, 12.0], axial, "5").expect("gaps");
+    assert!(axis == 2 && (part - 5.0 / 6.0).abs() < 1e-9);
+    assert_eq!(of(&[0.0, 2.0, 4.0], axial, "5"), Some((2, 2.5)));
+    // Coronal slices, which follow each other to the front or the back.
+    assert_eq!(of(&[0.0, 2.0, 4.0], "1\\0\\0\\0\\0\\-1", "1").map(|(axis, _)| axis), Some(1));
+    for same in ["6", "5.95", "0.001", "900", ""] {
+        assert_eq!(of(&[0.0, 6.0, 12.0], axial, same), None, "{same}");
+    }
+    // New slices are as thick as they lie apart.
+    let finer = unmelt_volumes::Volume {
+        voxels: vec![1.0; 6 * 5 * 9],
+        grid: volume.grid.with_spacing([0.8, 0.9, 2.0]),
+        ..volume.clone()
+    };
+    assert_eq!((volume.slice_thickness().map(|s| s.0), finer.slice_thickness()), (Some(2), None));
+}
+
+/// Slices one behind the other along their normal.
+fn series_of(heights: &[f64], orientation: &str, thickness: &str) -> tempfile::TempDir {
+    let coronal = orientation.ends_with("-1");
+    series(heights, |k, slice| {
+        slice.text(tags::SLICE_THICKNESS, VR::DS, thickness);
+        slice.text(tags::IMAGE_ORIENTATION_PATIENT, VR::DS, orientation);
+        if coronal {
+            slice.position([-10.0, heights[k], 8.0]);
+        }
+    })
 }
 
 #[test]
@@ -139,6 +171,34 @@ fn tilted_slices_are_put_upright() {
     for k in 0..4 {
         for y in k..k + 5 {
             assert_eq!(values[k * 48 + y * 6], (y * 10 + 100) as f32, "slice {k}, row {y}");
+        }
+    }
+}
+
+#[test]
+fn a_slice_that_is_shifted_within_its_plane_is_no_tilt() {
+    // A slice two pixels farther along its rows, alone and among tilted ones.
+    for (shifted, tilt) in [(2, 0.0), (0, 0.0), (5, 0.0), (3, 0.9)] {
+        let folder = series(&[0.0, 2.0, 4.0, 6.0, 8.0, 10.0], |k, slice| {
+            let x = if k == shifted { -10.0 + 1.6 } else { -10.0 };
+            slice.position([x, -8.0 + tilt * k as f64, 2.0 * k as f64]);
+        });
+        let reading = read(folder.path());
+        let said = reading.warnings.join("; ");
+        let name = format!("00{shifted}.dcm the most, by 1.60 mm");
+        assert!(said.contains("1 of 6 slices are shifted") && said.contains(&name), "{said}");
+        assert_eq!(said.contains("gantry tilt"), tilt != 0.0, "{said}");
+        if tilt == 0.0 {
+            // Each value lies where its slice says.
+            let (volume, values) = (&reading.volume, stored(&reading.volume));
+            let grid = volume.orientation().from_ras(&volume.grid);
+            assert_eq!(grid.shape, [8, 5, 6]);
+            for k in 0..6 {
+                let first = grid.world([0.0, 0.0, k as f64])[0];
+                let at = (first - if k == shifted { 8.4 } else { 10.0 }) / 0.8;
+                let value = values[k * 40 + at.round() as usize];
+                assert!((value - (100 * (k + 1)) as f32).abs() < 1e-2, "slice {k}: {value} at {at}");
+            }
         }
     }
 }

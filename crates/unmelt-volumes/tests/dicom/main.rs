@@ -5,6 +5,7 @@ mod broken;
 mod cases;
 mod geometry;
 mod make;
+mod pet;
 mod public;
 mod reading;
 mod series;

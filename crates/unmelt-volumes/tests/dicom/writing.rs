@@ -282,3 +282,25 @@ fn what_is_read_is_what_was_written() {
     // Both together are two series.
     assert!(refusal(folder.path()).contains("2 series"));
 }
+
+#[test]
+fn a_result_never_replaces_its_source_nor_lies_among_it() {
+    let folder = series(&[0.0, 2.0], |_, _| {});
+    let volume = read(folder.path()).volume;
+    let write = |out: &Path| volume.write(out, &derivation("denoise"));
+    let refused = |out: &Path| write(out).expect_err("refused").to_string();
+    assert!(refused(folder.path()).contains("is an input"));
+    let inside = refused(&folder.path().join("derived"));
+    assert!(inside.contains("derived lies in") && inside.contains("outside of it"), "{inside}");
+    assert_eq!(std::fs::read_dir(folder.path()).expect("there").count(), 2);
+    // A file that lies among the slices is one of the source's.
+    let known = folder.path().join("known.nii");
+    std::fs::write(&known, b"something").expect("room");
+    assert!(refused(&known).contains("is an input"));
+    assert!(volume.write_map(&known, &derivation("denoise"), "deviation").is_err());
+    assert_eq!(std::fs::read(&known).expect("there"), b"something");
+    write(&folder.path().join("new.nii.gz")).expect("a new file beside them");
+    let beside = tempfile::tempdir().expect("a folder");
+    write(&beside.path().join("derived")).expect("elsewhere");
+    write(&beside.path().join("a.nii.gz")).expect("elsewhere");
+}

@@ -141,3 +141,27 @@ fn a_name_in_capitals_is_packed_as_any() {
         assert!(volume.write(&dir.path().join(name), &derivation).is_err(), "{name}");
     }
 }
+
+#[test]
+fn a_volume_does_not_replace_the_file_that_it_was_read_from() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    let volume = Volume::new((0..24).map(|k| k as f32).collect(), Grid::centred([2, 3, 4], [1.0; 3]));
+    let derivation = Derivation { task: "denoise".into(), model: String::new() };
+    volume.write(&at("scan.nii"), &derivation).expect("written");
+    let before = std::fs::read(at("scan.nii")).expect("there");
+    let scan = read(&at("scan.nii"), None).expect("readable").volume;
+    let other = scan.with_voxels(vec![1.0; 24]);
+    for path in [at("scan.nii"), folder.path().join("./scan.nii")] {
+        let said = other.write(&path, &derivation).expect_err("refused").to_string();
+        assert!(said.contains("scan.nii is an input"), "{said}");
+        other.write_map(&path, &derivation, "deviation").expect_err("refused");
+    }
+    assert_eq!(std::fs::read(at("scan.nii")).expect("there"), before);
+    other.write(&at("out.nii"), &derivation).expect("another name");
+    // What replaces nothing that was read is nobody's source: another file, an array, a source that is gone.
+    scan.write(&at("out.nii"), &derivation).expect("another file");
+    volume.write(&at("out.nii"), &derivation).expect("an array");
+    std::fs::remove_file(at("scan.nii")).expect("there");
+    scan.write(&at("scan.nii"), &derivation).expect("nothing is there");
+}
