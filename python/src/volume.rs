@@ -271,7 +271,11 @@ pub fn mask(volume: &Volume, mask: &Bound<'_, PyAny>, name: &str) -> PyResult<Ve
     if let Ok(mask) = mask.cast::<Volume>() {
         let (py, mask) = (mask.py(), &mask.get().inner);
         if !mask.grid.near(&volume.inner.grid, unmelt_volumes::mask::TOLERANCE) {
-            return Err(bad_argument(name, "lies on another grid than the volume; resample it"));
+            return Err(bad_argument(
+                name,
+                "lies on another grid than the volume; resample it onto that grid with nearest neighbours, as \
+                 nilearn.image.resample_to_img and SimpleITK.Resample do",
+            ));
         }
         let (marks, warnings) =
             unmelt_volumes::mask::marked(mask).map_err(|e| bad_argument(name, format!("is no mask: {e}")))?;
@@ -319,7 +323,11 @@ pub fn compare_volumes(
 ) -> PyResult<String> {
     let (truth, volume) = (truth.get(), volume.get());
     if !truth.inner.grid.same_as(&volume.inner.grid) {
-        return Err(bad_argument("volume", "lies on another grid than the truth"));
+        return Err(bad_argument(
+            "volume",
+            "lies on another grid than the truth; resample it onto that grid, as nilearn.image.resample_to_img and \
+             SimpleITK.Resample do",
+        ));
     }
     let marked = foreground.map(|m| mask(truth, m, "foreground")).transpose()?;
     let comparison: Comparison = py.detach(|| {

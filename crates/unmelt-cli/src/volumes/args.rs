@@ -139,9 +139,9 @@ pub struct Walk {
     /// Name of a built-in model, or the folder of a trained one
     #[arg(long, default_value = "brain-mri")]
     pub model: String,
-    /// Steps of the walk: evaluations of the network per voxel (denoising to one estimate takes four)
-    #[arg(long, default_value_t = 20)]
-    pub steps: usize,
+    /// Steps of the walk: evaluations of the network per voxel; denoising to one estimate is no walk and takes four [default: 20]
+    #[arg(long)]
+    pub steps: Option<usize>,
     /// Seed: the same seed gives the same volume
     #[arg(long, default_value_t = 0)]
     pub seed: u64,

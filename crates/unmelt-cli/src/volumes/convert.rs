@@ -1,6 +1,6 @@
 //! `unmelt volumes convert`.
 
-use unmelt_volumes::{Derivation, Source, output};
+use unmelt_volumes::Derivation;
 
 use super::args::Convert;
 use super::files;
@@ -13,7 +13,7 @@ pub fn run(args: &Convert) -> Result<(), Failure> {
     if args.strip {
         volume.strip();
     }
-    output::check(&args.output, matches!(volume.source, Source::Dicom(_)))?;
+    volume.check_output(&args.output)?;
     volume.write(&args.output, &Derivation { task: "convert".into(), model: String::new() })?;
     println!("Wrote {}.", args.output.display());
     Ok(())

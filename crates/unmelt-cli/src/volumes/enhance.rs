@@ -27,8 +27,7 @@ pub fn run(args: &Enhance) -> Result<(), Failure> {
     if args.strip {
         volume.strip();
     }
-    let dicom = matches!(volume.source, unmelt_volumes::Source::Dicom(_));
-    check_outputs(args, dicom)?;
+    check_outputs(args, &volume)?;
     let task = match npy {
         Some((_, task)) => task,
         None => task(args, &volume)?,
@@ -38,7 +37,7 @@ pub fn run(args: &Enhance) -> Result<(), Failure> {
     let usual = EnhanceSettings::default();
     let settings = EnhanceSettings {
         solver: args.solver.clone(),
-        steps: args.walk.steps,
+        steps: args.walk.steps.unwrap_or(usual.steps),
         seed: args.walk.seed,
         samples: args.samples,
         sigma_max: args.sigma_max,
@@ -73,7 +72,7 @@ fn check_options(args: &Enhance, from_npy: bool) -> Result<(), Failure> {
         return Err(Failure::usage("a .npy file holds k-space: use --task kspace"));
     }
     let is_walk = task != Denoise || args.samples > 1 || args.solver.is_some();
-    let options: [(&str, bool, bool, &str); 12] = [
+    let options: [(&str, bool, bool, &str); 14] = [
         ("--sigma", args.sigma.is_some(), task == Denoise, "is for --task denoise"),
         ("--noise", args.noise.is_some(), task == Denoise, "is for --task denoise"),
         (
@@ -93,6 +92,7 @@ fn check_options(args: &Enhance, from_npy: bool) -> Result<(), Failure> {
         ("--sensitivities", args.sensitivities.is_some(), from_npy, "is for k-space from a .npy file"),
         ("--index", args.input.index.is_some(), !from_npy, "is for 4D NIfTI files"),
         ("--series", args.input.series.is_some(), !from_npy, "is for folders of DICOM files"),
+        ("--force", args.input.force, !from_npy, "is for packed NIfTI files"),
         (
             "--uncalibrated",
             args.uncalibrated,
@@ -101,6 +101,7 @@ fn check_options(args: &Enhance, from_npy: bool) -> Result<(), Failure> {
         ),
         ("--sigma-max", args.sigma_max.is_some(), is_walk, "is for walks; denoising to one estimate is none"),
         ("--sigma-min", args.sigma_min.is_some(), is_walk, "is for walks; denoising to one estimate is none"),
+        ("--steps", args.walk.steps.is_some(), is_walk, "is for walks; denoising to one estimate is none"),
     ];
     match options.iter().find(|(_, given, taken, _)| *given && !*taken) {
         Some((name, _, _, what)) => {
@@ -156,8 +157,8 @@ fn claim(args: &Enhance) -> Result<unmelt_diffusion::files::Claims, Failure> {
     args.writing.claim(&inputs, &outputs)
 }
 
-fn check_outputs(args: &Enhance, dicom: bool) -> Result<(), Failure> {
-    output::check(&args.output, dicom)?;
+fn check_outputs(args: &Enhance, volume: &Volume) -> Result<(), Failure> {
+    volume.check_output(&args.output)?;
     if args.samples < 2 && (args.std.is_some() || !args.interval.is_empty()) {
         return Err(
             Failure::usage("--std and --interval need several posterior samples").hint("add --samples 8")

@@ -31,14 +31,14 @@ pub fn read_on_grid_of(other: (&Volume, &Path), path: &Path) -> Result<Volume, F
     if volume.grid.same_as(&like.grid) {
         return Ok(volume);
     }
-    Err(other_grid((&volume, path), (like, like_path)))
+    Err(other_grid((&volume, path), (like, like_path), ["linear", "sitkLinear"]))
 }
 
 /// Reads a mask that has to lie on the grid of a volume: true where it marks a voxel.
 pub fn read_mask_on_grid_of(other: (&Volume, &Path), path: &Path) -> Result<Vec<bool>, Failure> {
     let (volume, (like, like_path)) = (read_only(path)?, other);
     if !volume.grid.near(&like.grid, mask::TOLERANCE) {
-        return Err(other_grid((&volume, path), (like, like_path)));
+        return Err(other_grid((&volume, path), (like, like_path), ["nearest", "sitkNearestNeighbor"]));
     }
     marked(&volume, path)
 }
@@ -52,7 +52,12 @@ fn marked(volume: &Volume, path: &Path) -> Result<Vec<bool>, Failure> {
     Ok(marks)
 }
 
-fn other_grid((volume, path): (&Volume, &Path), (like, like_path): (&Volume, &Path)) -> Failure {
+/// What to do about a volume on another grid: `between` is how MRtrix and SimpleITK call what its values are to be resampled by.
+fn other_grid(
+    (volume, path): (&Volume, &Path),
+    (like, like_path): (&Volume, &Path),
+    between: [&str; 2],
+) -> Failure {
     Failure::usage(format!(
         "{} ({}) lies on another grid than {} ({})",
         path.display(),
@@ -60,7 +65,14 @@ fn other_grid((volume, path): (&Volume, &Path), (like, like_path): (&Volume, &Pa
         like_path.display(),
         like.grid
     ))
-    .hint("resample it onto that grid")
+    .hint(format!(
+        "resample it onto that grid: with MRtrix, mrgrid {} regrid -template {} -interp {} resampled.nii.gz; in Python, \
+         SimpleITK.Resample(image, like, SimpleITK.Transform(), SimpleITK.{})",
+        path.display(),
+        like_path.display(),
+        between[0],
+        between[1]
+    ))
 }
 
 fn read_with(path: &Path, choice: &Choice) -> Result<Volume, Error> {

@@ -26,8 +26,9 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
     let _claims = args.writing.claim(&[], &[&args.output])?;
     let device = args.walk.device.open()?;
     let enhancer = Enhancer::load(&models::find(&args.walk.model)?, &device)?;
-    let settings =
-        EnhanceSettings { steps: args.walk.steps, seed: args.walk.seed, ..EnhanceSettings::default() };
+    let usual = EnhanceSettings::default();
+    let steps = args.walk.steps.unwrap_or(usual.steps);
+    let settings = EnhanceSettings { steps, seed: args.walk.seed, ..usual };
     let begin = Instant::now();
     let bar = EvaluationBar::new();
     let listener = |event: &Event| bar.hear(event);
