@@ -63,7 +63,7 @@ impl Calibration {
         ] {
             if !(value >= low && value <= high) {
                 return Err(Error::Request(format!(
-                    "the card's calibration must have a {name} between {low} and {high}, but it has {value}"
+                    "the card's calibration must have a {name} between {low} and {high}, but it has {value:?}"
                 )));
             }
         }

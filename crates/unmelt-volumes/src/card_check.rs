@@ -36,7 +36,7 @@ fn between(name: &str, value: f64, [low, high]: [f64; 2]) -> Result<()> {
     if value >= low && value <= high {
         return Ok(());
     }
-    Err(fault(format!("{name} must lie between {low} and {high}, but it is {value}")))
+    Err(fault(format!("{name} must lie between {low} and {high}, but it is {value:?}")))
 }
 
 impl VolumeModel {

@@ -60,7 +60,7 @@ impl TrainedOn {
             return Ok(());
         }
         let text = format!(
-            "the card's trained_on must have a lowest and a highest spacing between 0.001 and 1000 mm, but it has {low} and {high}"
+            "the card's trained_on must have a lowest and a highest spacing between 0.001 and 1000 mm, but it has {low:?} and {high:?}"
         );
         Err(Error::Request(text))
     }
