@@ -165,7 +165,7 @@ def test_evaluation_is_that_of_the_command_line(molecules: unmelt.molecules.Mole
         pytest.skip("UNMELT_PROGRAM does not name the command line")
     molecules.save(folder / "all.sdf")
     command = [program, "molecules", "evaluate", "all.sdf", "--reference", "all.sdf", "--json"]
-    theirs = json.loads(subprocess.run(command, cwd=folder, check=True, capture_output=True).stdout)
+    theirs = json.loads(subprocess.run(command, cwd=folder, check=True, capture_output=True).stdout)["result"]
     mine = unmelt.molecules.read(folder / "all.sdf").evaluate(reference=folder / "all.sdf")
     assert mine == theirs
     assert theirs["novel"]["value"] == 0.0

@@ -129,7 +129,7 @@ class Case:
 
     def score(self, truth, out):
         command = [self.unmelt, "volumes", "evaluate", str(truth), str(out), "--json"]
-        said = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        said = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["result"]
         return said[0]["foreground"]["psnr"], said[0]["foreground"]["ssim"]
 
     def row(self, task, truth, name, method):

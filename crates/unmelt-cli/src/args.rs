@@ -1,6 +1,9 @@
 //! What can be typed.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 
 /// Generative diffusion models for 3D molecules and medical volumes.
 #[derive(Debug, Parser)]
@@ -12,6 +15,21 @@ pub struct Args {
     /// several times
     #[arg(long, global = true, value_name = "NAME=VALUE", value_parser = limit)]
     pub limit: Vec<(String, u64)>,
+    /// Print the result as one JSON document, errors and warnings too
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print warnings and errors only
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Tell what is computed where, too
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+    /// File to whose end every line is added, with its time in seconds since 1970
+    #[arg(long, global = true, value_name = "FILE", env = "UNMELT_LOG")]
+    pub log: Option<PathBuf>,
+    /// Threads to compute on [default: one for each core]
+    #[arg(long, global = true, value_name = "N", env = "UNMELT_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
 }
 
 /// Reads "voxels=2000000000" or "voxels=2e9".
@@ -40,4 +58,17 @@ pub enum Command {
     Models,
     /// List the devices that the program was built for
     Devices,
+    /// Print the completions of a shell: bash, zsh, fish, elvish or powershell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write a man page for each command
+    Man {
+        /// Folder to write them to; it is made if it is not there
+        folder: PathBuf,
+    },
+    /// Print the reference of all commands as Markdown
+    #[command(hide = true)]
+    Reference,
 }

@@ -1,24 +1,27 @@
 //! How the program says what went wrong: one sentence, perhaps a hint, and an exit code.
 
-use crate::interrupt;
+use unmelt_diffusion::ErrorKind;
+
+use crate::{interrupt, say};
 
 /// Why the program ends without its result.
 #[derive(Debug)]
 pub struct Failure {
     message: String,
     hint: Option<String>,
+    kind: ErrorKind,
     code: u8,
 }
 
 impl Failure {
     /// Bad usage or bad input: exit code 2.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, code: 2 }
+        Self { message: message.into(), hint: None, kind: ErrorKind::Usage, code: 2 }
     }
 
     /// Something failed on the way: exit code 1.
     pub fn failed(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, code: 1 }
+        Self { message: message.into(), hint: None, kind: ErrorKind::Io, code: 1 }
     }
 
     /// The same as a failure on the way.
@@ -30,9 +33,15 @@ impl Failure {
     pub fn stopped() -> Self {
         Self {
             message: "stopped on request".into(),
+            kind: ErrorKind::Cancelled,
             hint: Some("nothing was written; the same command begins anew".into()),
             code: interrupt::exit_code().unwrap_or(1),
         }
+    }
+
+    /// The same, as an error of this kind.
+    fn of_kind(self, kind: ErrorKind) -> Self {
+        Self { kind, ..self }
     }
 
     /// Adds what to do.
@@ -42,11 +51,13 @@ impl Failure {
     }
 
     /// Prints the sentence; the exit code for the shell.
-    pub fn report(&self) -> u8 {
+    pub fn report(&self, command: &str) -> u8 {
         eprintln!("error: {}", self.message);
         if let Some(hint) = &self.hint {
             eprintln!("hint: {hint}");
         }
+        let error = serde_json::json!({ "kind": self.kind, "message": self.message, "hint": self.hint });
+        say::document(command, Err(error));
         self.code
     }
 }
@@ -63,7 +74,8 @@ fn is_on_the_way(kind: std::io::ErrorKind) -> bool {
 impl From<unmelt_diffusion::Error> for Failure {
     fn from(error: unmelt_diffusion::Error) -> Self {
         use unmelt_diffusion::Error as E;
-        match &error {
+        let kind = error.kind();
+        let failure = match &error {
             E::NotFinite { at, .. } if at.contains("sampling") => Self::failed(error.to_string())
                 .hint("more --steps, another --solver or a smaller sample usually helps"),
             E::NotFinite { .. } => Self::failed(error.to_string())
@@ -83,7 +95,8 @@ impl From<unmelt_diffusion::Error> for Failure {
             E::Taken { .. } => Self::failed(error.to_string()),
             E::Stopped => Self::stopped(),
             _ => Self::usage(error.to_string()),
-        }
+        };
+        failure.of_kind(kind)
     }
 }
 
@@ -91,8 +104,10 @@ impl From<unmelt_molecules::Error> for Failure {
     fn from(error: unmelt_molecules::Error) -> Self {
         match error {
             unmelt_molecules::Error::Core(core) => core.into(),
-            other @ unmelt_molecules::Error::GaveUp { .. } => Self::failed(other.to_string()),
-            other => Self::usage(other.to_string()),
+            other @ unmelt_molecules::Error::GaveUp { .. } => {
+                Self::failed(other.to_string()).of_kind(other.kind())
+            }
+            other => Self::usage(other.to_string()).of_kind(other.kind()),
         }
     }
 }
@@ -101,7 +116,7 @@ impl From<unmelt_volumes::Error> for Failure {
     fn from(error: unmelt_volumes::Error) -> Self {
         match error {
             unmelt_volumes::Error::Core(core) => core.into(),
-            other => Self::usage(other.to_string()),
+            other => Self::usage(other.to_string()).of_kind(other.kind()),
         }
     }
 }

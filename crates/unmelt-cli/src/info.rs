@@ -1,13 +1,14 @@
 //! `unmelt molecules info`, `unmelt models` and `unmelt devices`.
 
+use serde_json::json;
 use unmelt_diffusion::device;
 use unmelt_diffusion::files::plain;
 use unmelt_molecules::{Element, MoleculeModel, models};
 
-use crate::failure::Failure;
+use crate::Outcome;
 
 /// Prints a model's card.
-pub fn model(name: &str) -> Result<(), Failure> {
+pub fn model(name: &str) -> Outcome {
     let card = models::card(name)?;
     let (model, p) = (&card.model, &card.provenance);
     let elements: Vec<String> =
@@ -52,23 +53,26 @@ pub fn model(name: &str) -> Result<(), Failure> {
         }
     }
     println!("sha256        {}", plain(&card.weights.sha256));
-    Ok(())
+    Ok(json!(card))
 }
 
 /// Prints the models inside the program.
-pub fn models() -> Result<(), Failure> {
+pub fn models() -> Outcome {
+    let mut listed = Vec::new();
     for name in models::names() {
-        println!("{name:<10} {}", models::card(name)?.description);
+        listed.push(("molecules", name, models::card(name)?.description));
     }
     for name in unmelt_volumes::models::names() {
-        println!("{name:<10} {}", unmelt_volumes::models::card(name)?.description);
+        listed.push(("volumes", name, unmelt_volumes::models::card(name)?.description));
     }
-    Ok(())
+    listed.iter().for_each(|(_, name, description)| println!("{name:<10} {description}"));
+    let entry = |(of, name, description): &(_, _, _)| json!({ "name": name, "of": of, "description": description });
+    Ok(listed.iter().map(entry).collect())
 }
 
 /// Prints the devices that the program was built for.
-pub fn devices() {
-    for (name, what) in device::compiled() {
-        println!("{name:<10} {what}");
-    }
+pub fn devices() -> serde_json::Value {
+    let devices = device::compiled();
+    devices.iter().for_each(|(name, what)| println!("{name:<10} {what}"));
+    devices.iter().map(|(name, what)| json!({ "name": name, "description": what })).collect()
 }

@@ -11,6 +11,7 @@ mod losses;
 mod molecules;
 mod outputs;
 mod progress;
+mod reference;
 mod run_table;
 mod training;
 mod volumes;
@@ -29,9 +30,13 @@ fn main() -> std::process::ExitCode {
     let matches = taking_negative_numbers(Args::command()).get_matches();
     let args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     interrupt::install();
+    let command = named(&matches);
     let code = match run(args) {
-        Ok(()) => interrupt::exit_code().unwrap_or(0),
-        Err(failure) => failure.report(),
+        Ok(result) => {
+            say::document(&command, Ok(&result));
+            interrupt::exit_code().unwrap_or(0)
+        }
+        Err(failure) => failure.report(&command),
     };
     match (code, say::was_heard()) {
         (0, false) => 1.into(),
@@ -49,7 +54,30 @@ fn taking_negative_numbers(command: clap::Command) -> clap::Command {
         .mut_subcommands(taking_negative_numbers)
 }
 
-fn run(args: Args) -> Result<(), Failure> {
+/// The command as it was typed, without options: "volumes enhance".
+fn named(matches: &clap::ArgMatches) -> String {
+    let mut names = Vec::new();
+    let mut below = matches.subcommand();
+    while let Some((name, matches)) = below {
+        names.push(name);
+        below = matches.subcommand();
+    }
+    names.join(" ")
+}
+
+/// What a command found or wrote, as JSON; people read it as text on the way.
+type Outcome = Result<serde_json::Value, Failure>;
+
+fn run(args: Args) -> Outcome {
+    let log = args.log.as_deref().map(|path| {
+        say::open_log(path)
+            .map_err(|e| Failure::usage(format!("could not open the log {}: {e}", path.display())))
+    });
+    let (is_json, is_quiet, is_verbose) = (args.json, args.quiet, args.verbose);
+    say::set(say::Voice { is_json, is_quiet, is_verbose, log: log.transpose()? });
+    if let Some(threads) = args.threads {
+        unmelt_diffusion::device::set_threads(threads.into())?;
+    }
     for (k, (name, value)) in args.limit.iter().enumerate() {
         if args.limit[..k].iter().any(|(other, _)| other == name) {
             return Err(Failure::usage(format!("--limit names {name} twice")));
@@ -57,13 +85,19 @@ fn run(args: Args) -> Result<(), Failure> {
         unmelt_diffusion::files::limits::set(name, *value)?;
     }
     unmelt_kernels::check_environment().map_err(Failure::usage)?;
+    detail!(
+        "unmelt {}, {} threads, {} instructions",
+        env!("CARGO_PKG_VERSION"),
+        unmelt_diffusion::device::threads(),
+        unmelt_kernels::instruction_set()
+    );
     match args.command {
         Command::Molecules { command } => molecules::run(command),
         Command::Volumes { command } => volumes::run(command),
         Command::Models => info::models(),
-        Command::Devices => {
-            info::devices();
-            Ok(())
-        }
+        Command::Devices => Ok(info::devices()),
+        Command::Completions { shell } => reference::completions(shell),
+        Command::Man { folder } => reference::man(&folder),
+        Command::Reference => reference::markdown(),
     }
 }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use unmelt_diffusion::job::{Event, Phase, Progress};
 
+use crate::say;
+
 /// Before this a bar would only flicker.
 const SHOWN_AFTER: Duration = Duration::from_secs(2);
 
@@ -20,6 +22,7 @@ pub struct Bar {
     begin: Instant,
     last_line: Instant,
     is_terminal: bool,
+    is_wanted: bool,
     shown: bool,
 }
 
@@ -33,17 +36,17 @@ impl Bar {
             bar.set_style(style);
         }
         let (now, is_terminal) = (Instant::now(), std::io::stderr().is_terminal());
-        Self { bar, unit: unit.into(), begin: now, last_line: now, is_terminal, shown: false }
+        Self { bar, unit: unit.into(), begin: now, last_line: now, is_terminal, is_wanted: say::shows_progress(), shown: false }
     }
 
     /// Moves the bar.
     pub fn set(&mut self, position: u64) {
-        if !self.shown && self.is_terminal && self.begin.elapsed() > SHOWN_AFTER {
+        if !self.shown && self.is_wanted && self.is_terminal && self.begin.elapsed() > SHOWN_AFTER {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
             self.shown = true;
         }
         self.bar.set_position(position);
-        if !self.is_terminal && self.last_line.elapsed() >= BETWEEN_LINES {
+        if self.is_wanted && !self.is_terminal && self.last_line.elapsed() >= BETWEEN_LINES {
             self.last_line = Instant::now();
             eprintln!("{}", self.line());
         }

@@ -1,12 +1,52 @@
-//! What is printed. A closed or full standard output does not end the work: what was to be written to files is written, and the
+//! What is printed, and what is logged. A closed or full standard output does not end the work: what was to be written to files is written, and the
 //! program ends with exit code 1 afterwards. Text of files cannot steer the terminal.
 //!
 //! The macros stand in for those of the standard library, which panic.
 
+use std::fs::File;
 use std::io::{Error, ErrorKind, Write};
-use std::sync::Mutex;
+use std::path::Path;
+use std::sync::{Mutex, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use unmelt_diffusion::files::plain;
+
+/// What is printed where.
+#[derive(Debug, Default)]
+pub struct Voice {
+    /// Text of results is left out: they are printed as JSON at the end.
+    pub is_json: bool,
+    /// Text of results and progress are left out; warnings and errors stay.
+    pub is_quiet: bool,
+    /// What is computed where is told, too.
+    pub is_verbose: bool,
+    /// A file that gets every line, with its time.
+    pub log: Option<Mutex<File>>,
+}
+
+static VOICE: OnceLock<Voice> = OnceLock::new();
+
+/// The warnings so far.
+static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Sets what is printed where; once, at the beginning.
+pub fn set(voice: Voice) {
+    let _ = VOICE.set(voice);
+}
+
+fn voice() -> &'static Voice {
+    VOICE.get_or_init(Voice::default)
+}
+
+/// Whether progress is shown.
+pub fn shows_progress() -> bool {
+    !voice().is_quiet
+}
+
+/// Opens a log, to whose end lines are added.
+pub fn open_log(path: &Path) -> std::io::Result<Mutex<File>> {
+    File::options().append(true).create(true).open(path).map(Mutex::new)
+}
 
 /// Prints a line on standard output.
 macro_rules! println {
@@ -20,11 +60,32 @@ macro_rules! eprintln {
     ($($arg:tt)*) => { $crate::say::err(&format!($($arg)*)) };
 }
 
+/// Tells what was asked for by `--verbose`.
+macro_rules! detail {
+    ($($arg:tt)*) => { $crate::say::detail(&format!($($arg)*)) };
+}
+
 /// The first fault of standard output.
 static FAULT: Mutex<Option<Error>> = Mutex::new(None);
 
-/// A line on standard output; after a fault nothing is printed any more.
+/// A line of results on standard output, unless they are printed as JSON.
 pub fn out(text: &str) {
+    log(text);
+    if !voice().is_json && !voice().is_quiet {
+        print(text);
+    }
+}
+
+/// A line that is told only where it was asked for.
+pub fn detail(text: &str) {
+    log(text);
+    if voice().is_verbose {
+        let _ = writeln!(std::io::stderr().lock(), "{}", lines(text));
+    }
+}
+
+/// A line on standard output; after a fault nothing is printed any more.
+fn print(text: &str) {
     let mut fault = FAULT.lock().unwrap_or_else(|e| e.into_inner());
     if fault.is_some() {
         return;
@@ -35,7 +96,39 @@ pub fn out(text: &str) {
 
 /// A line on standard error. Where nobody hears it, nobody can be told.
 pub fn err(text: &str) {
+    log(text);
+    if let Some(warning) = text.strip_prefix("warning: ") {
+        WARNINGS.lock().unwrap_or_else(|e| e.into_inner()).push(warning.to_string());
+    }
     let _ = writeln!(std::io::stderr().lock(), "{}", lines(text));
+}
+
+/// Adds a line to the log. A log that cannot be written does not end the work.
+fn log(text: &str) {
+    let Some(file) = &voice().log else { return };
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64());
+    let _ = writeln!(file.lock().unwrap_or_else(|e| e.into_inner()), "{seconds:.3} {}", lines(text));
+}
+
+/// Prints the end of a command as JSON, where that was asked for.
+pub fn document(command: &str, end: Result<&serde_json::Value, serde_json::Value>) {
+    if !voice().is_json {
+        return;
+    }
+    let (key, value) = match &end {
+        Ok(result) => ("result", *result),
+        Err(error) => ("error", error),
+    };
+    let warnings = WARNINGS.lock().unwrap_or_else(|e| e.into_inner()).clone();
+    let document = serde_json::json!({
+        "schema": 1,
+        "version": env!("CARGO_PKG_VERSION"),
+        "command": command,
+        "ok": end.is_ok(),
+        "warnings": warnings,
+        key: value,
+    });
+    print(&format!("{document:#}"));
 }
 
 /// Whether all that was to be printed was. A reader that has seen enough (`unmelt models | head -1`) is not complained about.

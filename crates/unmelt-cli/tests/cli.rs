@@ -238,6 +238,64 @@ fn models_describe_themselves() {
     }
 }
 
+/// The result of a command that was asked for JSON.
+fn result(document: &str) -> serde_json::Value {
+    let mut document: serde_json::Value = serde_json::from_str(document).expect("JSON");
+    assert_eq!((&document["schema"], &document["ok"]), (&1.into(), &true.into()), "{document}");
+    document["result"].take()
+}
+
+#[test]
+fn every_command_speaks_json_and_tells_its_errors_in_it() {
+    let f = folder();
+    let generate = ["molecules", "generate", "--count", "3", "--atoms", "9", "--steps", "5", "--json", "--output"];
+    let said = succeeds(&[&generate[..], &["x.sdf", "--threads", "1"]].concat(), f.path());
+    let json = result(&said);
+    assert_eq!((&json["molecules"], &json["output"], &json["rest"]), (&3.into(), &"x.sdf".into(), &().into()));
+    let output = unmelt(&[&generate[..], &["x.sdf"]].concat(), f.path());
+    assert_eq!(output.status.code(), Some(2));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&json["ok"], &json["error"]["kind"]), (&false.into(), &"io".into()), "{json}");
+    let message = json["error"]["message"].as_str().expect("a sentence");
+    assert!(message.contains("x.sdf is there already") && json["error"]["hint"].is_string(), "{json}");
+    assert!(text(&output.stderr).contains(message), "people are told as well");
+    let models = result(&succeeds(&["models", "--json"], f.path()));
+    assert_eq!(models[0]["name"], "qm9");
+    assert_eq!(result(&succeeds(&["molecules", "info", "--json"], f.path()))["name"], "qm9");
+    assert!(result(&succeeds(&["devices", "--json"], f.path()))[0]["name"] == "cpu");
+}
+
+#[test]
+fn quiet_runs_print_nothing_and_logs_get_every_line() {
+    let f = folder();
+    let generate = ["molecules", "generate", "--count", "3", "--atoms", "9", "--steps", "5", "--log", "all.log"];
+    let output = unmelt(&[&generate[..], &["--quiet", "--output", "x.sdf"]].concat(), f.path());
+    assert!(output.status.success() && output.stdout.is_empty() && output.stderr.is_empty());
+    let more = unmelt(&[&generate[..], &["--verbose", "--output", "y.sdf"]].concat(), f.path());
+    assert!(more.status.success() && text(&more.stderr).contains("threads"));
+    let log = std::fs::read_to_string(f.path().join("all.log")).expect("a log");
+    assert!(log.contains("Wrote 3 molecules to x.sdf") && log.contains("Wrote 3 molecules to y.sdf"), "{log}");
+    assert!(log.lines().all(|line| line.split_once(' ').is_some_and(|(t, _)| t.parse::<f64>().is_ok())));
+    let refused = fails(2, &["models", "--threads", "0"], f.path());
+    assert!(refused.contains("--threads"), "{refused}");
+    assert!(fails(2, &["models", "--log", "no/such/folder.log"], f.path()).contains("could not open the log"));
+}
+
+#[test]
+fn completions_pages_and_the_reference_name_every_command() {
+    let f = folder();
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(succeeds(&["completions", shell], f.path()).contains("super-resolve"), "{shell}");
+    }
+    succeeds(&["man", "pages"], f.path());
+    let page = std::fs::read_to_string(f.path().join("pages/unmelt-volumes-enhance.1")).expect("a page");
+    assert!(page.contains("super") && page.contains(".TH"), "{page}");
+    let reference = succeeds(&["reference"], f.path());
+    for command in ["unmelt molecules generate", "unmelt volumes calibrate", "unmelt completions"] {
+        assert!(reference.contains(command), "{command}");
+    }
+}
+
 #[test]
 fn evaluation_reads_counts_and_prints() {
     let f = folder();
@@ -252,7 +310,7 @@ fn evaluation_reads_counts_and_prints() {
     let table = text(&output.stdout);
     assert!(table.contains("30 molecules") && table.contains("1 records that make no molecule"), "{table}");
     let json = succeeds(&["molecules", "evaluate", source, "--reference", source, "--json"], f.path());
-    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let json = result(&json);
     assert_eq!((json["count"].as_u64(), json["valid"]["value"].as_f64()), (Some(31), Some(1.0)));
     assert_eq!(json["novel"]["value"].as_f64(), Some(0.0));
 }
@@ -469,7 +527,7 @@ fn filters_draw_until_enough_pass() {
     let said = generate(f.path(), "x.sdf", &filters);
     assert!(said.contains("Wrote 7 molecules") && said.contains("were drawn"), "{said}");
     let said = succeeds(&["molecules", "evaluate", "x.sdf", "--json"], f.path());
-    let json: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    let json = result(&said);
     assert_eq!(json["valid_and_connected"]["value"].as_f64(), Some(1.0));
     assert_eq!(json["unique"]["value"].as_f64(), Some(1.0));
 }
@@ -507,8 +565,7 @@ fn a_model_is_evaluated_without_a_file() {
         &[&["molecules", "evaluate", "--model", "qm9", "--count", "7", "--json"], &sampled[..]].concat(),
         f.path(),
     );
-    let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
-    let (of_file, mut of_model) = (parsed(&of_file), parsed(&of_model));
+    let (of_file, mut of_model) = (result(&of_file), result(&of_model));
     let sampling = of_model.as_object_mut().and_then(|o| o.remove("sampling")).expect("what it took");
     assert_eq!(of_file, of_model);
     assert_eq!((&sampling["evaluations"], &sampling["device"]), (&6.into(), &"cpu".into()));

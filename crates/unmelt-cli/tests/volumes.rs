@@ -207,7 +207,8 @@ fn evaluate_prints_and_writes_tables() {
         .assert()
         .success();
     let json: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).expect("JSON");
-    let psnr = json[0]["whole"]["psnr"].as_f64().expect("a number");
+    assert_eq!((&json["ok"], &json["command"]), (&true.into(), &"volumes evaluate".into()));
+    let psnr = json["result"][0]["whole"]["psnr"].as_f64().expect("a number");
     assert!((psnr - 40.0).abs() < 0.01, "range 900, off by 9: {psnr}");
     let text = std::fs::read_to_string(table).expect("a table");
     assert!(text.starts_with("volume,data_range,foreground_psnr,") && text.lines().count() == 2);

@@ -56,7 +56,17 @@ impl DeviceName {
 
 /// Threads that the processor works with.
 pub fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    rayon::current_num_threads()
+}
+
+/// Sets how many threads the processor works with; once, before any work.
+///
+/// # Errors
+/// Work has begun already, or the system gives no threads.
+pub fn set_threads(count: usize) -> Result<()> {
+    rayon::ThreadPoolBuilder::new().num_threads(count).build_global().map_err(|e| {
+        Error::plain(ErrorKind::Unsupported, format!("{count} threads cannot be used: {e}"))
+    })
 }
 
 /// The devices that the program was built for, with what each is.

@@ -154,7 +154,8 @@ fn held(checkpoint: bool) -> &'static str {
 }
 
 /// What kind of error: front ends make exit codes, exceptions and answers of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ErrorKind {
     /// What was asked cannot be done as asked.
     Usage,

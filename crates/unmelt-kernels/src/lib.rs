@@ -28,7 +28,7 @@ pub use mlp::{MlpWeights, mlp, mlp_plain};
 pub use pair_layer::{PairInputs, PairOutputs, PairWeights, pair_count, pair_layer, pair_layer_plain};
 pub use sigmoid::sigmoid;
 pub use silu::silu;
-pub use simd::check_environment;
+pub use simd::{check_environment, instruction_set};
 pub use softmax::softmax_rows;
 
 use burn::backend::DispatchDevice;

@@ -54,6 +54,15 @@ fn check_name(name: Option<&std::ffi::OsStr>) -> Result<(), String> {
     }
 }
 
+/// The name of the instruction set in use: "avx512", "avx2" or "portable".
+pub fn instruction_set() -> &'static str {
+    match level() {
+        Level::Avx512 => "avx512",
+        Level::Avx2 => "avx2",
+        Level::Portable => "portable",
+    }
+}
+
 /// The instruction set in use: the best of the processor, or what `UNMELT_SIMD` (`avx512`, `avx2`,
 /// `portable`) limits it to. Read once per process.
 pub(crate) fn level() -> Level {

@@ -151,9 +151,6 @@ pub struct Evaluate {
     /// Molecules that do not count as novel, such as the training data
     #[arg(long)]
     pub reference: Option<PathBuf>,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    pub json: bool,
 }
 
 #[derive(Debug, clap::Args)]

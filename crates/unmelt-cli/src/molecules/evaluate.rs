@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use serde::Serialize;
+use serde_json::json;
 use unmelt_diffusion::device;
 use unmelt_diffusion::files::plain;
 use unmelt_diffusion::job::Job;
@@ -13,6 +14,7 @@ use unmelt_molecules::{Generator, Harvest, Molecule, Sieve, Wanted, models};
 
 use super::args::Evaluate;
 use super::wishes;
+use crate::Outcome;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::progress::Bar;
@@ -21,7 +23,7 @@ use crate::progress::Bar;
 const SHOWN_FAULTS: usize = 5;
 
 /// Evaluates.
-pub fn run(args: &Evaluate) -> Result<(), Failure> {
+pub fn run(args: &Evaluate) -> Outcome {
     let reference = match &args.reference {
         Some(path) => {
             let reading = read_molecules(path)?;
@@ -36,17 +38,11 @@ pub fn run(args: &Evaluate) -> Result<(), Failure> {
         _ => return Err(Failure::usage("name either a file of molecules or a --model that generates them")),
     };
     let evaluation = evaluate(&subject.molecules, reference.as_ref())?;
-    if args.json {
-        let report = Report { evaluation: &evaluation, sampling: subject.cost.as_ref() };
-        let json = serde_json::to_string_pretty(&report).map_err(|e| Failure::failed(e.to_string()))?;
-        println!("{json}");
-    } else {
-        print(&evaluation, subject.skipped);
-        if let Some(cost) = &subject.cost {
-            cost.print();
-        }
+    print(&evaluation, subject.skipped);
+    if let Some(cost) = &subject.cost {
+        cost.print();
     }
-    Ok(())
+    Ok(json!(Report { evaluation: &evaluation, sampling: subject.cost.as_ref() }))
 }
 
 /// What is evaluated.

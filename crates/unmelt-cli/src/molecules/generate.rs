@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use unmelt_diffusion::job::{Event, Job};
 use unmelt_molecules::evaluate::Assessment;
 use unmelt_molecules::format::{MoleculeWriter, TableRow, TableWriter};
@@ -11,6 +12,7 @@ use unmelt_molecules::{Batch, Frame, GenerateRequest, Generator, Harvest, Wanted
 
 use super::args::Generate;
 use super::wishes;
+use crate::Outcome;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::progress::Bar;
@@ -31,7 +33,7 @@ struct Outputs {
 }
 
 /// Generates.
-pub fn run(args: &Generate) -> Result<(), Failure> {
+pub fn run(args: &Generate) -> Outcome {
     // Everything that can be wrong is found before the work begins.
     let table = args.table.clone().unwrap_or_else(|| args.output.with_extension("csv"));
     let _claims = claim(args, &table)?;
@@ -95,7 +97,14 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
     }
     outputs.finish()?;
     report(args, &done, begin.elapsed(), evaluations, &harvest);
-    Ok(())
+    let rest = harvest.rest();
+    Ok(json!({
+        "output": args.output, "table": table, "trajectory": args.trajectory, "molecules": done.written,
+        "valid_and_connected": done.valid_and_connected, "stable": done.stable, "drawn": harvest.drawn(),
+        "rest": (!harvest.is_finished()).then(|| json!({ "first": rest.first, "count": rest.count })),
+        "model": generator.card().name, "seed": request.seed, "evaluations": evaluations,
+        "seconds": begin.elapsed().as_secs_f64(),
+    }))
 }
 
 fn bar_of(bar: &Mutex<Bar>) -> MutexGuard<'_, Bar> {

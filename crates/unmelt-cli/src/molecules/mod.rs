@@ -9,11 +9,11 @@ mod wishes;
 
 use args::Molecules;
 
-use crate::failure::Failure;
+use crate::Outcome;
 use crate::info;
 
 /// Runs a command.
-pub fn run(command: Molecules) -> Result<(), Failure> {
+pub fn run(command: Molecules) -> Outcome {
     match command {
         Molecules::Generate(args) => generate::run(&args),
         Molecules::Train(args) => train::run(args),

@@ -1,17 +1,19 @@
 //! `unmelt molecules train`.
 
+use serde_json::json;
 use unmelt_diffusion::job::{Event, Job};
 use unmelt_molecules::{Error, TrainingConfig, TrainingRun};
 
 use super::args::Train;
 use super::evaluate::report_faults;
+use crate::Outcome;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::losses::Display;
 use crate::training::report;
 
 /// Trains.
-pub fn run(args: Train) -> Result<(), Failure> {
+pub fn run(args: Train) -> Outcome {
     let options = args.run;
     let config: TrainingConfig = options.settings()?;
     let about = |error| match error {
@@ -34,5 +36,5 @@ pub fn run(args: Train) -> Result<(), Failure> {
         (trained, held) => format!("{trained} molecules, {held} held out"),
     };
     report(&run.output, summary.steps, summary.of_steps, &learned_from);
-    Ok(())
+    Ok(json!({ "model": run.output, "steps": summary.steps, "of_steps": summary.of_steps, "data": learned_from }))
 }

@@ -288,7 +288,4 @@ pub struct Evaluate {
     pub table: Option<PathBuf>,
     #[command(flatten)]
     pub writing: crate::outputs::Writing,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    pub json: bool,
 }

@@ -1,8 +1,10 @@
 //! `unmelt volumes calibrate`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use serde_json::json;
 use unmelt_diffusion::checkpoint::CARD_FILE;
 use unmelt_diffusion::job::{Event, Job};
 use unmelt_volumes::calibration::LEVEL;
@@ -11,12 +13,13 @@ use unmelt_volumes::{Calibrated, CalibrationSettings, Volume, models, nifti_file
 
 use super::args::Calibrate;
 use super::files;
+use crate::Outcome;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::progress::EvaluationBar;
 
 /// Fits the intervals of a model.
-pub fn run(args: &Calibrate) -> Result<(), Failure> {
+pub fn run(args: &Calibrate) -> Outcome {
     let found = models::find(&args.model)?;
     let folder = match &args.output {
         Some(folder) if folder.join(CARD_FILE).exists() && *folder != found.origin => {
@@ -60,7 +63,8 @@ pub fn run(args: &Calibrate) -> Result<(), Failure> {
     print(&fitted);
     let seconds = begin.elapsed().as_secs_f64();
     println!("Wrote {} in {seconds:.1} s.", folder.join(CARD_FILE).display());
-    Ok(())
+    let tasks: BTreeMap<&str, _> = fitted.iter().map(|(kind, records)| (kind.name(), records)).collect();
+    Ok(json!({ "model": folder, "level": LEVEL, "tasks": tasks, "seconds": seconds }))
 }
 
 /// The volumes of files and folders.

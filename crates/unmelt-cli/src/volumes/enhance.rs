@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use serde_json::json;
 use unmelt_diffusion::job::{Event, Job};
 use unmelt_volumes::enhance::{EnhanceSettings, Enhanced, Enhancer, Task, TaskKind};
 use unmelt_volumes::measurement::Profile;
@@ -10,12 +11,13 @@ use unmelt_volumes::{Derivation, Error, FieldExtension, Grid, Volume, kspace, mo
 
 use super::args::{Enhance, NoiseName, ProfileName, TaskName};
 use super::files;
+use crate::Outcome;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::progress::EvaluationBar;
 
 /// Enhances a scan.
-pub fn run(args: &Enhance) -> Result<(), Failure> {
+pub fn run(args: &Enhance) -> Outcome {
     let from_npy = args.input.input.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"));
     check_options(args, from_npy)?;
     let _claims = claim(args)?;
@@ -60,8 +62,14 @@ pub fn run(args: &Enhance) -> Result<(), Failure> {
         let kind = if noise.rician { "Rician" } else { "Gaussian" };
         println!("Noise: {kind}, standard deviation {:.4} in the scan's units.", noise.sigma);
     }
-    println!("Wrote {} in {:.1} s.", args.output.display(), begin.elapsed().as_secs_f64());
-    Ok(())
+    let seconds = begin.elapsed().as_secs_f64();
+    println!("Wrote {} in {seconds:.1} s.", args.output.display());
+    let noise = enhanced.noise.map(|n| json!({ "sigma": n.sigma, "is_rician": n.rician }));
+    let interval = (!args.interval.is_empty()).then_some(&args.interval);
+    Ok(json!({
+        "output": args.output, "std": args.std, "interval": interval, "is_calibrated": enhanced.calibrated,
+        "noise": noise, "model": enhancer.name(), "seed": settings.seed, "seconds": seconds,
+    }))
 }
 
 /// Refuses options that the task would not look at.

@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use serde::Serialize;
+use serde_json::json;
 use unmelt_volumes::intensity;
 use unmelt_volumes::metrics::{Comparison, Row, compare, coverage, write_table};
 
 use super::args::Evaluate;
 use super::files;
+use crate::Outcome;
 use crate::failure::Failure;
 
 #[derive(Serialize)]
@@ -20,7 +22,7 @@ struct Report {
 }
 
 /// Compares.
-pub fn run(args: &Evaluate) -> Result<(), Failure> {
+pub fn run(args: &Evaluate) -> Outcome {
     if args.writing.overwrite && args.table.is_none() {
         return Err(Failure::usage("--overwrite is of the --table, and none is written"));
     }
@@ -56,13 +58,8 @@ pub fn run(args: &Evaluate) -> Result<(), Failure> {
             reports.iter().map(|r| Row { name: r.volume.clone(), comparison: r.comparison }).collect();
         write_table(&rows, path)?;
     }
-    if args.json {
-        let json = serde_json::to_string_pretty(&reports).map_err(|e| Failure::failed(e.to_string()))?;
-        println!("{json}");
-    } else {
-        print(&reports);
-    }
-    Ok(())
+    print(&reports);
+    Ok(json!(reports))
 }
 
 fn print(reports: &[Report]) {

@@ -2,17 +2,19 @@
 
 use std::time::Instant;
 
+use serde_json::json;
 use unmelt_diffusion::job::{Event, Job};
 use unmelt_volumes::enhance::{EnhanceSettings, Enhancer};
 use unmelt_volumes::{Derivation, Grid, models, output};
 
 use super::args::Generate;
+use crate::Outcome;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::progress::EvaluationBar;
 
 /// Draws a volume.
-pub fn run(args: &Generate) -> Result<(), Failure> {
+pub fn run(args: &Generate) -> Outcome {
     let three = |what: &str| Failure::usage(format!("--{what} wants three numbers: x,y,z"));
     let shape: [usize; 3] = args.shape.clone().try_into().map_err(|_| three("shape"))?;
     let spacing: [f64; 3] = args.spacing.clone().try_into().map_err(|_| three("spacing"))?;
@@ -37,6 +39,7 @@ pub fn run(args: &Generate) -> Result<(), Failure> {
     let volume = enhancer.generate(grid, &settings, &job)?;
     bar.finish();
     volume.write(&args.output, &Derivation { task: "generate".into(), model: enhancer.name().into() })?;
-    println!("Wrote {} in {:.1} s.", args.output.display(), begin.elapsed().as_secs_f64());
-    Ok(())
+    let seconds = begin.elapsed().as_secs_f64();
+    println!("Wrote {} in {seconds:.1} s.", args.output.display());
+    Ok(json!({ "output": args.output, "model": enhancer.name(), "seed": settings.seed, "seconds": seconds }))
 }

@@ -1,19 +1,21 @@
 //! `unmelt volumes info`.
 
+use serde_json::json;
 use unmelt_volumes::intensity::percentiles;
 use unmelt_volumes::nifti::Version;
 use unmelt_volumes::{Source, Volume, rician};
 
 use super::args::Info;
 use super::files;
+use crate::Outcome;
 use crate::failure::Failure;
 
 /// Prints what a volume is.
-pub fn run(args: &Info) -> Result<(), Failure> {
+pub fn run(args: &Info) -> Outcome {
     let volume = files::read(&args.input)?;
     let [x, y, z] = volume.grid.shape;
     let s = volume.grid.spacing();
-    println!("kind          {}", kind(&volume));
+    println!("kind          {}", kind_of(&volume));
     println!("voxels        {x} × {y} × {z} (right, front, top)");
     println!("spacing       {:.3} × {:.3} × {:.3} mm", s[0], s[1], s[2]);
     println!("stored as     {}", stored(&volume));
@@ -26,10 +28,14 @@ pub fn run(args: &Info) -> Result<(), Failure> {
     let noise = rician::estimate(&volume.voxels, volume.grid.shape);
     let kind = if noise.rician { "Rician" } else { "Gaussian" };
     println!("noise         about {:.4} ({kind})", noise.sigma);
-    Ok(())
+    Ok(json!({
+        "kind": kind_of(&volume), "shape": volume.grid.shape, "spacing_mm": s, "stored_as": stored(&volume),
+        "middle_mm": middle, "least": min, "most": max, "percentile_0.5": low, "percentile_99.5": high,
+        "noise": { "sigma": noise.sigma, "is_rician": noise.rician },
+    }))
 }
 
-fn kind(volume: &Volume) -> String {
+fn kind_of(volume: &Volume) -> String {
     match &volume.source {
         Source::Nifti(s) => {
             let version = match s.header.version {

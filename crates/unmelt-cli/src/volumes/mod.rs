@@ -11,11 +11,11 @@ mod info;
 mod synthesize;
 mod train;
 
-use crate::failure::Failure;
+use crate::Outcome;
 use args::Volumes;
 
 /// Runs a command on volumes.
-pub fn run(command: Volumes) -> Result<(), Failure> {
+pub fn run(command: Volumes) -> Outcome {
     match command {
         Volumes::Enhance(args) => enhance::run(&args),
         Volumes::Generate(args) => generate::run(&args),

@@ -1,17 +1,19 @@
 //! `unmelt volumes synthesize`.
 
+use serde_json::json;
 use unmelt_diffusion::files::distinct;
 use unmelt_volumes::synthesize::{LabelMap, synthesize};
 use unmelt_volumes::{Derivation, nifti_files};
 
 use super::args::Synthesize;
 use super::files;
+use crate::Outcome;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::progress::Bar;
 
 /// Writes scans one after another; what is done is whole, whenever the work ends.
-pub fn run(args: &Synthesize) -> Result<(), Failure> {
+pub fn run(args: &Synthesize) -> Outcome {
     let paths = nifti_files(&args.labels)?;
     let name = |sample: u64| args.output.join(format!("scan_{sample:06}.nii.gz"));
     let end = args.first.checked_add(args.count).filter(|_| args.count > 0);
@@ -50,5 +52,5 @@ pub fn run(args: &Synthesize) -> Result<(), Failure> {
     }
     bar.finish();
     println!("Wrote {done} scans to {}.", args.output.display());
-    Ok(())
+    Ok(json!({ "output": args.output, "scans": done }))
 }

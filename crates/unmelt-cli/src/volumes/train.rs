@@ -1,16 +1,18 @@
 //! `unmelt volumes train`.
 
+use serde_json::json;
 use unmelt_diffusion::job::{Event, Job};
 use unmelt_volumes::{Error, Start, TrainingConfig, TrainingRun};
 
 use super::args::Train;
+use crate::Outcome;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::losses::Display;
 use crate::training::report;
 
 /// Trains.
-pub fn run(args: Train) -> Result<(), Failure> {
+pub fn run(args: Train) -> Outcome {
     let options = args.run;
     let config: TrainingConfig = options.settings()?;
     let about = |error| match error {
@@ -43,5 +45,5 @@ pub fn run(args: Train) -> Result<(), Failure> {
     let (volumes, maps) = summary.volumes;
     let learned_from = format!("{volumes} volumes and {maps} label maps");
     report(&run.output, summary.steps, summary.of_steps, &learned_from);
-    Ok(())
+    Ok(json!({ "model": run.output, "steps": summary.steps, "of_steps": summary.of_steps, "data": learned_from }))
 }
