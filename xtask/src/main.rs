@@ -1,8 +1,10 @@
-//! The project's own commands: `cargo xtask test`, `cargo xtask bench` and `cargo xtask fuzz`.
+//! The project's own commands: `cargo xtask test`, `bench`, `fuzz`, `docs` and `dist`.
 
+mod dist;
+mod docs;
 mod python;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
@@ -23,14 +25,51 @@ fn main() -> ExitCode {
         Some("test") => test(),
         Some("bench") => bench(),
         Some("fuzz") => fuzz(std::env::args().skip(2)),
+        Some("docs") => ended(documentation()),
+        Some("dist") => ended(built_program().and_then(|program| dist::make(root(), &program))),
         _ => {
             eprintln!(
                 "usage: cargo xtask test | cargo xtask bench [--json] [--peer python3] [--help] | cargo xtask fuzz \
-                 [--minutes N] [--inputs N] [--target NAME] [--help]"
+                 [--minutes N] [--inputs N] [--target NAME] [--help] | cargo xtask docs | cargo xtask dist"
             );
             ExitCode::from(2)
         }
     }
+}
+
+/// The repository.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+}
+
+fn ended(outcome: Result<(), String>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => {
+            eprintln!("{sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Builds everything as the tests do; the program.
+fn built_program() -> Result<PathBuf, String> {
+    let built = Command::new(env!("CARGO")).args(["build", "--release", "--workspace", "--quiet"]).status();
+    if !built.is_ok_and(|s| s.success()) {
+        return Err("the build failed".into());
+    }
+    let here = std::env::current_exe().unwrap_or_default();
+    Ok(here.with_file_name(format!("unmelt{}", std::env::consts::EXE_SUFFIX)))
+}
+
+/// Writes the reference of the command line, looks at all pages, and makes the book.
+fn documentation() -> Result<(), String> {
+    let program = built_program()?;
+    docs::write_reference(root(), &program)?;
+    docs::check(root(), &program)?;
+    let book = docs::book(root())?;
+    println!("the book is in {}", book.display());
+    Ok(())
 }
 
 /// Gives broken input to all readers; the program that does it is built with what the tests are built with.
@@ -93,6 +132,11 @@ fn test() -> ExitCode {
             }
         }
     }
+    println!("== documentation: links, and examples of the command line");
+    if let Err(sentence) = built_program().and_then(|program| docs::check(root(), &program)) {
+        eprintln!("{sentence}");
+        return ExitCode::FAILURE;
+    }
     let begin = Instant::now();
     println!("== broken input: a minute of cargo xtask fuzz");
     if fuzz(["--minutes", "1"].map(String::from)) != ExitCode::SUCCESS {
@@ -102,8 +146,7 @@ fn test() -> ExitCode {
     println!("== broken input: done in {:.0} s", begin.elapsed().as_secs_f64());
     let begin = Instant::now();
     println!("== Python: the wheel and its tests");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
-    if let Err(sentence) = python::test(root) {
+    if let Err(sentence) = python::test(root()) {
         eprintln!("== Python: {sentence}");
         return ExitCode::FAILURE;
     }

@@ -13,22 +13,10 @@ pub fn test(root: &Path) -> Result<(), String> {
         println!("== Python: left out, because {SKIP} is set");
         return Ok(());
     }
-    let environment = root.join("target/python");
-    let python = environment.join("bin/python");
-    if !python.is_file() {
-        let base = std::env::var("PYTHON").unwrap_or_else(|_| "python3".into());
-        run(Command::new(base).args(["-m", "venv"]).arg(&environment))?;
-    }
-    let pip = |arguments: &[&str]| {
-        run(Command::new(&python)
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-            .args(arguments))
-    };
-    pip(&["maturin>=1.9,<2"])?;
-    let wheel = build(root, &python)?;
-    let wheel = wheel.display();
-    pip(&[&format!("{wheel}[chem,imaging,notebook,distributed,test]")])?;
-    pip(&["--force-reinstall", "--no-deps", &wheel.to_string()])?;
+    let wheel = wheel(root)?;
+    let (environment, wheel) = (root.join("target/python"), wheel.display());
+    pip(root, &[&format!("{wheel}[chem,imaging,notebook,distributed,test]")])?;
+    pip(root, &["--force-reinstall", "--no-deps", &wheel.to_string()])?;
     let program = std::env::current_exe().unwrap_or_default().with_file_name("unmelt");
     // Not as a module from the package's own folder, which would stand before the installed package.
     run(Command::new(environment.join("bin/pytest"))
@@ -43,6 +31,25 @@ pub fn test(root: &Path) -> Result<(), String> {
         .env("UNMELT_PROGRAM", program)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .current_dir(root))
+}
+
+/// Builds the wheel with the project's own environment, which is made if it is not there.
+pub fn wheel(root: &Path) -> Result<PathBuf, String> {
+    let environment = root.join("target/python");
+    let python = environment.join("bin/python");
+    if !python.is_file() {
+        let base = std::env::var("PYTHON").unwrap_or_else(|_| "python3".into());
+        run(Command::new(base).args(["-m", "venv"]).arg(&environment))?;
+    }
+    pip(root, &["maturin>=1.9,<2"])?;
+    build(root, &python)
+}
+
+/// Installs packages in the project's own environment.
+fn pip(root: &Path, arguments: &[&str]) -> Result<(), String> {
+    run(Command::new(root.join("target/python/bin/python"))
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+        .args(arguments))
 }
 
 /// Builds the wheel into an empty folder.

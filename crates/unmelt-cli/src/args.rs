@@ -1,13 +1,23 @@
 //! What can be typed.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+/// The version, the commit and what the program was built for.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let features: Vec<String> =
+        unmelt_diffusion::device::compiled().into_iter().map(|(name, _)| name.into()).collect();
+    let codec = if cfg!(feature = "jpeg-ls") { ", jpeg-ls" } else { "" };
+    let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("UNMELT_COMMIT"));
+    format!("{version} (commit {commit}; {}{codec})", features.join(", "))
+});
+
 /// Generative diffusion models for 3D molecules and medical volumes.
 #[derive(Debug, Parser)]
-#[command(name = "unmelt", version, propagate_version = true, args_override_self = true)]
+#[command(name = "unmelt", version = VERSION.as_str(), propagate_version = true, args_override_self = true)]
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,

@@ -66,7 +66,8 @@ pub fn models() -> Outcome {
         listed.push(("volumes", name, unmelt_volumes::models::card(name)?.description));
     }
     listed.iter().for_each(|(_, name, description)| println!("{name:<10} {description}"));
-    let entry = |(of, name, description): &(_, _, _)| json!({ "name": name, "of": of, "description": description });
+    let entry =
+        |(of, name, description): &(_, _, _)| json!({ "name": name, "of": of, "description": description });
     Ok(listed.iter().map(entry).collect())
 }
 

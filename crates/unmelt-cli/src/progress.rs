@@ -36,7 +36,15 @@ impl Bar {
             bar.set_style(style);
         }
         let (now, is_terminal) = (Instant::now(), std::io::stderr().is_terminal());
-        Self { bar, unit: unit.into(), begin: now, last_line: now, is_terminal, is_wanted: say::shows_progress(), shown: false }
+        Self {
+            bar,
+            unit: unit.into(),
+            begin: now,
+            last_line: now,
+            is_terminal,
+            is_wanted: say::shows_progress(),
+            shown: false,
+        }
     }
 
     /// Moves the bar.

@@ -248,10 +248,14 @@ fn result(document: &str) -> serde_json::Value {
 #[test]
 fn every_command_speaks_json_and_tells_its_errors_in_it() {
     let f = folder();
-    let generate = ["molecules", "generate", "--count", "3", "--atoms", "9", "--steps", "5", "--json", "--output"];
+    let generate =
+        ["molecules", "generate", "--count", "3", "--atoms", "9", "--steps", "5", "--json", "--output"];
     let said = succeeds(&[&generate[..], &["x.sdf", "--threads", "1"]].concat(), f.path());
     let json = result(&said);
-    assert_eq!((&json["molecules"], &json["output"], &json["rest"]), (&3.into(), &"x.sdf".into(), &().into()));
+    assert_eq!(
+        (&json["molecules"], &json["output"], &json["rest"]),
+        (&3.into(), &"x.sdf".into(), &().into())
+    );
     let output = unmelt(&[&generate[..], &["x.sdf"]].concat(), f.path());
     assert_eq!(output.status.code(), Some(2));
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
@@ -268,17 +272,23 @@ fn every_command_speaks_json_and_tells_its_errors_in_it() {
 #[test]
 fn quiet_runs_print_nothing_and_logs_get_every_line() {
     let f = folder();
-    let generate = ["molecules", "generate", "--count", "3", "--atoms", "9", "--steps", "5", "--log", "all.log"];
+    let generate =
+        ["molecules", "generate", "--count", "3", "--atoms", "9", "--steps", "5", "--log", "all.log"];
     let output = unmelt(&[&generate[..], &["--quiet", "--output", "x.sdf"]].concat(), f.path());
     assert!(output.status.success() && output.stdout.is_empty() && output.stderr.is_empty());
     let more = unmelt(&[&generate[..], &["--verbose", "--output", "y.sdf"]].concat(), f.path());
     assert!(more.status.success() && text(&more.stderr).contains("threads"));
     let log = std::fs::read_to_string(f.path().join("all.log")).expect("a log");
-    assert!(log.contains("Wrote 3 molecules to x.sdf") && log.contains("Wrote 3 molecules to y.sdf"), "{log}");
+    assert!(
+        log.contains("Wrote 3 molecules to x.sdf") && log.contains("Wrote 3 molecules to y.sdf"),
+        "{log}"
+    );
     assert!(log.lines().all(|line| line.split_once(' ').is_some_and(|(t, _)| t.parse::<f64>().is_ok())));
     let refused = fails(2, &["models", "--threads", "0"], f.path());
     assert!(refused.contains("--threads"), "{refused}");
-    assert!(fails(2, &["models", "--log", "no/such/folder.log"], f.path()).contains("could not open the log"));
+    assert!(
+        fails(2, &["models", "--log", "no/such/folder.log"], f.path()).contains("could not open the log")
+    );
 }
 
 #[test]

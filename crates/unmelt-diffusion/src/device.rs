@@ -64,9 +64,10 @@ pub fn threads() -> usize {
 /// # Errors
 /// Work has begun already, or the system gives no threads.
 pub fn set_threads(count: usize) -> Result<()> {
-    rayon::ThreadPoolBuilder::new().num_threads(count).build_global().map_err(|e| {
-        Error::plain(ErrorKind::Unsupported, format!("{count} threads cannot be used: {e}"))
-    })
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(count)
+        .build_global()
+        .map_err(|e| Error::plain(ErrorKind::Unsupported, format!("{count} threads cannot be used: {e}")))
 }
 
 /// The devices that the program was built for, with what each is.

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use polars::prelude::{Column, CsvWriter, DataFrame, ParquetWriter, PolarsError, SerWriter};
+use polars_core::prelude::{Column, DataFrame, PolarsError};
+use polars_io::SerWriter;
+use polars_io::csv::write::CsvWriter;
+use polars_io::parquet::write::ParquetWriter;
 use serde::Serialize;
 use unmelt_diffusion::files::AsideFile;
 

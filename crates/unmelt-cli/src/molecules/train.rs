@@ -36,5 +36,7 @@ pub fn run(args: Train) -> Outcome {
         (trained, held) => format!("{trained} molecules, {held} held out"),
     };
     report(&run.output, summary.steps, summary.of_steps, &learned_from);
-    Ok(json!({ "model": run.output, "steps": summary.steps, "of_steps": summary.of_steps, "data": learned_from }))
+    Ok(
+        json!({ "model": run.output, "steps": summary.steps, "of_steps": summary.of_steps, "data": learned_from }),
+    )
 }

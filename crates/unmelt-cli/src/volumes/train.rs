@@ -45,5 +45,7 @@ pub fn run(args: Train) -> Outcome {
     let (volumes, maps) = summary.volumes;
     let learned_from = format!("{volumes} volumes and {maps} label maps");
     report(&run.output, summary.steps, summary.of_steps, &learned_from);
-    Ok(json!({ "model": run.output, "steps": summary.steps, "of_steps": summary.of_steps, "data": learned_from }))
+    Ok(
+        json!({ "model": run.output, "steps": summary.steps, "of_steps": summary.of_steps, "data": learned_from }),
+    )
 }

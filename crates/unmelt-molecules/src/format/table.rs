@@ -4,7 +4,11 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use polars::prelude::*;
+use polars_core::df;
+use polars_core::prelude::*;
+use polars_io::SerWriter;
+use polars_io::csv::write::CsvWriter;
+use polars_io::parquet::write::BatchedWriter;
 use unmelt_diffusion::files::AsideFile;
 
 use super::write::{batched, ending, flushed_length, polars_error, rescue};
@@ -34,7 +38,7 @@ pub struct TableWriter {
 
 enum TableBody {
     Csv { out: BufWriter<File>, header: bool },
-    Parquet(Box<polars::io::parquet::write::BatchedWriter<File>>),
+    Parquet(Box<BatchedWriter<File>>),
 }
 
 impl TableWriter {

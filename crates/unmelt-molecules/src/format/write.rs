@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use polars::prelude::*;
+use polars_core::prelude::*;
+use polars_io::parquet::write::{BatchedWriter, ParquetWriter};
 use unmelt_diffusion::files::AsideFile;
 
 use super::{parquet, write_sdf, write_xyz};
@@ -23,7 +24,7 @@ pub struct MoleculeWriter {
 
 enum Body {
     Text { out: BufWriter<File>, write: fn(&mut dyn Write, &Molecule) -> std::io::Result<()> },
-    Parquet(Box<polars::io::parquet::write::BatchedWriter<File>>),
+    Parquet(Box<BatchedWriter<File>>),
 }
 
 pub(super) fn ending(path: &Path) -> String {
@@ -103,11 +104,7 @@ pub(super) fn rescue(file: AsideFile, out: BufWriter<File>, kept: u64) -> bool {
     kept > 0 && handle.set_len(kept).is_ok() && file.finish().is_ok()
 }
 
-pub(super) fn batched(
-    file: File,
-    schema: &Schema,
-    path: &Path,
-) -> Result<polars::io::parquet::write::BatchedWriter<File>> {
+pub(super) fn batched(file: File, schema: &Schema, path: &Path) -> Result<BatchedWriter<File>> {
     ParquetWriter::new(file).batched(schema).map_err(|e| polars_error(e, path))
 }
 

@@ -108,7 +108,7 @@ pub(super) fn unpack(codec: i64, packed: &[u8], size: usize, budget: &Budget) ->
             snap::raw::Decoder::new().decompress_vec(packed).map_err(|_| broken())?
         }
         2 => read(&mut flate2::read::MultiGzDecoder::new(packed))?,
-        4 => read(&mut brotli::Decompressor::new(packed, 4096))?,
+        4 => read(&mut brotli_decompressor::Decompressor::new(packed, 4096))?,
         5 | 7 if is_likely() => lz4(codec, packed, size).ok_or_else(broken)?,
         6 => read(&mut zstd::stream::read::Decoder::new(packed).map_err(|_| broken())?)?,
         5 | 7 => return Err(broken()),

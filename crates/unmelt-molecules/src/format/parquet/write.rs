@@ -1,6 +1,6 @@
 //! The table of molecules that is written, by polars.
 
-use polars::prelude::*;
+use polars_core::prelude::*;
 
 use crate::Molecule;
 
