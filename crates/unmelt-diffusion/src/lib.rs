@@ -44,6 +44,7 @@ mod parameters;
 pub mod posterior;
 mod process;
 mod real;
+pub mod run_record;
 mod sampler;
 mod schedule;
 pub mod solver;

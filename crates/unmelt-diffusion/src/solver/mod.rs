@@ -9,10 +9,13 @@ mod walk;
 pub use pndm::Pndm;
 pub use walk::{Place, Query, Walk};
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result, check};
 
 /// Noise of the ancestral sampler.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Variance {
     /// That of the posterior given x₀, β̃ (Ho et al. 2020, "fixed small").
     Posterior,
@@ -21,7 +24,8 @@ pub enum Variance {
 }
 
 /// The form of second-order terms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum SecondOrder {
     /// Half of the first-order weight.
     Midpoint,
@@ -30,7 +34,8 @@ pub enum SecondOrder {
 }
 
 /// Weight of the second difference in third-order DPM-Solver++.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ThirdOrder {
     /// As in a Taylor expansion: observed order 3.
     Taylor,
@@ -39,7 +44,8 @@ pub enum ThirdOrder {
 }
 
 /// UniPC's B(h).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum UniPcB {
     /// B(h) = h.
     Bh1,
@@ -48,13 +54,15 @@ pub enum UniPcB {
 }
 
 /// Noise added before an evaluation (Karras et al. 2022, algorithm 2).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Churn {
     /// Amount over the whole walk.
     pub amount: f64,
     /// Lowest σ at which noise is added.
     pub from: f64,
-    /// Highest σ at which noise is added.
+    /// Highest σ at which noise is added; null in JSON for no bound.
+    #[serde(with = "unbounded")]
     pub to: f64,
     /// Scale of the noise.
     pub noise: f64,
@@ -66,7 +74,8 @@ impl Churn {
 }
 
 /// How the last steps of a multistep walk are taken. A step to σ = 0 is of first order in any case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum EndOrder {
     /// Like the others.
     Full,
@@ -77,7 +86,8 @@ pub enum EndOrder {
 }
 
 /// DPM-Solver++ in data prediction (Lu et al. 2022); with `eta` above 0 its SDE form.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DpmPlusPlus {
     /// 1, 2 or 3.
     pub order: usize,
@@ -105,7 +115,8 @@ impl DpmPlusPlus {
 }
 
 /// How to get from one level to the next.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Solver {
     /// DDPM's posterior sampler (Ho et al. 2020).
     Ancestral {
@@ -254,5 +265,32 @@ impl std::str::FromStr for Solver {
     fn from_str(name: &str) -> std::result::Result<Self, String> {
         Self::from_name(name)
             .ok_or_else(|| format!("\"{name}\" is no solver; use one of {}", Self::NAMES.join(", ")))
+    }
+}
+
+/// A bound of which infinity is written as null, which JSON has.
+mod unbounded {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(bound: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        bound.is_finite().then_some(*bound).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::INFINITY))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn solvers_come_back_from_json() {
+        for name in Solver::NAMES {
+            let solver: Solver = name.parse().expect("a name");
+            let text = serde_json::to_string(&solver).expect("JSON");
+            assert_eq!(serde_json::from_str::<Solver>(&text).expect(&text), solver);
+        }
     }
 }
