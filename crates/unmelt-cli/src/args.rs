@@ -64,6 +64,8 @@ pub enum Command {
         #[command(subcommand)]
         command: crate::volumes::args::Volumes,
     },
+    /// Make generated molecules again from what their file says, and say whether they came out the same
+    Replay(crate::replay::Replay),
     /// List the models inside the program
     Models,
     /// List the devices that the program was built for

@@ -12,6 +12,7 @@ mod molecules;
 mod outputs;
 mod progress;
 mod reference;
+mod replay;
 mod run_table;
 mod training;
 mod volumes;
@@ -94,6 +95,7 @@ fn run(args: Args) -> Outcome {
     match args.command {
         Command::Molecules { command } => molecules::run(command),
         Command::Volumes { command } => volumes::run(command),
+        Command::Replay(args) => replay::run(&args),
         Command::Models => info::models(),
         Command::Devices => Ok(info::devices()),
         Command::Completions { shell } => reference::completions(shell),

@@ -292,6 +292,38 @@ fn quiet_runs_print_nothing_and_logs_get_every_line() {
 }
 
 #[test]
+fn generated_molecules_are_made_again_from_their_file() {
+    let f = folder();
+    generate(
+        f.path(),
+        "x.sdf",
+        &["--steps", "8", "--seed", "3", "--property", "dipole=3.5", "--candidates", "2"],
+    );
+    let said = succeeds(&["replay", "x.sdf"], f.path());
+    assert!(said.contains("7 of 7 molecules came out the same"), "{said}");
+    let filters = ["--steps", "8", "--filter", "valid", "--batch", "5"];
+    generate(f.path(), "kept.sdf", &filters);
+    assert!(succeeds(&["replay", "kept.sdf", "--count", "3"], f.path()).contains("3 of 3"));
+    let ring = concat!(env!("CARGO_MANIFEST_DIR"), "/../unmelt-molecules/tests/data/rdkit.sdf");
+    generate(f.path(), "near.sdf", &["--steps", "8", "--vary", ring]);
+    assert!(succeeds(&["replay", "near.sdf"], f.path()).contains("7 of 7"));
+    // A coordinate that was changed, a record that was cut, and a file without records.
+    let text = std::fs::read_to_string(f.path().join("x.sdf")).expect("there");
+    let line = text.lines().nth(4).expect("an atom");
+    let digit = if &line[9..10] == "1" { "2" } else { "1" };
+    std::fs::write(
+        f.path().join("moved.sdf"),
+        text.replacen(line, &format!("{}{digit}{}", &line[..9], &line[10..]), 1),
+    )
+    .expect("written");
+    let moved = fails(1, &["replay", "moved.sdf"], f.path());
+    assert!(moved.contains("1 of 7 molecules came out differently"), "{moved}");
+    std::fs::write(f.path().join("cut.sdf"), text.replace("\"format\":1", "\"format\":2")).expect("written");
+    assert!(fails(2, &["replay", "cut.sdf"], f.path()).contains("version 2"));
+    assert!(fails(2, &["replay", ring], f.path()).contains("nothing says how it was made"));
+}
+
+#[test]
 fn completions_pages_and_the_reference_name_every_command() {
     let f = folder();
     for shell in ["bash", "zsh", "fish"] {

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Element, Molecule};
 
 /// How many atoms of each element: "C7H10O2".
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Formula {
     counts: BTreeMap<Element, usize>,
 }
@@ -28,6 +31,21 @@ impl Formula {
         let mut counts = BTreeMap::new();
         molecule.atoms().for_each(|a| *counts.entry(a.element).or_default() += 1);
         Self { counts }
+    }
+}
+
+impl From<Formula> for String {
+    fn from(formula: Formula) -> Self {
+        let part = |(element, count): (&Element, &usize)| format!("{element}{count}");
+        formula.counts.iter().map(part).collect()
+    }
+}
+
+impl TryFrom<String> for Formula {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Parts of molecules that are kept while the rest is generated around them.
 
 use nalgebra::{Point3, Vector3};
+use serde::{Deserialize, Serialize};
 
 use crate::perception::single_bond_length;
 use crate::solid::{coincident, without_geometry};
@@ -8,10 +9,30 @@ use crate::validity::open_valence;
 use crate::{Atom, Attachment, Bond, BondOrder, Element, Error, Molecule, Result};
 
 /// One or several fragments, fixed in space, and the atoms of theirs that may bear something new.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Stored")]
 pub struct Fragments {
     molecule: Molecule,
     open: Vec<bool>,
+}
+
+/// Fragments as they are stored, before they are looked at.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    molecule: Molecule,
+    open: Vec<bool>,
+}
+
+impl TryFrom<Stored> for Fragments {
+    type Error = String;
+
+    fn try_from(Stored { molecule, open }: Stored) -> std::result::Result<Self, String> {
+        match open.len() == molecule.len() && !molecule.is_empty() {
+            true => Ok(Self { molecule, open }),
+            false => Err("the fragments do not say of each atom whether something may bond to it".into()),
+        }
+    }
 }
 
 impl Fragments {

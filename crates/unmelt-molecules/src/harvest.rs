@@ -4,10 +4,12 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use unmelt_diffusion::job::{Event, Job, Phase, Progress};
+use unmelt_diffusion::run_record::RunRecord;
 
 use crate::evaluate::Assessment;
 use crate::format::TableRow;
 use crate::generate::{END_OF_NUMBERS, numbers_ended};
+use crate::replay::RECORD_FIELD;
 use crate::{Error, Frame, GenerateRequest, Generator, Molecule, Result, Sieve};
 
 /// Molecules drawn one after another without one that passes the filters, before a run with filters gives up.
@@ -66,6 +68,8 @@ pub struct Harvest<'a> {
     /// Molecules drawn since the last that was kept.
     since: u64,
     max_draws: u64,
+    /// What every molecule carries so that it can be made again.
+    record: String,
 }
 
 /// Molecules that were kept of a batch, and what the table says about each.
@@ -95,7 +99,8 @@ impl<'a> Harvest<'a> {
         generator.check_limits(request, &sieve.limits)?;
         let end = if sieve.is_open() { wanted.first + wanted.count } else { END_OF_NUMBERS };
         let max_draws = USUAL_MAX_DRAWS;
-        Ok(Self { generator, request, sieve, wanted, end, drawn: 0, kept: 0, since: 0, max_draws })
+        let record = RunRecord::new(generator.card(), request).to_json();
+        Ok(Self { generator, request, sieve, wanted, end, drawn: 0, kept: 0, since: 0, max_draws, record })
     }
 
     /// Gives up after so many molecules one after another of which none passes the filters, in place of
@@ -208,6 +213,7 @@ impl<'a> Harvest<'a> {
         ];
         let targets = row.targets.iter();
         molecule.fields.extend(targets.map(|(n, v)| field(&format!("target_{n}"), v.to_string())));
+        molecule.fields.push(field(RECORD_FIELD, self.record.clone()));
         molecule
     }
 }

@@ -27,6 +27,17 @@ pub fn find(name: &str) -> Result<ModelFiles> {
     Ok(built_in::find(name, &MODELS)?)
 }
 
+/// The files of a model inside the program; a folder is never looked at, so the name may come from a file.
+pub fn built_in(name: &str) -> Result<ModelFiles> {
+    match names().any(|known| known == name) {
+        true => find(name),
+        false => Err(Error::Request(format!(
+            "the model {} is not inside the program; name its folder",
+            unmelt_diffusion::files::plain(name)
+        ))),
+    }
+}
+
 /// Name of the file of [`KeySet::to_bytes`] beside a model: the molecules that it was trained on.
 pub const TRAINING_KEYS_FILE: &str = "training_keys.bin";
 

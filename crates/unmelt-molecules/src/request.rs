@@ -1,5 +1,6 @@
 //! What a model is asked to generate.
 
+use serde::{Deserialize, Serialize};
 use unmelt_diffusion::Grid;
 use unmelt_diffusion::solver::Solver;
 
@@ -9,7 +10,8 @@ use crate::{Formula, Fragments, Molecule};
 pub const USUAL_CANDIDATES: usize = 8;
 
 /// What to generate, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GenerateRequest {
     /// Steps.
     pub steps: usize,
@@ -36,7 +38,8 @@ pub struct GenerateRequest {
 }
 
 /// What molecules begin from.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Beginning {
     /// Noise alone.
     #[default]

@@ -1,0 +1,76 @@
+//! `unmelt replay`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::json;
+use unmelt_diffusion::device::DeviceName;
+use unmelt_diffusion::files::plain;
+use unmelt_diffusion::job::Job;
+use unmelt_molecules::format::read_molecules;
+use unmelt_molecules::replay::{self, Recorded};
+use unmelt_molecules::{Generator, models};
+
+use crate::Outcome;
+use crate::failure::Failure;
+use crate::interrupt;
+use crate::progress::Bar;
+
+#[derive(Debug, clap::Args)]
+pub struct Replay {
+    /// Molecules that unmelt generated (.sdf)
+    pub file: PathBuf,
+    /// Model to make them with: a name or a folder [default: the built-in model that the file names]
+    #[arg(long)]
+    pub model: Option<String>,
+    /// Molecules to make again, from the first [default: all]
+    #[arg(long)]
+    pub count: Option<usize>,
+    /// Where to compute: cpu, cuda, cuda:N or wgpu
+    #[arg(long, default_value = "cpu")]
+    pub device: DeviceName,
+}
+
+/// Makes results again, and says whether they came out the same.
+pub fn run(args: &Replay) -> Outcome {
+    let reading = read_molecules(&args.file)?;
+    let wanted = reading.molecules.into_iter().take(args.count.unwrap_or(usize::MAX));
+    let recorded = wanted.map(|m| Recorded::of(m, &args.file)).collect::<Result<Vec<_>, _>>()?;
+    if recorded.is_empty() {
+        return Err(Failure::usage(format!("{} holds no molecule to make again", args.file.display())));
+    }
+    let device = args.device.open()?;
+    let job = Job::new().cancelled_by(&interrupt::token());
+    let mut generators: BTreeMap<String, Generator> = BTreeMap::new();
+    let mut bar = Bar::new(recorded.len() as u64, "molecules");
+    let mut others = Vec::new();
+    let mut done = 0;
+    for part in replay::parts(&recorded) {
+        let name = args.model.as_ref().unwrap_or(&part[0].record.model);
+        if !generators.contains_key(name) {
+            // The name of a file's record is never a folder: a file does not decide what is read.
+            let files = match &args.model {
+                Some(model) => models::find(model)?,
+                None => models::built_in(name)?,
+            };
+            generators.insert(name.clone(), Generator::load(&files, &device)?);
+        }
+        let same = replay::replay(part, &generators[name], &job)?;
+        let differs = part.iter().zip(same).filter(|(_, same)| !same);
+        others.extend(differs.map(|(one, _)| one.molecule.name.clone()));
+        done += part.len() as u64;
+        bar.set(done);
+    }
+    bar.finish();
+    let (all, same) = (recorded.len(), recorded.len() - others.len());
+    println!("{same} of {all} molecules came out the same, to the last digit of the file.");
+    if let Some(first) = others.first() {
+        let versions: Vec<&str> = recorded.iter().map(|r| r.record.program.as_str()).collect();
+        return Err(Failure::failed(format!("{} of {all} molecules came out differently, the first is \"{}\"", others.len(), plain(first)))
+            .hint(format!(
+                "the file was made by {}; another version, another device or another instruction set (UNMELT_SIMD) can round otherwise",
+                plain(versions.first().unwrap_or(&"an unknown program"))
+            )));
+    }
+    Ok(json!({ "file": args.file, "molecules": all, "same": same }))
+}
