@@ -5,7 +5,6 @@ use std::path::Path;
 use clap::CommandFactory;
 use clap_complete::Shell;
 use serde_json::json;
-use unmelt_diffusion::files::write_whole;
 
 use crate::Outcome;
 use crate::args::Args;
@@ -24,29 +23,10 @@ pub fn completions(shell: Shell) -> Outcome {
 pub fn man(folder: &Path) -> Outcome {
     std::fs::create_dir_all(folder)
         .map_err(|e| Failure::usage(format!("could not create {}: {e}", folder.display())))?;
-    let mut pages = Vec::new();
-    write_pages(&Args::command().disable_help_subcommand(true), "unmelt", folder, &mut pages)?;
-    println!("Wrote {} pages to {}.", pages.len(), folder.display());
-    Ok(json!({ "folder": folder, "pages": pages }))
-}
-
-/// The page of a command called `name`, and those of the commands below it.
-fn write_pages(
-    command: &clap::Command,
-    name: &str,
-    folder: &Path,
-    pages: &mut Vec<String>,
-) -> Result<(), Failure> {
-    let page = format!("{name}.1");
-    let mut text = Vec::new();
-    let shown = command.clone().name(name.to_string()).display_name(name.to_string());
-    clap_mangen::Man::new(shown)
-        .render(&mut text)
-        .map_err(|e| Failure::failed(format!("could not make the page {page}: {e}")))?;
-    write_whole(&folder.join(&page), &text)?;
-    pages.push(page);
-    let below = command.get_subcommands().filter(|c| !c.is_hide_set());
-    below.into_iter().try_for_each(|c| write_pages(c, &format!("{name}-{}", c.get_name()), folder, pages))
+    clap_mangen::generate_to(Args::command().disable_help_subcommand(true), folder)
+        .map_err(|e| Failure::failed(format!("could not write man pages to {}: {e}", folder.display())))?;
+    println!("Wrote man pages to {}.", folder.display());
+    Ok(json!({ "folder": folder }))
 }
 
 /// Prints the reference of all commands as Markdown.

@@ -6,7 +6,6 @@ use unmelt_molecules::edm::EdmImport;
 
 use super::args::{Import, Source};
 use crate::Outcome;
-use crate::failure::Failure;
 
 /// Imports.
 pub fn run(args: &Import) -> Outcome {

@@ -7,7 +7,6 @@ use unmelt_molecules::{Error, TrainingConfig, TrainingRun};
 use super::args::Train;
 use super::evaluate::report_faults;
 use crate::Outcome;
-use crate::failure::Failure;
 use crate::interrupt;
 use crate::losses::Display;
 use crate::training::report;

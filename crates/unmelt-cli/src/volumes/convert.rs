@@ -6,7 +6,6 @@ use unmelt_volumes::Derivation;
 use super::args::Convert;
 use super::files;
 use crate::Outcome;
-use crate::failure::Failure;
 
 /// Converts.
 pub fn run(args: &Convert) -> Outcome {

@@ -8,7 +8,6 @@ use unmelt_volumes::{Source, Volume, rician};
 use super::args::Info;
 use super::files;
 use crate::Outcome;
-use crate::failure::Failure;
 
 /// Prints what a volume is.
 pub fn run(args: &Info) -> Outcome {
@@ -30,7 +29,7 @@ pub fn run(args: &Info) -> Outcome {
     println!("noise         about {:.4} ({kind})", noise.sigma);
     Ok(json!({
         "kind": kind_of(&volume), "shape": volume.grid.shape, "spacing_mm": s, "stored_as": stored(&volume),
-        "middle_mm": middle, "least": min, "most": max, "percentile_0.5": low, "percentile_99.5": high,
+        "middle_mm": [middle[0], middle[1], middle[2]], "least": min, "most": max, "percentile_0.5": low, "percentile_99.5": high,
         "noise": { "sigma": noise.sigma, "is_rician": noise.rician },
     }))
 }

@@ -6,7 +6,6 @@ use unmelt_volumes::{Error, Start, TrainingConfig, TrainingRun};
 
 use super::args::Train;
 use crate::Outcome;
-use crate::failure::Failure;
 use crate::interrupt;
 use crate::losses::Display;
 use crate::training::report;
