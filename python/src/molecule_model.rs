@@ -9,8 +9,8 @@ use pyo3::types::PyType;
 use unmelt_diffusion::job::{Event, Job};
 use unmelt_molecules::evaluate::Assessment;
 use unmelt_molecules::{
-    Beginning, ElementLimit, Filter, Fragments, GenerateRequest, Generator, Harvest, KeySet, Sieve, Wanted,
-    models,
+    Beginning, ElementLimit, Filter, FilterSet, Fragments, GenerateRequest, Generator, KeySet, SamplingRun,
+    Wanted, models,
 };
 
 use crate::errors::{IntoPython, OrRaise, bad_argument};
@@ -84,8 +84,8 @@ impl MoleculeModel {
     }
 
     /// Filters to be asked about molecules one after another; they remember what they have let through.
-    fn sieve(&self, filters: Vec<String>) -> PyResult<MoleculeSieve> {
-        Ok(MoleculeSieve(Mutex::new(self.parsed_sieve(Some(filters), None, None)?)))
+    fn filter_set(&self, filters: Vec<String>) -> PyResult<MoleculeFilterSet> {
+        Ok(MoleculeFilterSet(Mutex::new(self.parsed_filters(Some(filters), None, None)?)))
     }
 
     /// Generates; returns the molecules, how many were drawn for them, and warnings about the request.
@@ -132,16 +132,16 @@ impl MoleculeModel {
             guidance: guidance.unwrap_or(usual.guidance),
             candidates,
         };
-        let sieve = self.parsed_sieve(filters, contains, reference)?;
+        let filter_set = self.parsed_filters(filters, contains, reference)?;
         let wanted = Wanted { first, count, batch };
         let generator = self.generator.clone();
-        let doubts = generator.doubts(&request);
-        let labour = move |job: &Job| harvest(&generator, &request, sieve, wanted, job);
+        let warnings = generator.warnings(&request);
+        let labour = move |job: &Job| sampling_run(&generator, &request, filter_set, wanted, job);
         let (molecules, drawn) = work::run(py, labour, |py, event| match (&progress, event) {
             (Some(progress), Event::Progress(p)) => progress.call1(py, (p.finished, p.share())).map(drop),
             _ => Ok(()),
         })?;
-        Ok((molecules, drawn, doubts))
+        Ok((molecules, drawn, warnings))
     }
 }
 
@@ -155,12 +155,12 @@ impl MoleculeModel {
         })
     }
 
-    fn parsed_sieve(
+    fn parsed_filters(
         &self,
         filters: Option<Vec<String>>,
         contains: Option<Vec<String>>,
         reference: Option<Vec<Py<Molecule>>>,
-    ) -> PyResult<Sieve> {
+    ) -> PyResult<FilterSet> {
         let filters = filters.unwrap_or_default();
         let filters = filters.iter().map(|f| f.parse::<Filter>());
         let filters = filters.collect::<Result<Vec<_>, _>>().map_err(|e| bad_argument("filters:", e))?;
@@ -172,21 +172,21 @@ impl MoleculeModel {
             (Some(reference), true) => KeySet::of(&inner(&reference)),
             (None, true) => self.training_keys()?,
         };
-        Ok(Sieve::new(filters, limits, known))
+        Ok(FilterSet::new(filters, limits, known))
     }
 }
 
 /// Filters at work.
-#[pyclass(frozen, module = "unmelt._unmelt", name = "MoleculeSieve")]
-pub struct MoleculeSieve(Mutex<Sieve>);
+#[pyclass(frozen, module = "unmelt._unmelt", name = "MoleculeFilterSet")]
+pub struct MoleculeFilterSet(Mutex<FilterSet>);
 
 #[pymethods]
-impl MoleculeSieve {
+impl MoleculeFilterSet {
     /// Whether a molecule is kept.
     fn keeps(&self, molecule: &Bound<'_, Molecule>) -> bool {
         let molecule = &molecule.get().inner;
-        let mut sieve = self.0.lock().unwrap_or_else(|e| e.into_inner());
-        sieve.keeps(molecule, &Assessment::of(molecule))
+        let mut filter_set = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        filter_set.keeps(molecule, &Assessment::of(molecule))
     }
 }
 
@@ -218,14 +218,14 @@ fn beginning(
     })
 }
 
-fn harvest(
+fn sampling_run(
     generator: &Generator,
     request: &GenerateRequest,
-    sieve: Sieve,
+    filter_set: FilterSet,
     wanted: Wanted,
     job: &Job,
 ) -> PyResult<(Vec<Molecule>, u64)> {
-    let mut run = Harvest::new(generator, request, sieve, wanted).or_raise()?;
+    let mut run = SamplingRun::new(generator, request, filter_set, wanted).or_raise()?;
     let mut molecules = Vec::new();
     while !run.is_finished() {
         let batch = run.advance(job, &mut |_| ()).map_err(IntoPython::into_python)?;

@@ -9,15 +9,15 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 use unmelt_diffusion::job::Job;
 use unmelt_diffusion::{
-    Denoiser, DenoiserInput, Draw, Feature, FeatureProcess, FeatureSpec, Noise, Prediction, ProductProcess,
-    Sampler, SamplerConfig, State, Stream, Value,
+    Denoiser, DenoiserInput, Feature, FeatureProcess, FeatureSpec, Noise, Prediction, ProductProcess,
+    SampleSpec, Sampler, SamplerConfig, State, Stream, Value,
 };
 
 use crate::arrays::real;
 use crate::errors::{OrRaise, bad_argument};
 use crate::names;
 
-/// A product of features, numbers and classes, that melt together, each by its own schedule.
+/// A product of features, numbers and classes, that are noised together, each by its own schedule.
 ///
 /// Args:
 ///     features: From names to what `unmelt.diffusion.gaussian` and `unmelt.diffusion.categorical` return.
@@ -69,7 +69,7 @@ impl Process {
         Ok(dict)
     }
 
-    /// Melts samples up to a time.
+    /// Adds noise to samples up to a time.
     ///
     /// Args:
     ///     clean: An array a feature, with the samples along the first axis: numbers, or class numbers.
@@ -97,10 +97,10 @@ impl Process {
         }
         let (states, shapes) = self.states(clean)?;
         let noise = Noise::new(seed);
-        let melt = |(k, state): (usize, &State<f32>)| {
+        let noised = |(k, state): (usize, &State<f32>)| {
             self.process.noise(state, None, t, noise, (first + k as u64, Stream::INITIAL))
         };
-        let noisy: Vec<State<f32>> = states.iter().enumerate().map(melt).collect();
+        let noisy: Vec<State<f32>> = states.iter().enumerate().map(noised).collect();
         self.arrays(py, &noisy.iter().collect::<Vec<_>>(), &shapes)
     }
 
@@ -149,8 +149,8 @@ impl Process {
         let config = SamplerConfig { solver, grid, steps, seed, begin: 1.0, temperature };
         let sampler = Sampler::new(&self.process, &config).or_raise()?;
         let lengths: Vec<usize> = shapes.iter().map(|s| s.iter().product()).collect();
-        let draws: Vec<Draw> =
-            (first..first.saturating_add(count)).map(|k| Draw::new(k, lengths.clone())).collect();
+        let draws: Vec<SampleSpec> =
+            (first..first.saturating_add(count)).map(|k| SampleSpec::new(k, lengths.clone())).collect();
         let denoiser = PythonDenoiser { own: self, denoiser, shapes: &shapes, raised: RefCell::new(None) };
         let drawn = sampler.draw(&draws, &denoiser, &Job::new(), &mut |_| ());
         if let Some(error) = denoiser.raised.take() {

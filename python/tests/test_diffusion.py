@@ -133,7 +133,7 @@ def test_numbers_and_classes_are_sampled_together() -> None:
     assert alone["x"][0] == drawn["x"][7] and alone["kind"][0] == drawn["kind"][7]
 
 
-def test_processes_melt_pickle_and_name_mistakes() -> None:
+def test_processes_noise_pickle_and_name_mistakes() -> None:
     process, network = mixture()
     assert pickle.loads(pickle.dumps(process)) == process
     clean = {"x": np.zeros((500, 2)), "kind": np.ones((500, 2), int)}

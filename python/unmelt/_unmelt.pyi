@@ -20,7 +20,7 @@ __all__ = [
     "read_molecules",
     "write_molecules",
     "MoleculeModel",
-    "MoleculeSieve",
+    "MoleculeFilterSet",
     "molecule_models",
     "Process",
     "Schedule",
@@ -125,7 +125,7 @@ class MoleculeModel:
     def properties(self) -> dict[str, tuple[float, float, str]]: ...
     def __reduce__(self) -> tuple[type[MoleculeModel], tuple[str, str]]: ...
     def novel(self, keys: Sequence[str]) -> list[bool]: ...
-    def sieve(self, filters: Sequence[str]) -> MoleculeSieve: ...
+    def filter_set(self, filters: Sequence[str]) -> MoleculeFilterSet: ...
     def generate(
         self,
         count: int,
@@ -153,7 +153,7 @@ class MoleculeModel:
     ) -> tuple[list[Molecule], int, list[str]]: ...
 
 @final
-class MoleculeSieve:
+class MoleculeFilterSet:
     def keeps(self, molecule: Molecule) -> bool: ...
 
 @final

@@ -71,7 +71,7 @@ def generate(
     folder = None if output is None else Path(output).absolute()
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    sieve = here._raw.sieve(list(filters))
+    filter_set = here._raw.filter_set(list(filters))
     kept: list[Molecule] = []
     drawn = 0
     with _ENGINES[engine](address) as run:
@@ -85,7 +85,7 @@ def generate(
                 for molecule in part:
                     if len(kept) < count:
                         drawn += 1
-                        kept.extend([molecule] if sieve.keeps(molecule) else [])
+                        kept.extend([molecule] if filter_set.keeps(molecule) else [])
             if not kept and drawn >= 10_000:
                 raise ValueError(f"none of {drawn} molecules passes the filters")
     return Molecules(kept, drawn)

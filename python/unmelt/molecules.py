@@ -245,7 +245,7 @@ class Model(NamedModel):
         if isinstance(contains, str):
             raise TypeError("contains must be a list of limits, but it is a string")
         with Bar(progress, "molecules") as bar:
-            molecules, drawn, doubts = self._raw.generate(
+            molecules, drawn, warnings = self._raw.generate(
                 count,
                 first=first,
                 seed=seed,
@@ -268,7 +268,7 @@ class Model(NamedModel):
                 batch=batch,
                 progress=(lambda kept, share: bar.show(share, f"{kept} of {count}")) if progress else None,
             )
-        warn(doubts)
+        warn(warnings)
         return Molecules(molecules, drawn)
 
 
@@ -345,7 +345,7 @@ def generate(
         atoms: Atoms of every molecule, hydrogens included; as in the training data if not given.
         formula: Molecular formula of every molecule, such as "C7H10O2".
         properties: Properties to have, by name, in the units of `Model.properties`.
-        guidance: How far the properties pull: 1 is the network's own answer, more goes beyond it.
+        guidance: Strength of the guidance towards the properties: 1 is the network's own answer, more goes beyond it (classifier-free guidance).
         candidates: Molecules to draw for each one where properties are wanted; the one whose properties, as the network estimates
             them, are nearest is kept; 8 if not given.
         filters: Keep only what is "valid", "connected", "stable", "unique", "novel"; goes on until `count` are there.

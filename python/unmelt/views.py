@@ -65,7 +65,7 @@ def drawing(shown: Sequence[Molecule], columns: int = 4, limit: int = 12, hydrog
     Raises:
         ValueError: There is none.
     """
-    chem, draw = extra("rdkit.Chem"), extra("rdkit.Chem.Draw")
+    chem, draw = extra("rdkit.Chem"), extra("rdkit.Chem.SampleSpec")
     chosen = list(shown)[:limit]
     if not chosen:
         raise ValueError("there is no molecule to show")

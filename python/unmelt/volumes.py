@@ -190,7 +190,7 @@ def denoise(
         seed: Seed.
         steps: Steps of the walk, for samples.
         solver: "diffpir", "hqs", "ddnm", "dds", "dps" or "repaint"; the best for the task if not given.
-        sigma_max: Highest noise level of the walk, in units of the robust range.
+        sigma_max: Highest noise level of the sampling, in units of the robust range.
         model: A model, the name of a built-in one, or the folder of a trained one.
         device: Where to compute, for a model that is named.
         progress: Whether to show a bar.

@@ -516,9 +516,9 @@ fn molecules_begin_from_what_is_given() {
         "p.parquet",
         &["--property", "dipole=3.5D", "--property", "gap=6", "--table", "p2.parquet"],
     );
-    let wish = ["--property", "dipole=6", "--guidance", "1", "--count", "5"];
+    let target = ["--property", "dipole=6", "--guidance", "1", "--count", "5"];
     let candidates = |k: &str, name: &str| {
-        let said = generate(f.path(), name, &[&wish[..], &["--candidates", k]].concat());
+        let said = generate(f.path(), name, &[&target[..], &["--candidates", k]].concat());
         (said, std::fs::read_to_string(f.path().join(name)).expect("written"))
     };
     let (one, three) = (candidates("1", "c1.sdf"), candidates("3", "c3.sdf"));

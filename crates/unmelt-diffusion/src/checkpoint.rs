@@ -9,17 +9,13 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::domain::Field;
 use crate::error::{Error, Result};
 use crate::files::limits::{limits, within};
+pub use crate::model_files::{CARD_FILE, ModelFiles, WEIGHTS_FILE, WeightsRecord, sha256};
 use crate::parameters::{Entry, Layout, Weights};
 
-/// Name of the card within a model's folder.
-pub const CARD_FILE: &str = "model.json";
-/// Name of the weights within a model's folder.
-pub const WEIGHTS_FILE: &str = "model.safetensors";
 /// The version of the card's format that this program writes and reads.
 pub const CARD_FORMAT: u32 = 1;
 
@@ -94,33 +90,7 @@ impl Provenance {
     }
 }
 
-/// The weights file that a card belongs to.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WeightsRecord {
-    /// SHA-256 of the file, in hexadecimal.
-    pub sha256: String,
-    /// Number of parameters.
-    pub parameters: u64,
-}
-
-/// A card and its weights as bytes, from a folder or from inside the program.
-#[derive(Clone, Debug)]
-pub struct ModelFiles {
-    /// The bytes of `model.json`.
-    pub card: Vec<u8>,
-    /// The bytes of `model.safetensors`.
-    pub weights: Vec<u8>,
-    /// The folder, for messages.
-    pub origin: PathBuf,
-}
-
 impl ModelFiles {
-    /// Reads both files of a folder, those of one model, even while somebody writes another.
-    pub fn read(folder: &Path) -> Result<Self> {
-        crate::model_folder::read(folder)
-    }
-
     /// The card: known keys only, known format.
     pub fn card<M: DeserializeOwned>(&self) -> Result<Card<M>> {
         self.checked_card(|_| Ok(()))
@@ -169,11 +139,6 @@ impl ModelFiles {
     }
 }
 
-/// SHA-256 in hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
-}
-
 /// Width of the numbers in a weights file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
@@ -184,26 +149,6 @@ pub enum Precision {
     Half,
     /// 32 bits: what training goes on from.
     Single,
-}
-
-/// Writes a model's folder. Whoever reads it meanwhile finds the model before or this one, never a mixture.
-pub fn write_model<M: Serialize + Clone>(
-    folder: &Path,
-    card: &Card<M>,
-    layout: &Layout,
-    values: &[f32],
-    precision: Precision,
-) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
-    let bytes = weights_bytes(layout, values, precision, None)?;
-    let record = WeightsRecord { sha256: sha256(&bytes), parameters: layout.len() as u64 };
-    let card = Card { weights: record, ..card.clone() };
-    let json = serde_json::to_vec_pretty(&card).map_err(|e| Error::Model {
-        part: "model card",
-        path: folder.join(CARD_FILE),
-        fault: e.to_string(),
-    })?;
-    crate::model_folder::write(folder, &json, &bytes)
 }
 
 /// The bytes of a safetensors file with every tensor of a layout.

@@ -165,7 +165,7 @@ impl Grid {
         if n == 0 {
             return Err(Error::setting("steps", "at least 1", n));
         }
-        within(limits().steps, "steps", n as u64, "the walk")?;
+        within(limits().steps, "steps", n as u64, "the sampling")?;
         let of_sigmas =
             |s: Vec<f64>| s.into_iter().map(|s| levels.time_of_lambda(-s.ln())).collect::<Vec<_>>();
         let mut times = match *self {

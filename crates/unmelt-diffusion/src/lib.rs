@@ -38,7 +38,8 @@ pub mod files;
 pub mod grid;
 pub mod job;
 pub mod measurement;
-mod model_folder;
+mod model_files;
+pub mod model_folder;
 mod noise;
 mod parameters;
 pub mod posterior;
@@ -60,6 +61,6 @@ pub use process::{
     ProcessSpec, ProductProcess, State, Subspace, Value,
 };
 pub use real::Real;
-pub use sampler::{Denoiser, DenoiserInput, Draw, Previous, Sampler, SamplerConfig, Step};
+pub use sampler::{Denoiser, DenoiserInput, Previous, SampleSpec, Sampler, SamplerConfig, Step};
 pub use schedule::{Level, Levels, Schedule, betas_of_alphas_cumprod, rescale_zero_terminal_snr};
 pub use target::{Target, Threshold, combine, quantile};

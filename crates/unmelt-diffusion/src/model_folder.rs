@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::{CARD_FILE, ModelFiles, WEIGHTS_FILE, WeightsRecord, sha256};
+use crate::checkpoint::{Card, Precision, weights_bytes};
 use crate::error::{Error, Result};
 use crate::files::limits::limits;
 use crate::files::{AsideFile, read_bounded, read_whole};
+use crate::model_files::{CARD_FILE, ModelFiles, WEIGHTS_FILE, WeightsRecord, sha256};
+use crate::parameters::Layout;
 
 /// What stands in the card's place while the weights change.
 #[derive(Serialize, Deserialize)]
@@ -32,8 +34,35 @@ struct Naming {
 /// Times that the files are read again where somebody changes them.
 const ATTEMPTS: usize = 100;
 
+impl ModelFiles {
+    /// Reads both files of a folder, those of one model, even while somebody writes another.
+    pub fn read(folder: &Path) -> Result<Self> {
+        read(folder)
+    }
+}
+
+/// Writes a model's folder. Whoever reads it meanwhile finds the model before or this one, never a mixture.
+pub fn write_model<M: Serialize + Clone>(
+    folder: &Path,
+    card: &Card<M>,
+    layout: &Layout,
+    values: &[f32],
+    precision: Precision,
+) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
+    let bytes = weights_bytes(layout, values, precision, None)?;
+    let record = WeightsRecord { sha256: sha256(&bytes), parameters: layout.len() as u64 };
+    let card = Card { weights: record, ..card.clone() };
+    let json = serde_json::to_vec_pretty(&card).map_err(|e| Error::Model {
+        part: "model card",
+        path: folder.join(CARD_FILE),
+        fault: e.to_string(),
+    })?;
+    write(folder, &json, &bytes)
+}
+
 /// Reads a card and the weights that it names. Where no card names them, the card as it is: its own check says what is wrong.
-pub(crate) fn read(folder: &Path) -> Result<ModelFiles> {
+fn read(folder: &Path) -> Result<ModelFiles> {
     let mut seen = None;
     let mut attempt = 0;
     loop {
@@ -69,7 +98,7 @@ fn names(card: &[u8]) -> Option<String> {
 }
 
 /// Writes a card and its weights.
-pub(crate) fn write(folder: &Path, card: &[u8], weights: &[u8]) -> Result<()> {
+fn write(folder: &Path, card: &[u8], weights: &[u8]) -> Result<()> {
     // All is on the disk before the first of three renames.
     let weights = prepared(folder.join(WEIGHTS_FILE), weights)?;
     let after = prepared(folder.join(CARD_FILE), card)?;

@@ -66,18 +66,18 @@ pub struct SamplerConfig {
 
 /// A sample to draw: its number within the seed, the elements of each of its features, and what is known of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Draw {
+pub struct SampleSpec {
     /// Number; it fixes the noise, whatever batch the sample is drawn in.
     pub number: u64,
     /// Elements per feature.
     pub lengths: Vec<usize>,
     /// What is given, and stays as it is.
     pub given: Option<Given<f32>>,
-    /// A clean state to melt up to the time that the sampler begins at; pure noise where there is none.
+    /// A clean state that is noised up to the time that the sampler begins at; pure noise where there is none.
     pub origin: Option<State<f32>>,
 }
 
-impl Draw {
+impl SampleSpec {
     /// A sample of which nothing is known.
     pub fn new(number: u64, lengths: Vec<usize>) -> Self {
         Self { number, lengths, given: None, origin: None }
@@ -137,7 +137,7 @@ impl<'a> Sampler<'a> {
     /// Draws a batch. The job hears of every evaluation and may stop the work; `watch` sees the samples after each.
     pub fn draw(
         &self,
-        draws: &[Draw],
+        draws: &[SampleSpec],
         denoiser: &dyn Denoiser,
         job: &Job,
         watch: &mut dyn FnMut(&Step),
@@ -230,7 +230,7 @@ enum FeatureWalk {
 }
 
 impl Run {
-    fn new(sampler: &Sampler, draw: &Draw) -> Result<Self> {
+    fn new(sampler: &Sampler, draw: &SampleSpec) -> Result<Self> {
         let walks = sampler
             .process
             .features()

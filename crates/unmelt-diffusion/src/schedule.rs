@@ -83,7 +83,7 @@ pub enum Schedule {
         /// s.
         offset: f64,
     },
-    /// α = cos(π/2·t^power). Of features with several powers, those with a higher one melt later and come back
+    /// α = cos(π/2·t^power). Of features with several powers, those with a higher one are noised later and come back
     /// sooner (Vignac et al., "MiDi", 2023).
     WarpedCosine {
         /// The power of t.

@@ -3,8 +3,8 @@
 use unmelt_diffusion::job::{CancelToken, Event, Job, Progress};
 use unmelt_diffusion::solver::Solver;
 use unmelt_diffusion::{
-    CategoricalKind, Denoiser, DenoiserInput, Draw, FeatureSpec, Given, Grid, Prediction, ProcessSpec,
-    ProductProcess, Result, Sampler, SamplerConfig, Schedule, State, Subspace, Value,
+    CategoricalKind, Denoiser, DenoiserInput, FeatureSpec, Given, Grid, Prediction, ProcessSpec,
+    ProductProcess, Result, SampleSpec, Sampler, SamplerConfig, Schedule, State, Subspace, Value,
 };
 
 /// Knows the distribution: numbers N(0.5, 0.3²), classes with fixed probabilities.
@@ -64,7 +64,8 @@ fn draw(solver: &str, steps: usize, numbers: std::ops::Range<u64>, elements: usi
     let grid = Grid::Linspace { end: 0.01 };
     let config = SamplerConfig { solver, grid, steps, seed: 7, begin: 1.0, temperature: 1.0 };
     let sampler = Sampler::new(&process, &config).expect("valid");
-    let draws: Vec<Draw> = numbers.map(|number| Draw::new(number, vec![elements, elements])).collect();
+    let draws: Vec<SampleSpec> =
+        numbers.map(|number| SampleSpec::new(number, vec![elements, elements])).collect();
     sampler.draw(&draws, &Oracle { process: &process }, &Job::new(), &mut |_| ()).expect("samples")
 }
 
@@ -109,7 +110,7 @@ fn what_is_given_stays_and_a_sample_can_begin_anywhere() {
     let values = vec![Value::Continuous(vec![2.5; 4]), Value::Classes(vec![2; 4])];
     let mask = vec![vec![true, false, true, false], vec![false, true, false, true]];
     let given = Some(Given { values: values.clone(), mask: mask.clone() });
-    let draws = [Draw { given, ..Draw::new(0, vec![4, 4]) }];
+    let draws = [SampleSpec { given, ..SampleSpec::new(0, vec![4, 4]) }];
     let check = |states: &State<f32>| {
         for k in 0..4 {
             assert!(!mask[0][k] || states[0].continuous()[k] == 2.5);
@@ -126,7 +127,7 @@ fn what_is_given_stays_and_a_sample_can_begin_anywhere() {
     assert_eq!(seen, 20);
     assert!(all[0][0].continuous()[1] < 2.0, "what is free follows the distribution");
     // With hardly any noise a sample stays what it was.
-    let draws = [Draw { origin: Some(values.clone()), ..Draw::new(0, vec![4, 4]) }];
+    let draws = [SampleSpec { origin: Some(values.clone()), ..SampleSpec::new(0, vec![4, 4]) }];
     let near =
         sampler(0.001).expect("valid").draw(&draws, &oracle, &Job::new(), &mut |_| ()).expect("samples");
     assert_eq!(near[0][1], values[1]);
@@ -147,7 +148,7 @@ const FIVE_STEPS: SamplerConfig = SamplerConfig {
 fn stopping_is_an_error_of_its_own() {
     let process = process();
     let sampler = Sampler::new(&process, &FIVE_STEPS).expect("valid");
-    let draws = [Draw::new(0, vec![1, 1]), Draw::new(1, vec![1, 1])];
+    let draws = [SampleSpec::new(0, vec![1, 1]), SampleSpec::new(1, vec![1, 1])];
     let (cancel, seen) = (CancelToken::new(), std::sync::Mutex::new(Vec::new()));
     let second = |event: &Event| {
         let Event::Progress(progress) = event else { panic!("{event:?}") };
@@ -211,7 +212,7 @@ fn low_temperatures_take_the_likeliest_class() {
             let first = step.states().next().expect("a sample")[1].classes().to_vec();
             shares.push(first.iter().filter(|c| **c == 1).count() as f64 / 400.0);
         };
-        sampler.draw(&[Draw::new(0, vec![1, 400])], &Undecided, &Job::new(), &mut watch)?;
+        sampler.draw(&[SampleSpec::new(0, vec![1, 400])], &Undecided, &Job::new(), &mut watch)?;
         let keep = process.levels_at(0.5)[1].alpha.powi(2);
         Ok::<_, unmelt_diffusion::Error>((shares[0] - (1.0 - keep) / 3.0) / keep)
     };
@@ -239,7 +240,7 @@ impl Denoiser for Broken {
 fn a_network_that_says_nan_is_stopped() {
     let process = process();
     let sampler = Sampler::new(&process, &FIVE_STEPS).expect("valid");
-    let draws = [Draw::new(0, vec![1, 1])];
+    let draws = [SampleSpec::new(0, vec![1, 1])];
     let error = sampler.draw(&draws, &Broken, &Job::new(), &mut |_| ()).expect_err("stopped").to_string();
     assert!(error.contains("not finite at sampling step 1"), "{error}");
 }

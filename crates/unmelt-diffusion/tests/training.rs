@@ -8,9 +8,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::SafeTensors;
 use unmelt_diffusion::checkpoint::{
     CARD_FORMAT, Card, ModelFiles, Precision, Provenance, WeightsRecord, read_arrays, values_in_layout,
-    weights_bytes, write_model,
+    weights_bytes,
 };
 use unmelt_diffusion::job::{CancelToken, Event, Job};
+use unmelt_diffusion::model_folder::write_model;
 use unmelt_diffusion::train::{
     Begin, LearningRate, Loss, Objective, TrainConfig, Trainer, check_folder, open_folder,
 };

@@ -68,10 +68,10 @@ pub fn instruction_set() -> &'static str {
 pub(crate) fn level() -> Level {
     static LEVEL: std::sync::OnceLock<Level> = std::sync::OnceLock::new();
     *LEVEL.get_or_init(|| {
-        let wish = std::env::var(VARIABLE).unwrap_or_default();
-        if wish != "avx2" && wish != "portable" && has_avx512() {
+        let wanted = std::env::var(VARIABLE).unwrap_or_default();
+        if wanted != "avx2" && wanted != "portable" && has_avx512() {
             Level::Avx512
-        } else if wish != "portable" && has_avx2() {
+        } else if wanted != "portable" && has_avx2() {
             Level::Avx2
         } else {
             Level::Portable

@@ -147,13 +147,13 @@ fn check_room(
 }
 
 /// What a request asks of the model that its training data has next to nothing of, as sentences.
-pub(crate) fn doubts(model: &MoleculeModel, request: &GenerateRequest) -> Vec<String> {
-    let mut doubts = Vec::new();
+pub(crate) fn warnings(model: &MoleculeModel, request: &GenerateRequest) -> Vec<String> {
+    let mut warnings = Vec::new();
     for (name, value) in &request.targets {
         let Some(p) = Property::find(model.properties(), name) else { continue };
         let [low, high] = p.range;
         if !(low..=high).contains(value) {
-            doubts.push(format!(
+            warnings.push(format!(
                 "{} = {value} lies outside of what the model has seen, {low:.3} to {high:.3} {}",
                 p.source.name, p.source.unit
             ));
@@ -162,7 +162,7 @@ pub(crate) fn doubts(model: &MoleculeModel, request: &GenerateRequest) -> Vec<St
     if let Beginning::Molecule { molecule, .. } = &request.beginning
         && molecule.atoms().any(|a| a.isotope != 0 || a.radicals != 0)
     {
-        doubts.push(
+        warnings.push(
             "the model knows neither isotopes nor radicals: atoms keep theirs where their element, charge and bonds stay, and others \
              lose them"
                 .into(),
@@ -185,24 +185,24 @@ pub(crate) fn doubts(model: &MoleculeModel, request: &GenerateRequest) -> Vec<St
     if let (Some(n), Some((&fewest, &most))) = (atoms, seen) {
         let grows = matches!(request.beginning, Beginning::Fragments(_)) && request.atoms.is_none();
         if n > most {
-            doubts.push(format!(
+            warnings.push(format!(
                 "{n} atoms are more than the model has seen, {most} at most; most of what comes out will be no molecule"
             ));
         } else if n < fewest && !grows {
-            doubts.push(format!("{n} atoms are fewer than the model has seen, {fewest} at least"));
+            warnings.push(format!("{n} atoms are fewer than the model has seen, {fewest} at least"));
         }
     }
     if let (Some(n), Some([fewest, most])) = (heavy, model.heavy_atoms()) {
         let fixed = !matches!(request.beginning, Beginning::Fragments(_));
         if n > most {
-            doubts.push(format!(
+            warnings.push(format!(
                 "{n} heavy atoms are more than the model has seen, {most} at most; less of what comes out will be valid"
             ));
         } else if n < fewest && fixed {
-            doubts.push(format!("{n} heavy atoms are fewer than the model has seen, {fewest} at least"));
+            warnings.push(format!("{n} heavy atoms are fewer than the model has seen, {fewest} at least"));
         }
     }
-    doubts
+    warnings
 }
 
 /// The symbols of the elements that a model knows.

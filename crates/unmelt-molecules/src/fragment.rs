@@ -3,7 +3,7 @@
 use nalgebra::{Point3, Vector3};
 use serde::{Deserialize, Serialize};
 
-use crate::perception::single_bond_length;
+use crate::bond_lengths::single_bond_length;
 use crate::solid::{coincident, without_geometry};
 use crate::validity::open_valence;
 use crate::{Atom, Attachment, Bond, BondOrder, Element, Error, Molecule, Result};

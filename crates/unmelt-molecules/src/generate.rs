@@ -8,7 +8,7 @@ use unmelt_diffusion::checkpoint::{Card, ModelFiles};
 use unmelt_diffusion::files::limits::{limits, within};
 use unmelt_diffusion::job::Job;
 use unmelt_diffusion::{
-    Draw, Given, Level, Mask, Noise, ProductProcess, Sampler, SamplerConfig, State, Step, Stream, Value,
+    Given, Level, Mask, Noise, ProductProcess, SampleSpec, Sampler, SamplerConfig, State, Step, Stream, Value,
 };
 use unmelt_kernels::pair_count;
 
@@ -36,7 +36,7 @@ const MAX_CANDIDATES: usize = 1000;
 
 /// Standard deviations from the mean of the training data that a wanted property may be away from it. Far outside of its
 /// data a network answers with nothing, but says so; from further away its numbers leave the range of 32 bits.
-const FARTHEST_WISH: f32 = 1e6;
+const FARTHEST_CONDITION: f32 = 1e6;
 
 /// The candidate's number stands in the bits of the sample's 48 from this one on.
 const CANDIDATE_BITS: u32 = 38;
@@ -84,15 +84,15 @@ impl Generator {
 
     /// Evaluations of the network per molecule for a request.
     pub fn evaluations(&self, request: &GenerateRequest) -> Result<usize> {
-        let wishes = self.wishes(request)?;
-        let each = self.guided(request, &wishes).evaluations();
+        let conditions = self.conditions(request)?;
+        let each = self.guided(request, &conditions).evaluations();
         Ok(self.sampler(request)?.evaluations() * each * self.candidates(request))
     }
 
     /// Checks everything about a request that can be known before the work begins.
     pub fn check(&self, request: &GenerateRequest) -> Result<()> {
         self.sampler(request)?;
-        self.wishes(request)?;
+        self.conditions(request)?;
         conditions::check_size(&self.card.model, request)?;
         self.draw(request, 0).map(drop)
     }
@@ -103,8 +103,8 @@ impl Generator {
         if request.targets.is_empty() { 1 } else { request.candidates.unwrap_or(usual) }
     }
 
-    fn guided<'a>(&'a self, request: &GenerateRequest, wishes: &'a [Option<f32>]) -> Guided<'a> {
-        Guided { predictor: self.predictor.as_ref(), wishes, guidance: request.guidance }
+    fn guided<'a>(&'a self, request: &GenerateRequest, conditions: &'a [Option<f32>]) -> Guided<'a> {
+        Guided { predictor: self.predictor.as_ref(), conditions, guidance: request.guidance }
     }
 
     fn sampler(&self, request: &GenerateRequest) -> Result<Sampler<'_>> {
@@ -147,7 +147,7 @@ impl Generator {
     }
 
     /// The wanted properties, normalised, in the order of the model's; empty where none is.
-    fn wishes(&self, request: &GenerateRequest) -> Result<Vec<Option<f32>>> {
+    fn conditions(&self, request: &GenerateRequest) -> Result<Vec<Option<f32>>> {
         if !request.guidance.is_finite() {
             return Err(Error::Request("the guidance must be a finite number".into()));
         }
@@ -155,7 +155,7 @@ impl Generator {
             return Ok(Vec::new());
         }
         let properties = self.card.model.properties();
-        let mut wishes = vec![None; properties.len()];
+        let mut conditions = vec![None; properties.len()];
         for (name, value) in &request.targets {
             let Some(k) = properties.iter().position(|p| p.is_named(name)) else {
                 let known: Vec<&str> = properties.iter().map(|p| p.source.name.as_str()).collect();
@@ -167,23 +167,23 @@ impl Generator {
             };
             let name = &properties[k].source.name;
             let normalised = properties[k].normalised(*value);
-            if !normalised.is_finite() || normalised.abs() > FARTHEST_WISH {
+            if !normalised.is_finite() || normalised.abs() > FARTHEST_CONDITION {
                 return Err(Error::Request(format!(
                     "the target of {name} must be a number within reach of the model's data, {:.3} to {:.3}, but it is \
                      {value}",
                     properties[k].range[0], properties[k].range[1]
                 )));
             }
-            if wishes[k].replace(normalised).is_some() {
+            if conditions[k].replace(normalised).is_some() {
                 return Err(Error::Request(format!("the property {name} is named twice")));
             }
         }
-        Ok(wishes)
+        Ok(conditions)
     }
 
     /// What a request asks of the model that its training data has next to nothing of, as sentences.
-    pub fn doubts(&self, request: &GenerateRequest) -> Vec<String> {
-        conditions::doubts(&self.card.model, request)
+    pub fn warnings(&self, request: &GenerateRequest) -> Vec<String> {
+        conditions::warnings(&self.card.model, request)
     }
 
     /// Checks that molecules of a request can keep to limits on what they contain.
@@ -197,7 +197,7 @@ impl Generator {
     }
 
     /// The sample with this number, and where its origin lies in space.
-    fn draw(&self, request: &GenerateRequest, number: u64) -> Result<(Draw, Vector3<f64>)> {
+    fn draw(&self, request: &GenerateRequest, number: u64) -> Result<(SampleSpec, Vector3<f64>)> {
         let model = &self.card.model;
         let here = Vector3::zeros();
         let fixed = |n: usize, what: &str| match request.atoms {
@@ -209,7 +209,7 @@ impl Generator {
         match &request.beginning {
             Beginning::Noise => {
                 let n = request.atoms.map_or_else(|| self.size(request, number, 0), Ok)?;
-                Ok((Draw::new(number, model.lengths(n)), here))
+                Ok((SampleSpec::new(number, model.lengths(n)), here))
             }
             Beginning::Formula(formula) => {
                 fixed(formula.atoms(), &format!("the formula {formula}"))?;
@@ -218,8 +218,8 @@ impl Generator {
             Beginning::Molecule { molecule, .. } => {
                 fixed(molecule.len(), "the molecule to vary")?;
                 let state = model.encode(molecule)?;
-                let draw = Draw::new(number, model.lengths(molecule.len()));
-                Ok((Draw { origin: Some(state), ..draw }, middle(molecule.atoms())))
+                let draw = SampleSpec::new(number, model.lengths(molecule.len()));
+                Ok((SampleSpec { origin: Some(state), ..draw }, middle(molecule.atoms())))
             }
             Beginning::Fragments(fragments) => {
                 let given = fragments.molecule().len();
@@ -250,7 +250,7 @@ impl Generator {
         })
     }
 
-    fn formula(&self, formula: &Formula, number: u64) -> Result<Draw> {
+    fn formula(&self, formula: &Formula, number: u64) -> Result<SampleSpec> {
         let model = self.card.model.graph()?;
         let n = formula.atoms();
         let mut classes = Vec::with_capacity(n);
@@ -267,10 +267,13 @@ impl Generator {
         values[1] = Value::Classes(classes);
         let mut mask = nothing(n);
         give_elements(&mut mask);
-        Ok(Draw { given: Some(Given { values, mask }), ..Draw::new(number, model.lengths(n).to_vec()) })
+        Ok(SampleSpec {
+            given: Some(Given { values, mask }),
+            ..SampleSpec::new(number, model.lengths(n).to_vec())
+        })
     }
 
-    fn around(&self, fragments: &Fragments, n: usize, number: u64) -> Result<Draw> {
+    fn around(&self, fragments: &Fragments, n: usize, number: u64) -> Result<SampleSpec> {
         let model = self.card.model.graph()?;
         let (part, count) = (fragments.molecule(), fragments.molecule().len());
         // The state of the fragments, and behind them atoms that are not there yet.
@@ -284,7 +287,10 @@ impl Generator {
             give_pairs(&mut mask, k, |j| j >= count);
         }
         centre_on_given(&mut values, &mask);
-        Ok(Draw { given: Some(Given { values, mask }), ..Draw::new(number, model.lengths(n).to_vec()) })
+        Ok(SampleSpec {
+            given: Some(Given { values, mask }),
+            ..SampleSpec::new(number, model.lengths(n).to_vec())
+        })
     }
 
     /// Generates the samples with these numbers; each is the same whatever it is generated with. The job
@@ -320,11 +326,11 @@ impl Generator {
         if draws.is_empty() {
             return Ok(Vec::new());
         }
-        let wishes = self.wishes(request)?;
-        let denoiser = self.guided(request, &wishes);
+        let conditions = self.conditions(request)?;
+        let denoiser = self.guided(request, &conditions);
         let mut on_step = |step: &Step| watch(&Frame { generator: self, step, places: &places });
         let states = sampler.draw(&draws, &denoiser, job, &mut on_step)?;
-        let kept = self.nearest(&states, &wishes, each as usize);
+        let kept = self.nearest(&states, &conditions, each as usize);
         let molecules = kept.into_iter().map(|k| {
             let molecule = moved(&self.card.model.decode(&states[k])?, &places[k])?;
             match &request.beginning {
@@ -336,14 +342,14 @@ impl Generator {
         molecules.collect()
     }
 
-    /// Of every `each` states the one whose properties are nearest to the wishes, valid ones before others.
-    fn nearest(&self, states: &[State<f32>], wishes: &[Option<f32>], each: usize) -> Vec<usize> {
+    /// Of every `each` states the one whose properties are nearest to the conditions, valid ones before others.
+    fn nearest(&self, states: &[State<f32>], conditions: &[Option<f32>], each: usize) -> Vec<usize> {
         if each == 1 {
             return (0..states.len()).collect();
         }
         let estimates = self.predictor.estimates(states);
         let miss = |k: usize| {
-            let pairs = wishes.iter().zip(&estimates[k]);
+            let pairs = conditions.iter().zip(&estimates[k]);
             let distance: f32 = pairs.filter_map(|(w, e)| Some((w.as_ref()? - e).powi(2))).sum();
             let good = self.card.model.decode(&states[k]).is_ok_and(|m| is_valid(&m) && m.components() == 1);
             (!good, distance)

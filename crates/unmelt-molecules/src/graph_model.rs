@@ -69,7 +69,7 @@ impl Default for GraphLoss {
     }
 }
 
-/// How each feature melts over time.
+/// The noise schedule of each feature.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FeatureSchedules {

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use nalgebra::{Matrix3, Point3, Vector3};
 
 use crate::Atom;
-use crate::perception::bond_order;
+use crate::bond_lengths::bond_order;
 
 /// Boxes are at least so wide, in Å: no bond reaches further.
 const WIDTH: f64 = 2.8;

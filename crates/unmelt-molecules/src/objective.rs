@@ -88,7 +88,7 @@ struct TrainingQuestion {
     number: u64,
     given: Option<Mask>,
     /// What the network is told of the properties.
-    wishes: Vec<Option<f32>>,
+    conditions: Vec<Option<f32>>,
     /// The properties, as far as they are known.
     properties: Vec<Option<f32>>,
 }
@@ -151,7 +151,7 @@ impl GraphObjective {
             noisy,
             clean,
             given,
-            wishes: draw_properties(&example.properties, self.noise, k),
+            conditions: draw_properties(&example.properties, self.noise, k),
             properties: example.properties.clone(),
         }
     }
@@ -195,7 +195,7 @@ impl GraphObjective {
                 time,
                 level: levels.at(time),
                 given: question.given.as_ref(),
-                properties: &question.wishes,
+                properties: &question.conditions,
             }
         });
         GraphInput::new(&self.model.network, &noisy.collect::<Vec<_>>(), device)

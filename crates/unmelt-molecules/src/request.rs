@@ -29,8 +29,8 @@ pub struct GenerateRequest {
     pub beginning: Beginning,
     /// Properties that they should have, by name, in the model's units.
     pub targets: Vec<(String, f64)>,
-    /// How far the properties pull: 1 is the network's answer to them, more goes beyond it (classifier-free guidance, Ho
-    /// & Salimans 2022). Used where there are targets.
+    /// Strength of the guidance towards the properties: 1 is the network's answer to them, more goes beyond it
+    /// (classifier-free guidance, Ho & Salimans 2022). Used where there are targets.
     pub guidance: f64,
     /// Molecules that are drawn for each one where there are targets; the one whose properties, as the network estimates
     /// them, are nearest is kept. If not given, [`USUAL_CANDIDATES`] of a network that estimates properties, 1 of another.
@@ -48,12 +48,11 @@ pub enum Beginning {
     Formula(Formula),
     /// Fragments, fixed in space, that the rest is grown around.
     Fragments(Fragments),
-    /// A molecule, melted part of the way.
+    /// A molecule, noised part of the way.
     Molecule {
         /// The molecule.
         molecule: Molecule,
-        /// How far it is melted: the noise σ of its positions when the way back begins, above 0 to 1, where nothing of it is
-        /// left.
+        /// The noise σ of its positions when sampling begins, above 0 to 1, where nothing of it is left.
         strength: f64,
     },
 }

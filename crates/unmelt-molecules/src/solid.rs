@@ -1,6 +1,6 @@
 //! Whether the positions of a molecule are those of a body in space, and hydrogens that its file leaves out.
 
-use crate::perception::single_bond_length;
+use crate::bond_lengths::single_bond_length;
 use crate::validity::open_valence;
 use crate::{BondOrder, Element, Molecule, Result, add_hydrogens};
 

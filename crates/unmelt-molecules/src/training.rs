@@ -34,7 +34,7 @@ pub struct TrainingConfig {
     pub batch: usize,
     /// Size of the network.
     pub network: NetworkSize,
-    /// How each feature melts.
+    /// The noise schedule of each feature.
     pub schedules: FeatureSchedules,
     /// Weights of the loss.
     pub loss: GraphLoss,

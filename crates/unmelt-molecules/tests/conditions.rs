@@ -4,8 +4,8 @@ use burn::tensor::Device;
 use unmelt_diffusion::job::Job;
 use unmelt_molecules::format::read_sdf;
 use unmelt_molecules::{
-    Atom, Beginning, ElementLimit, Error, Filter, Fragments, GenerateRequest, Generator, Harvest, KeySet,
-    Molecule, Sieve, Wanted, models,
+    Atom, Beginning, ElementLimit, Error, Filter, FilterSet, Fragments, GenerateRequest, Generator, KeySet,
+    Molecule, SamplingRun, Wanted, models,
 };
 
 fn generator() -> Generator {
@@ -49,9 +49,10 @@ fn conditions_that_no_molecule_can_meet_are_refused() {
     ];
     for (beginning, atoms, contains, expected) in cases {
         let request = GenerateRequest { beginning, atoms, ..GenerateRequest::default() };
-        let sieve = Sieve::new(Vec::new(), limits(contains), KeySet::default());
+        let filter_set = FilterSet::new(Vec::new(), limits(contains), KeySet::default());
         let wanted = Wanted { first: 0, count: 1, batch: 1 };
-        let error = Harvest::new(&generator, &request, sieve, wanted).err().expect("refused").to_string();
+        let error =
+            SamplingRun::new(&generator, &request, filter_set, wanted).err().expect("refused").to_string();
         assert!(error.contains(expected), "{contains:?}: {error}");
     }
     let fine = GenerateRequest::default();
@@ -68,7 +69,7 @@ fn conditions_that_no_molecule_can_meet_are_refused() {
 #[test]
 fn what_the_training_lacked_is_said_before_the_work() {
     let generator = generator();
-    let said = |request: GenerateRequest| generator.doubts(&request).join("; ");
+    let said = |request: GenerateRequest| generator.warnings(&request).join("; ");
     let usual = GenerateRequest::default;
     assert_eq!(said(usual()), "");
     assert_eq!(said(GenerateRequest { atoms: Some(20), ..usual() }), "");
@@ -128,21 +129,24 @@ fn no_candidate_has_the_number_of_a_sample() {
     }
     for (first, count) in [(end, 1), (end - 1, 2), (u64::MAX, 1), (0, u64::MAX)] {
         let wanted = Wanted { first, count, batch: 1 };
-        assert!(Harvest::new(&generator, &request, Sieve::default(), wanted).is_err(), "{first} {count}");
+        assert!(
+            SamplingRun::new(&generator, &request, FilterSet::default(), wanted).is_err(),
+            "{first} {count}"
+        );
     }
 }
 
 /// How a run ends that is asked for `count` molecules and gives up after `most` draws: what it kept, and why it ended.
-fn harvest(
+fn sampling_run(
     generator: &Generator,
-    sieve: Sieve,
+    filter_set: FilterSet,
     count: u64,
     most: u64,
     batch: u64,
 ) -> (Vec<String>, Option<Error>) {
     let request = GenerateRequest { steps: 2, atoms: Some(3), ..GenerateRequest::default() };
     let wanted = Wanted { first: 0, count, batch };
-    let run = Harvest::new(generator, &request, sieve, wanted).expect("a run");
+    let run = SamplingRun::new(generator, &request, filter_set, wanted).expect("a run");
     let mut run = run.giving_up_after(most).expect("a number");
     let mut kept = Vec::new();
     while !run.is_finished() {
@@ -157,16 +161,16 @@ fn harvest(
 #[test]
 fn a_run_gives_up_after_draws_without_a_new_keeper() {
     let generator = generator();
-    let never = || Sieve::new(vec![Filter::Valid, Filter::Stable], limits(&["N=3"]), KeySet::default());
-    let (kept, error) = harvest(&generator, never(), 5, 40, 16);
+    let never = || FilterSet::new(vec![Filter::Valid, Filter::Stable], limits(&["N=3"]), KeySet::default());
+    let (kept, error) = sampling_run(&generator, never(), 5, 40, 16);
     let found = error.expect("it gives up");
     assert!(matches!(found, Error::GaveUp { drawn: 40, kept: 0, wanted: 5, in_a_row: 40 }), "{found:?}");
     assert!(kept.is_empty());
     assert!(found.to_string().starts_with("0 of 5 molecules were kept of 40 drawn"), "{found}");
     // Molecules of three atoms are soon all known.
-    let unique = || Sieve::new(vec![Filter::Unique], Vec::new(), KeySet::default());
+    let unique = || FilterSet::new(vec![Filter::Unique], Vec::new(), KeySet::default());
     let runs = [1, 7, 64].map(|batch| {
-        let (kept, error) = harvest(&generator, unique(), 100_000, 25, batch);
+        let (kept, error) = sampling_run(&generator, unique(), 100_000, 25, batch);
         let Some(Error::GaveUp { drawn, kept: count, .. }) = error else { panic!("it gives up") };
         assert!(count > 0 && count == kept.len() as u64);
         (kept, drawn)
@@ -174,9 +178,9 @@ fn a_run_gives_up_after_draws_without_a_new_keeper() {
     assert!(runs.iter().all(|run| *run == runs[0]), "the batch matters");
     let request = GenerateRequest::default();
     let wanted = Wanted { first: 0, count: 1, batch: 1 };
-    let run = |sieve| Harvest::new(&generator, &request, sieve, wanted).expect("a run");
+    let run = |filter_set| SamplingRun::new(&generator, &request, filter_set, wanted).expect("a run");
     assert!(run(unique()).giving_up_after(0).is_err());
-    assert!(run(Sieve::default()).giving_up_after(5).is_err(), "nothing is filtered");
+    assert!(run(FilterSet::default()).giving_up_after(5).is_err(), "nothing is filtered");
 }
 
 #[test]
@@ -186,7 +190,7 @@ fn properties_are_named_in_any_case_and_once() {
         let targets = targets.iter().map(|(n, v)| (n.to_string(), *v)).collect();
         let request = GenerateRequest { steps: 1, atoms: Some(4), targets, ..GenerateRequest::default() };
         let wanted = Wanted { first: 0, count: 1, batch: 1 };
-        let mut run = Harvest::new(&generator, &request, Sieve::default(), wanted)?;
+        let mut run = SamplingRun::new(&generator, &request, FilterSet::default(), wanted)?;
         run.advance(&Job::new(), &mut |_| ()).map(|batch| batch.rows[0].targets.clone())
     };
     assert_eq!(asked(&[("logP", 1.5)]).expect("logp"), [("logp".to_string(), 1.5)]);
@@ -216,8 +220,8 @@ fn atoms_that_stay_keep_their_isotopes_and_radicals() {
         ..GenerateRequest::default()
     };
     let generator = generator();
-    let doubts = generator.doubts(&request).join("; ");
-    assert!(doubts.contains("neither isotopes nor radicals"), "{doubts}");
+    let warnings = generator.warnings(&request).join("; ");
+    assert!(warnings.contains("neither isotopes nor radicals"), "{warnings}");
     let marks = |m: &Molecule| m.atoms().map(|a| (a.isotope, a.radicals)).collect::<Vec<_>>();
     let bonds = |m: &Molecule| {
         let mut bonds: Vec<_> =

@@ -32,7 +32,7 @@ fn graph_config() -> GraphDenoiserConfig {
 fn graph_network(seed: u64) -> GraphDenoiser {
     let layout = graph_config().layout();
     let mut values = layout.initial_values(seed);
-    // Starting values leave attention, coordinates and wishes at zero; a test needs them awake.
+    // Starting values leave attention, coordinates and conditions at zero; a test needs them awake.
     let noise = Noise::new(seed);
     let asleep = |name: &str| name.ends_with("head.weight") || name.starts_with("properties.guide");
     for (k, entry) in layout.entries().iter().enumerate().filter(|(_, e)| asleep(&e.name)) {
@@ -226,9 +226,9 @@ fn given_atoms_stay_and_the_rest_turns_around_them() {
 fn wanted_properties_change_the_prediction() {
     let network = graph_network(6);
     let state = molecule(6, 6);
-    let of = |wishes: &[Option<f32>]| predict_with(&network, &[&state], None, None, wishes).remove(0);
+    let of = |conditions: &[Option<f32>]| predict_with(&network, &[&state], None, None, conditions).remove(0);
     assert_eq!(of(&[]), of(&[None, None]));
-    assert_ne!(of(&[Some(0.0), None]), of(&[None, None]), "a mean value is a wish as well");
+    assert_ne!(of(&[Some(0.0), None]), of(&[None, None]), "a mean value is a condition as well");
     assert_ne!(of(&[Some(1.0), None]), of(&[None, Some(1.0)]));
 }
 

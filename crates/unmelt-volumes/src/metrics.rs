@@ -9,8 +9,8 @@ use polars_io::parquet::write::ParquetWriter;
 use serde::Serialize;
 use unmelt_diffusion::files::AsideFile;
 
-use crate::intensity::percentiles;
-use crate::synthesize::{convolve_axis, gaussian};
+use crate::field::convolve::{convolve_axis, gaussian};
+use crate::field::intensity::percentiles;
 use crate::{Error, Result};
 
 /// Measures of one volume over one set of voxels.

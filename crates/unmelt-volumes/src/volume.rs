@@ -1,11 +1,10 @@
 //! A scalar volume in the world, with where it came from.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use crate::dicom::DicomSeries;
-use crate::nifti::NiftiSource;
-use crate::{Error, Grid, Orientation, Result};
+use crate::io::dicom::origin::DicomSeries;
+use crate::io::nifti::NiftiSource;
+use crate::{Grid, Orientation};
 
 /// A scalar volume, its axes put in RAS order.
 #[derive(Clone, Debug)]
@@ -27,26 +26,6 @@ pub enum Source {
     Nifti(Arc<NiftiSource>),
     /// A DICOM series.
     Dicom(Arc<DicomSeries>),
-}
-
-/// A volume that was read, and what had to be corrected on the way.
-#[derive(Clone, Debug)]
-pub struct Reading {
-    /// The volume.
-    pub volume: Volume,
-    /// One sentence each.
-    pub warnings: Vec<String>,
-}
-
-/// Which volume of a file or folder with several.
-#[derive(Clone, Debug, Default)]
-pub struct Choice {
-    /// Index along the fourth dimension of a NIfTI file, from 0.
-    pub index: Option<usize>,
-    /// Which series of a DICOM folder: its number in the list of several, from 1, or its SeriesInstanceUID.
-    pub series: Option<String>,
-    /// Whether a packed file is read whose data do not fit its checksum: with a warning in place of an error.
-    pub force: bool,
 }
 
 /// Thicknesses of slices, in distances between them, that a scanner may have: others are mistaken.
@@ -104,28 +83,6 @@ impl Volume {
         let is_told = THICKNESSES.contains(&part) && (part - 1.0).abs() > ROUNDED;
         (same_slices && is_told).then_some((axis, part))
     }
-
-    /// Reads a NIfTI file (.nii, .nii.gz, .hdr, .img) or a DICOM file or folder.
-    pub fn read(path: &Path, choice: &Choice) -> Result<Reading> {
-        let metadata = std::fs::metadata(path).map_err(Error::file("read", path))?;
-        let is_dicom = metadata.is_dir() || crate::dicom::is_dicom(path);
-        if is_dicom && choice.force {
-            return Err(not_there(path, "is DICOM, which has no checksum that could be passed over"));
-        }
-        match (is_dicom, choice.index, choice.series.as_deref()) {
-            (true, None, series) => crate::dicom::read(path, series),
-            (false, _, None) => crate::nifti::read_with(path, choice),
-            (true, Some(_), _) => {
-                Err(not_there(path, "is DICOM, and an index chooses among the volumes of a 4D NIfTI file"))
-            }
-            (false, _, Some(_)) => Err(not_there(path, "is no DICOM, so there is no series to choose")),
-        }
-    }
-}
-
-/// A choice where there is none.
-fn not_there(path: &Path, why: &str) -> Error {
-    Error::Request(format!("{} {why}", path.display()))
 }
 
 /// Makes values finite; how many were not.

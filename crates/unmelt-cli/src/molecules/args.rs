@@ -63,8 +63,8 @@ pub struct Generate {
     /// A property to have, with its value: dipole=3.5, gap=6.0, … (`molecules info` lists them; a unit may follow, as in
     /// dipole=3.5D). May be given several times
     #[arg(long, value_name = "NAME=VALUE")]
-    pub property: Vec<unmelt_molecules::Wish>,
-    /// How far the properties pull: 1 is the network's own answer, more goes beyond it
+    pub property: Vec<unmelt_molecules::PropertyTarget>,
+    /// Strength of the guidance towards the properties: 1 is the network's own answer, more goes beyond it (classifier-free guidance)
     #[arg(long, default_value_t = 2.0, requires = "property")]
     pub guidance: f64,
     /// Molecules to draw for each one; the one whose properties, as the network estimates them, are nearest to the wanted ones
@@ -84,10 +84,10 @@ pub struct Generate {
     /// hydrogen where it has no open valence [default: all atoms with an open valence]
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
     pub attach: Vec<u32>,
-    /// A molecule to vary: melted part of the way and back (.sdf, .mol, .parquet)
+    /// A molecule to vary: it is noised part of the way and denoised again (.sdf, .mol, .parquet)
     #[arg(long, value_name = "FILE", conflicts_with = "atoms")]
     pub vary: Option<PathBuf>,
-    /// How far to melt it, as noise in its positions: 0.2 gives the same molecule back mostly, 0.3 close relatives, 0.5 distant
+    /// Noise of its positions when sampling begins: 0.2 gives the same molecule back mostly, 0.3 close relatives, 0.5 distant
     /// ones; at 1 nothing of it is left
     #[arg(long, default_value_t = 0.3, requires = "vary")]
     pub strength: f64,
@@ -103,7 +103,7 @@ pub struct Generate {
     /// Molecules that are not novel, for --filter novel [default: the training data, where the model knows it]
     #[arg(long, value_name = "FILE")]
     pub reference: Option<PathBuf>,
-    /// File for the way of the first molecule from noise, a frame per evaluation (.sdf or .xyz)
+    /// File for the trajectory of the first molecule from noise, a frame per evaluation (.sdf or .xyz)
     #[arg(long, value_name = "FILE")]
     pub trajectory: Option<PathBuf>,
     #[command(flatten)]

@@ -6,21 +6,18 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_json::json;
 use unmelt_diffusion::device;
-use unmelt_diffusion::files::plain;
 use unmelt_diffusion::job::Job;
 use unmelt_molecules::evaluate::{BondSource, Evaluation, Reference, Share, evaluate};
-use unmelt_molecules::format::{Fault, Preparation, read_molecules, read_prepared};
-use unmelt_molecules::{Generator, Harvest, Molecule, Sieve, Wanted, models};
+use unmelt_molecules::format::{Preparation, read_molecules, read_prepared};
+use unmelt_molecules::{FilterSet, Generator, Molecule, SamplingRun, Wanted, models};
 
 use super::args::Evaluate;
-use super::wishes;
+use super::files::{report_faults, report_notes};
+use super::request;
 use crate::Outcome;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::progress::Bar;
-
-/// Faults that are printed; the rest is counted.
-const SHOWN_FAULTS: usize = 5;
 
 /// Evaluates.
 pub fn run(args: &Evaluate) -> Outcome {
@@ -87,17 +84,17 @@ impl Subject {
     fn generated(model: &str, args: &Evaluate) -> Result<Self, Failure> {
         let files = models::find(model)?;
         let generator = Generator::load(&files, &args.sampling.device.open()?)?;
-        let request = wishes::sampled(&args.sampling)?;
+        let request = request::sampling(&args.sampling)?;
         let wanted = Wanted { first: 0, count: args.count, batch: args.sampling.batch };
-        let mut harvest = Harvest::new(&generator, &request, Sieve::default(), wanted)?;
+        let mut sampling_run = SamplingRun::new(&generator, &request, FilterSet::default(), wanted)?;
         let evaluations = generator.evaluations(&request)?;
         let begin = Instant::now();
         let mut bar = Bar::new(args.count, "molecules");
         let job = Job::new().cancelled_by(&interrupt::token());
         let mut molecules = Vec::new();
-        while !harvest.is_finished() {
-            molecules.extend(harvest.advance(&job, &mut |_| ())?.molecules);
-            bar.set(harvest.drawn());
+        while !sampling_run.is_finished() {
+            molecules.extend(sampling_run.advance(&job, &mut |_| ())?.molecules);
+            bar.set(sampling_run.drawn());
         }
         bar.finish();
         let cost = Cost {
@@ -123,23 +120,6 @@ impl Cost {
             self.device,
             self.threads
         );
-    }
-}
-
-/// Says what was done to the molecules of a file.
-pub fn report_notes(path: &Path, notes: &[String]) {
-    for note in notes {
-        eprintln!("warning: {}: {note}", plain(&path.to_string_lossy()));
-    }
-}
-
-/// Says which records were skipped, and why.
-pub fn report_faults(faults: &[Fault]) {
-    for fault in faults.iter().take(SHOWN_FAULTS) {
-        eprintln!("warning: {fault}");
-    }
-    if faults.len() > SHOWN_FAULTS {
-        eprintln!("warning: {} records were skipped in all", faults.len());
     }
 }
 

@@ -8,10 +8,10 @@ use serde_json::json;
 use unmelt_diffusion::job::{Event, Job};
 use unmelt_molecules::evaluate::Assessment;
 use unmelt_molecules::format::{MoleculeWriter, TableRow, TableWriter};
-use unmelt_molecules::{Batch, Frame, GenerateRequest, Generator, Harvest, Wanted, models};
+use unmelt_molecules::{Batch, Frame, GenerateRequest, Generator, SamplingRun, Wanted, models};
 
 use super::args::Generate;
-use super::wishes;
+use super::request;
 use crate::Outcome;
 use crate::failure::Failure;
 use crate::interrupt;
@@ -40,15 +40,15 @@ pub fn run(args: &Generate) -> Outcome {
     let files = models::find(&args.model)?;
     let device = args.sampling.device.open()?;
     let generator = Generator::load(&files, &device)?;
-    let request = wishes::request(args, &generator.card().model)?;
+    let request = request::generation(args, &generator.card().model)?;
     let whole = Wanted { first: args.first, count: args.count, batch: args.sampling.batch };
     let wanted = args.shard.map_or(whole, |shard| whole.shard(shard));
-    let mut harvest = Harvest::new(&generator, &request, wishes::sieve(args)?, wanted)?;
+    let mut sampling_run = SamplingRun::new(&generator, &request, request::filters(args)?, wanted)?;
     if let Some(most) = args.max_draws {
-        harvest = harvest.giving_up_after(most)?;
+        sampling_run = sampling_run.giving_up_after(most)?;
     }
     let mut outputs = Outputs::create(args, &table, &request)?;
-    generator.doubts(&request).iter().for_each(|doubt| eprintln!("warning: {doubt}"));
+    generator.warnings(&request).iter().for_each(|warning| eprintln!("warning: {warning}"));
     let evaluations = generator.evaluations(&request)?;
     interrupt::listen();
 
@@ -62,17 +62,17 @@ pub fn run(args: &Generate) -> Outcome {
     let cancel = interrupt::token();
     let job = Job::new().cancelled_by(&cancel).heard_by(&listener);
     let mut done = Done::default();
-    while !harvest.is_finished() && !interrupt::requested() {
-        say_what_is_kept(args, &done, &harvest);
-        let (is_first, mut fault) = (harvest.drawn() == 0, None);
+    while !sampling_run.is_finished() && !interrupt::requested() {
+        say_what_is_kept(args, &done, &sampling_run);
+        let (is_first, mut fault) = (sampling_run.drawn() == 0, None);
         let mut watch = |frame: &Frame| {
             if is_first && let Err(error) = outputs.follow(frame) {
                 fault = Some(error);
                 cancel.cancel();
             }
         };
-        let rest = harvest.rest();
-        let batch = harvest.advance(&job, &mut watch);
+        let rest = sampling_run.rest();
+        let batch = sampling_run.advance(&job, &mut watch);
         if let Some(error) = fault {
             return Err(Failure::from(error).on_the_way());
         }
@@ -92,16 +92,16 @@ pub fn run(args: &Generate) -> Outcome {
         done.add(&batch.rows);
     }
     bar_of(&bar).finish();
-    if !harvest.is_finished() && done.written == 0 {
+    if !sampling_run.is_finished() && done.written == 0 {
         return Err(Failure::stopped());
     }
     outputs.finish()?;
-    report(args, &done, begin.elapsed(), evaluations, &harvest);
-    let rest = harvest.rest();
+    report(args, &done, begin.elapsed(), evaluations, &sampling_run);
+    let rest = sampling_run.rest();
     Ok(json!({
         "output": args.output, "table": table, "trajectory": args.trajectory, "molecules": done.written,
-        "valid_and_connected": done.valid_and_connected, "stable": done.stable, "drawn": harvest.drawn(),
-        "rest": (!harvest.is_finished()).then(|| json!({ "first": rest.first, "count": rest.count })),
+        "valid_and_connected": done.valid_and_connected, "stable": done.stable, "drawn": sampling_run.drawn(),
+        "rest": (!sampling_run.is_finished()).then(|| json!({ "first": rest.first, "count": rest.count })),
         "model": generator.card().name, "seed": request.seed, "evaluations": evaluations,
         "seconds": begin.elapsed().as_secs_f64(),
     }))
@@ -194,27 +194,27 @@ impl Done {
 }
 
 /// What is said where the work has to end at once.
-fn say_what_is_kept(args: &Generate, done: &Done, harvest: &Harvest) {
+fn say_what_is_kept(args: &Generate, done: &Done, sampling_run: &SamplingRun) {
     if done.written > 0 && args.output.extension().is_none_or(|e| e != "parquet") {
-        let (rest, path) = (harvest.rest(), args.output.display());
+        let (rest, path) = (sampling_run.rest(), args.output.display());
         let mut words = format!("{} molecules are done and written to {path}.", done.written);
-        if harvest.is_open() {
+        if sampling_run.is_open() {
             words += &format!(" The rest: --first {} --count {}", rest.first, rest.count);
         }
         interrupt::last_words(words);
     }
 }
 
-fn report(args: &Generate, done: &Done, time: Duration, evaluations: usize, harvest: &Harvest) {
+fn report(args: &Generate, done: &Done, time: Duration, evaluations: usize, sampling_run: &SamplingRun) {
     let percent = |n: u64, of: u64| 100.0 * n as f64 / of.max(1) as f64;
-    if !harvest.is_finished() {
-        let rest = harvest.rest();
+    if !sampling_run.is_finished() {
+        let rest = sampling_run.rest();
         println!(
             "Interrupted: {} of {} molecules are done and written.",
             done.written,
             done.written + rest.count
         );
-        if harvest.is_open() {
+        if sampling_run.is_open() {
             println!("The rest: --first {} --count {}", rest.first, rest.count);
         }
     }
@@ -225,9 +225,9 @@ fn report(args: &Generate, done: &Done, time: Duration, evaluations: usize, harv
         time.as_secs_f64(),
         evaluations
     );
-    if !harvest.is_open() {
-        let share = percent(done.written, harvest.drawn());
-        println!("{} were drawn; {share:.1} % of them passed the filters.", harvest.drawn());
+    if !sampling_run.is_open() {
+        let share = percent(done.written, sampling_run.drawn());
+        println!("{} were drawn; {share:.1} % of them passed the filters.", sampling_run.drawn());
     }
     if done.written > 0 {
         println!(

@@ -2,10 +2,11 @@
 
 pub mod args;
 mod evaluate;
+mod files;
 mod generate;
 mod import;
+mod request;
 mod train;
-mod wishes;
 
 use args::Molecules;
 

@@ -5,7 +5,7 @@ use unmelt_diffusion::job::{Event, Job};
 use unmelt_molecules::{Error, TrainingConfig, TrainingRun};
 
 use super::args::Train;
-use super::evaluate::report_faults;
+use super::files::report_faults;
 use crate::Outcome;
 use crate::interrupt;
 use crate::losses::Display;

@@ -9,7 +9,7 @@ use unmelt_diffusion::device::DeviceName;
 pub enum Volumes {
     /// Denoise, super-resolve, inpaint, extend or reconstruct a scan
     Enhance(Box<Enhance>),
-    /// Draw a volume from the prior alone
+    /// Sample a volume from the prior alone
     Generate(Generate),
     /// Say what a file or folder holds: grid, spacing, orientation, intensities; no identifying tag
     Info(Info),
@@ -139,7 +139,7 @@ pub struct Walk {
     /// Name of a built-in model, or the folder of a trained one
     #[arg(long, default_value = "brain-mri")]
     pub model: String,
-    /// Steps of the walk: evaluations of the network per voxel; denoising to one estimate is no walk and takes four [default: 20]
+    /// Steps of the sampling: evaluations of the network per voxel; denoising to one estimate takes four [default: 20]
     #[arg(long)]
     pub steps: Option<usize>,
     /// Seed: the same seed gives the same volume
@@ -201,10 +201,10 @@ pub struct Enhance {
     /// Posterior solver [default: hqs for one estimate, diffpir for samples; none to take noise away]
     #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(unmelt_diffusion::posterior::PosteriorSolver::NAMES))]
     pub solver: Option<String>,
-    /// Highest noise level of the walk, in units of the robust range [default: by task]
+    /// Highest noise level of the sampling, in units of the robust range [default: by task]
     #[arg(long)]
     pub sigma_max: Option<f64>,
-    /// Lowest noise level of the walk, in units of the robust range [default: 0.005]
+    /// Lowest noise level of the sampling, in units of the robust range [default: 0.005]
     #[arg(long)]
     pub sigma_min: Option<f64>,
     #[command(flatten)]

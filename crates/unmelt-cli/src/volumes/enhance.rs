@@ -47,8 +47,8 @@ pub fn run(args: &Enhance) -> Outcome {
         ..usual
     };
     check_calibration(args, &enhancer, &settings)?;
-    for caution in enhancer.cautions(&volume, &task, &settings) {
-        eprintln!("warning: {caution}");
+    for warning in enhancer.warnings(&volume, &task, &settings) {
+        eprintln!("warning: {warning}");
     }
     let begin = Instant::now();
     let bar = EvaluationBar::new();
@@ -107,9 +107,24 @@ fn check_options(args: &Enhance, from_npy: bool) -> Result<(), Failure> {
             args.std.is_some() || !args.interval.is_empty(),
             "is for --std and --interval",
         ),
-        ("--sigma-max", args.sigma_max.is_some(), is_walk, "is for walks; denoising to one estimate is none"),
-        ("--sigma-min", args.sigma_min.is_some(), is_walk, "is for walks; denoising to one estimate is none"),
-        ("--steps", args.walk.steps.is_some(), is_walk, "is for walks; denoising to one estimate is none"),
+        (
+            "--sigma-max",
+            args.sigma_max.is_some(),
+            is_walk,
+            "is for sampling and searching; denoising to one estimate does neither",
+        ),
+        (
+            "--sigma-min",
+            args.sigma_min.is_some(),
+            is_walk,
+            "is for sampling and searching; denoising to one estimate does neither",
+        ),
+        (
+            "--steps",
+            args.walk.steps.is_some(),
+            is_walk,
+            "is for sampling and searching; denoising to one estimate does neither",
+        ),
     ];
     match options.iter().find(|(_, given, taken, _)| *given && !*taken) {
         Some((name, _, _, what)) => {
@@ -234,8 +249,8 @@ fn task(args: &Enhance, volume: &Volume) -> Result<Task, Failure> {
         TaskName::Inpaint => {
             let path = mask_path(args)?;
             let missing = files::read_mask_on_grid_of((volume, &args.input.input), path)?;
-            if let Some(doubt) = unmelt_volumes::mask::doubt(&missing) {
-                eprintln!("warning: the mask {} {doubt}", path.display());
+            if let Some(warning) = unmelt_volumes::mask::warning(&missing) {
+                eprintln!("warning: the mask {} {warning}", path.display());
             }
             Task::Inpaint { missing }
         }

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::aside::{SUFFIX, folder_of, prefix, remove_left_over};
 use super::claims;
 use super::pending::Pending;
+use super::temporary::{SUFFIX, folder_of, prefix, remove_left_over};
 use crate::error::{Error, Result};
 
 /// A folder that takes its name only when it is complete; dropped before that, it leaves nothing behind.

@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
-use super::aside::{self, folder_of, is_alive, is_locked, prefix, remove_left_over, temporaries};
+use super::permissions::hidden_by as hidden_by_source;
+use super::temporary::{self, folder_of, is_alive, is_locked, prefix, remove_left_over, temporaries};
 use crate::error::{Error, Result};
 
 /// What a claim's temporary name ends with.
@@ -161,7 +162,7 @@ fn exclusive(path: &Path) -> Result<tempfile::NamedTempFile> {
     if busy {
         return Err(Error::Output { path: path.to_path_buf(), fault: "is being written by another process" });
     }
-    let claim = aside::temporary(path, ENDING).map_err(|e| Error::file("write", path)(e.kind().into()));
+    let claim = temporary::temporary(path, ENDING).map_err(|e| Error::file("write", path)(e.kind().into()));
     drop(guard);
     claim
 }
@@ -203,7 +204,7 @@ pub fn claim_folder(folder: &Path, inputs: &[&Path]) -> Result<Claims> {
 
 /// Permissions that one of the inputs does not give.
 fn hidden_by(inputs: &[&Path]) -> u32 {
-    inputs.iter().fold(0, |all, path| all | aside::hidden_by(path))
+    inputs.iter().fold(0, |all, path| all | hidden_by_source(path))
 }
 
 impl Drop for Claims {

@@ -53,7 +53,7 @@ limits! {
     classes = 255, " Classes of a categorical feature.";
     batch = 65_536, " Samples worked on at a time.";
     pairs = 10_000_000, " Pairs of atoms worked on at a time, over all molecules of a batch.";
-    steps = 100_000, " Steps of a schedule or of a walk.";
+    steps = 100_000, " Steps of a schedule or of a sampling run.";
 }
 
 static LIMITS: RwLock<Limits> = RwLock::new(Limits::DEFAULT);

@@ -10,6 +10,8 @@ mod contained;
 pub mod limits;
 mod packed;
 mod pending;
+mod permissions;
+mod temporary;
 mod text;
 
 use std::io::Read;

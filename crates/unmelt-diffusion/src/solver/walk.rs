@@ -75,10 +75,10 @@ impl<T: Real> Walk<T> {
             return Err(Error::setting("the number of steps", "at least 1", levels.len().saturating_sub(1)));
         }
         if levels.iter().any(|l| !l.alpha.is_finite() || !l.sigma.is_finite()) {
-            return Err(Error::Combination("every level of a walk must be finite"));
+            return Err(Error::Combination("every noise level must be finite"));
         }
         if levels[..levels.len() - 1].iter().any(|l| l.sigma <= 0.0) {
-            return Err(Error::Combination("only the last level of a walk can be without noise"));
+            return Err(Error::Combination("only the last level can be without noise"));
         }
         let asked = levels[0];
         Ok(Self {

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use super::state::STATE_FILE;
 use crate::checkpoint::{CARD_FILE, WEIGHTS_FILE};
 use crate::error::{Error, Result};
 use crate::files::{Claims, claim_folder};
+
+/// Name of the file that a run goes on from.
+pub(super) const STATE_FILE: &str = "training.safetensors";
 
 /// Name of the table of losses in the folder of a run.
 pub const LOSSES_FILE: &str = "losses.csv";
@@ -15,6 +17,11 @@ pub const VALIDATION_FILE: &str = "validation.csv";
 
 /// What a folder with the model of a run holds besides its checkpoint.
 const MODEL_FILES: [&str; 4] = [CARD_FILE, WEIGHTS_FILE, LOSSES_FILE, VALIDATION_FILE];
+
+/// Whether a folder holds a checkpoint.
+pub(super) fn holds_checkpoint(folder: &Path) -> bool {
+    folder.join(STATE_FILE).exists()
+}
 
 /// How a run begins in its folder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

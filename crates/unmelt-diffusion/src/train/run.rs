@@ -10,14 +10,16 @@ use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 
 use super::config::TrainConfig;
+use super::folder;
 use super::optimizer::AdamW;
-use super::state;
+use super::step_report::StepReport;
 use super::window::{Sums, Window};
 use crate::built_in::PROGRAM;
-use crate::checkpoint::{CARD_FORMAT, Card, Precision, Provenance, WeightsRecord, write_model};
+use crate::checkpoint::{CARD_FORMAT, Card, Precision, Provenance, WeightsRecord};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::limits::{limits, within};
 use crate::job::{Event, Job, Measures};
+use crate::model_folder::write_model;
 use crate::parameters::{Layout, Parameters, Weights, to_vec};
 
 /// What is trained: a network's parameters, and a loss for every step.
@@ -273,7 +275,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
             steps: self.config.steps,
             parameters: self.parameters.layout().len(),
         });
-        if self.step == 0 && !state::is_there(folder) {
+        if self.step == 0 && !folder::holds_checkpoint(folder) {
             write(self)?;
             self.save(folder)?;
         }
@@ -371,33 +373,5 @@ impl Share {
         self.numbers = self.numbers.clone() + other.numbers;
         self.gradient = self.gradient.clone() + other.gradient;
         self.samples += other.samples;
-    }
-}
-
-/// What one step reports.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StepReport {
-    /// Loss.
-    pub loss: f64,
-    /// Its parts.
-    pub parts: Vec<(&'static str, f64)>,
-    /// Norm of the gradient before clipping.
-    pub gradient_norm: f64,
-    /// Learning rate.
-    pub learning_rate: f64,
-}
-
-impl StepReport {
-    /// From the loss with its parts and the norm of the gradient, read from the device in one go.
-    fn read(names: Vec<&'static str>, numbers: Tensor<1>, norm: Tensor<1>, learning_rate: f64) -> Self {
-        let mut numbers = to_vec(Tensor::cat(vec![norm, numbers], 0)).into_iter().map(f64::from);
-        let mut next = || numbers.next().unwrap_or(f64::NAN);
-        let (gradient_norm, loss) = (next(), next());
-        let parts = names.into_iter().zip(numbers).collect();
-        Self { loss, parts, gradient_norm, learning_rate }
-    }
-
-    pub(super) fn is_finite(&self) -> bool {
-        self.loss.is_finite() && self.gradient_norm.is_finite()
     }
 }

@@ -8,6 +8,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::config::TrainConfig;
+use super::folder::STATE_FILE;
 use super::optimizer::AdamW;
 use super::run::{Objective, Trainer};
 use super::window::{Sums, Window};
@@ -15,9 +16,6 @@ use crate::checkpoint::{Precision, read_arrays, values_in_layout, weights_bytes}
 use crate::error::{Error, Result};
 use crate::files::{read_whole, write_whole};
 use crate::parameters::{Layout, Parameters, to_vec};
-
-/// Name of the file that a run goes on from.
-pub(super) const STATE_FILE: &str = "training.safetensors";
 
 /// What a checkpoint says besides its tensors.
 #[derive(Serialize, Deserialize)]
@@ -109,11 +107,6 @@ impl<'a, O: Objective> Trainer<'a, O> {
         write_whole(&path, &bytes)?;
         Ok(path)
     }
-}
-
-/// Whether a folder holds a checkpoint.
-pub(super) fn is_there(folder: &Path) -> bool {
-    folder.join(STATE_FILE).exists()
 }
 
 /// Layout of a checkpoint: the parameters, their average and the two moments, each under a prefix.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::run::StepReport;
+use super::step_report::StepReport;
 use crate::job::Event;
 
 /// Sums since the last report.

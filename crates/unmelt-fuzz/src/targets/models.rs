@@ -203,7 +203,7 @@ fn with_digest(card: &[u8], digest: &str) -> Vec<u8> {
 fn generate(files: &ModelFiles) -> Result<String, String> {
     let generator = Generator::load(files, &Device::flex()).map_err(|e| e.to_string())?;
     let request = GenerateRequest { steps: 2, atoms: Some(3), ..GenerateRequest::default() };
-    generator.doubts(&request);
+    generator.warnings(&request);
     let molecules =
         generator.generate(&request, 0..1, &Job::new(), &mut |_| ()).map_err(|e| e.to_string())?;
     assert_eq!(molecules.len(), 1, "as many molecules as were asked for");

@@ -6,7 +6,7 @@ use unmelt_diffusion::device::DeviceName;
 use unmelt_diffusion::solver::Solver;
 use unmelt_diffusion::{FeatureSpec, Grid, ProductProcess, Schedule};
 use unmelt_molecules::edm::PropertyNorm;
-use unmelt_molecules::{ElementLimit, Filter, Formula, Shard, Wish};
+use unmelt_molecules::{ElementLimit, Filter, Formula, PropertyTarget, Shard};
 use unmelt_volumes::FieldExtension;
 
 use super::{Read, TEXT, Target};
@@ -85,7 +85,11 @@ impl Read for Options {
             ("limit", text.parse::<ElementLimit>().map(drop)),
             ("filter", text.parse::<Filter>().map(drop).map_err(|e| e.to_string())),
             ("shard", text.parse::<Shard>().map(drop).map_err(|e| e.to_string())),
-            ("wish", text.parse::<Wish>().map(|w| assert!(w.value.is_finite(), "a wish for no number"))),
+            (
+                "target",
+                text.parse::<PropertyTarget>()
+                    .map(|w| assert!(w.value.is_finite(), "a target for no number")),
+            ),
             ("extension", text.parse::<FieldExtension>().map(drop)),
             ("norm", text.parse::<PropertyNorm>().map(drop)),
             ("device", text.parse::<DeviceName>().map(drop).map_err(|e| e.to_string())),

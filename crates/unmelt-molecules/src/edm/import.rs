@@ -9,11 +9,12 @@ use safetensors::Dtype;
 use unmelt_diffusion::built_in::PROGRAM;
 use unmelt_diffusion::checkpoint::{
     Arrays, CARD_FORMAT, Card, ModelFiles, Precision, Provenance, WeightsRecord, check_name, floats,
-    values_in_layout, write_model,
+    values_in_layout,
 };
 use unmelt_diffusion::domain::Field;
 use unmelt_diffusion::files::contained;
 use unmelt_diffusion::files::limits::{limits, within};
+use unmelt_diffusion::model_folder::write_model;
 use unmelt_diffusion::{Layout, Schedule};
 
 use super::EdmModel;

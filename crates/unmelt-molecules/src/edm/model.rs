@@ -27,7 +27,7 @@ pub struct EdmModel {
     pub scales: [f64; 3],
     /// The network.
     pub network: EgnnConfig,
-    /// How positions and features melt.
+    /// The noise schedules of positions and features.
     pub schedule: Schedule,
     /// Properties that must be given, in the order of the network's context.
     pub properties: Vec<Property>,

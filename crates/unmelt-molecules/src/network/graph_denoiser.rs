@@ -7,14 +7,14 @@
 //! for both directions, so bonds are symmetric.
 
 use burn::tensor::{Tensor, activation};
-use serde::{Deserialize, Serialize};
-use unmelt_diffusion::{Init, Layout, Prediction, Result, Weights, to_vec};
+use unmelt_diffusion::{Prediction, Result, Weights, to_vec};
 use unmelt_kernels::{PairInputs, PairWeights, pair_count, pair_layer};
 
 use super::GraphInput;
+use super::config::GraphDenoiserConfig;
 use super::layers::{Linear, Mlp, Norm};
-use super::properties::{self, PropertyHead};
-use crate::NetworkSize;
+use super::properties::PropertyHead;
+use super::vectors::lengths;
 
 /// Sums of messages are divided by this, so that they are of order one.
 const MESSAGE_SCALE: f64 = 0.125;
@@ -22,104 +22,6 @@ const MESSAGE_SCALE: f64 = 0.125;
 /// Largest coordinate between layers. Rare states that no training has seen, such as those that guidance leads to, would
 /// otherwise drive positions from layer to layer until they are infinite.
 const FARTHEST: f32 = 40.0;
-
-/// Size of the network and of what it reads.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GraphDenoiserConfig {
-    /// Classes of elements.
-    pub elements: usize,
-    /// Classes of charges.
-    pub charges: usize,
-    /// Classes of bonds, none included.
-    pub bonds: usize,
-    /// Width of atoms.
-    pub node_width: usize,
-    /// Width of pairs.
-    pub pair_width: usize,
-    /// Attention heads; they share the node width.
-    pub heads: usize,
-    /// Vectors of each atom.
-    pub vectors: usize,
-    /// Layers.
-    pub layers: usize,
-    /// Bumps that a distance is written in.
-    pub distance_features: usize,
-    /// Sines and cosines that the time is written in.
-    pub time_features: usize,
-    /// Properties that may be asked for.
-    pub properties: usize,
-}
-
-impl GraphDenoiserConfig {
-    /// The network of a size, for no classes and no properties yet.
-    pub(crate) fn of_size(size: &NetworkSize) -> Self {
-        Self {
-            elements: 0,
-            charges: 0,
-            bonds: 0,
-            node_width: size.node_width,
-            pair_width: size.pair_width,
-            heads: size.heads,
-            vectors: size.vectors,
-            layers: size.layers,
-            distance_features: 20,
-            time_features: 16,
-            properties: 0,
-        }
-    }
-
-    /// Columns of the node features: both class vectors, now and predicted before; whether place, element and
-    /// charge are given; age of the prediction before; time.
-    pub fn node_features(&self) -> usize {
-        2 * (self.elements + self.charges) + 4 + self.time_features
-    }
-
-    /// The layer that is the first to hear of wishes: those before it say what the molecule is like without them.
-    pub(super) fn first_guided(&self) -> usize {
-        self.layers / 2
-    }
-
-    /// Columns of the pair features: bonds and distances, now and predicted before; two flags; age of the
-    /// prediction before; time.
-    pub fn pair_features(&self) -> usize {
-        2 * self.bonds + 2 * (self.distance_features + 1) + 3 + self.time_features
-    }
-
-    /// Names and shapes of the parameters.
-    pub fn layout(&self) -> Layout {
-        let (h, d) = (self.node_width, self.pair_width);
-        let mut layout = Layout::default();
-        layout.add_linear("nodes.0", self.node_features(), h);
-        layout.add_linear("nodes.1", h, h);
-        layout.add_linear("pairs.0", self.pair_features(), d);
-        layout.add_linear("pairs.1", d, d);
-        for k in 0..self.layers {
-            let name = |part: &str| format!("layers.{k}.{part}");
-            let bound = Init::Uniform(1.0 / (d as f64).sqrt());
-            layout.add_norm(&name("norm"), h);
-            layout.add_linear(&name("project"), h, 2 * d + h);
-            layout.add_norm(&name("pair_norm"), d);
-            layout.add(name("pair.weight"), &[d, d], bound);
-            layout.add(name("distance.weight"), &[2, d], Init::Uniform(0.5));
-            layout.add_linear(&name("message"), d, d);
-            layout.add_linear(&name("update"), d, d);
-            layout.add(name("head.weight"), &[d, self.heads + self.vectors], Init::Zeros);
-            layout.add_linear(&name("node.0"), 2 * h + d + self.vectors, h);
-            layout.add_linear(&name("node.1"), h, h + self.vectors);
-        }
-        if self.properties > 0 {
-            properties::add_to(&mut layout, self);
-        }
-        layout.add_norm("out.norm", h);
-        layout.add_linear("out.nodes.0", h, h);
-        layout.add_linear("out.nodes.1", h, self.elements + self.charges);
-        layout.add_norm("out.pair_norm", d);
-        layout.add_linear("out.pairs.0", d, d);
-        layout.add_linear("out.pairs.1", d, self.bonds);
-        layout
-    }
-}
 
 /// The network with weights.
 #[derive(Clone, Debug)]
@@ -144,7 +46,7 @@ pub struct GraphOutput {
     pub charges: Tensor<2>,
     /// Logits of the bonds, `[P, bonds]`.
     pub bonds: Tensor<2>,
-    /// Properties of the clean molecules, normalised, as they would be without any wish, `[molecules, properties]`;
+    /// Properties of the clean molecules, normalised, as they would be without any condition, `[molecules, properties]`;
     /// none of a network without properties.
     pub properties: Option<Tensor<2>>,
 }
@@ -266,12 +168,6 @@ impl Layer {
         let positions = (positions + shift * input.sigma.clone()).clamp(-FARTHEST, FARTHEST);
         (nodes + update.narrow(1, 0, width), out.pairs, positions)
     }
-}
-
-/// √(|v|² + 1) − 1 of each vector, smooth at zero: `[N, vectors, 3]` to `[N, vectors]`.
-pub(super) fn lengths(vectors: Tensor<3>) -> Tensor<2> {
-    let square = vectors.powi_scalar(2).sum_dim(2).squeeze_dim::<2>(2);
-    (square + 1.0).sqrt() - 1.0
 }
 
 /// The prediction of each molecule of a batch, on the host: positions, and probabilities of atoms, charges and

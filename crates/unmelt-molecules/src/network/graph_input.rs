@@ -82,7 +82,7 @@ pub struct GraphInput {
     /// The same, but 0 where given atoms say where the molecule is.
     pub centring: Tensor<2>,
     /// Value and presence of each wanted property, `[molecules, 2 · properties]`; none where none is wanted.
-    pub wishes: Option<Tensor<2>>,
+    pub conditions: Option<Tensor<2>>,
 }
 
 impl GraphInput {
@@ -124,10 +124,10 @@ impl GraphInput {
             molecule: ints(owner.collect()),
             inverse_size: tensor(sizes.iter().map(|n| 1.0 / *n as f32).collect(), sizes.len()),
             centring: tensor(molecules.iter().map(centring).collect(), sizes.len()),
-            wishes: molecules
+            conditions: molecules
                 .iter()
                 .any(|m| m.properties.iter().any(Option::is_some))
-                .then(|| tensor(wishes(config, molecules), sizes.len())),
+                .then(|| tensor(conditions(config, molecules), sizes.len())),
             sizes,
         }
     }
@@ -146,13 +146,13 @@ impl GraphInput {
 }
 
 /// Value and presence of each property of each molecule.
-fn wishes(config: &GraphDenoiserConfig, molecules: &[Noisy]) -> Vec<f32> {
+fn conditions(config: &GraphDenoiserConfig, molecules: &[Noisy]) -> Vec<f32> {
     let mut all = vec![0.0; 2 * config.properties * molecules.len()];
     for (row, m) in all.chunks_exact_mut(2 * config.properties).zip(molecules) {
         let (values, presence) = row.split_at_mut(config.properties);
-        for (k, wish) in m.properties.iter().enumerate() {
-            values[k] = wish.unwrap_or(0.0);
-            presence[k] = f32::from(wish.is_some());
+        for (k, condition) in m.properties.iter().enumerate() {
+            values[k] = condition.unwrap_or(0.0);
+            presence[k] = f32::from(condition.is_some());
         }
     }
     all

@@ -1,45 +1,28 @@
-//! Wishes for properties: what the molecule is like so far, and how far that is from what is wanted.
+//! Conditions for properties: what the molecule is like so far, and how far that is from what is wanted.
 //!
-//! The first layers know of no wish. Behind them a head estimates the properties of the clean molecule from the atoms
-//! and from moments Σ qᵢxᵢ of charges that it gives them (a dipole is one). Wish, presence and their difference from
+//! The first layers know of no condition. Behind them a head estimates the properties of the clean molecule from the atoms
+//! and from moments Σ qᵢxᵢ of charges that it gives them (a dipole is one). PropertyTarget, presence and their difference from
 //! the estimate then enter every later layer.
 
 use burn::tensor::Tensor;
-use unmelt_diffusion::{Init, Layout, Result, Weights};
+use unmelt_diffusion::{Result, Weights};
 use unmelt_kernels::silu;
 
 use super::GraphInput;
-use super::graph_denoiser::{GraphDenoiserConfig, lengths};
+use super::config::{GraphDenoiserConfig, MOMENTS};
 use super::layers::{Linear, Mlp, Norm};
-
-/// Moments of each molecule.
-const MOMENTS: usize = 8;
+use super::vectors::lengths;
 
 /// Sums over atoms are divided by this, a typical number of them.
 const ATOMS: f64 = 20.0;
 
-/// Adds the parameters of the head.
-pub(super) fn add_to(layout: &mut Layout, config: &GraphDenoiserConfig) {
-    let (h, p) = (config.node_width, config.properties);
-    layout.add_norm("properties.norm", h);
-    layout.add_linear("properties.atoms", h, h + MOMENTS);
-    layout.add_linear("properties.estimate.0", h + MOMENTS, h);
-    layout.add_linear("properties.estimate.1", h, p);
-    layout.add_linear("properties.wish.0", 3 * p, h);
-    layout.add_linear("properties.wish.1", h, h);
-    for k in config.first_guided()..config.layers {
-        layout.add(format!("properties.guide.{k}.weight"), &[h, h], Init::Zeros);
-        layout.add(format!("properties.guide.{k}.bias"), &[h], Init::Zeros);
-    }
-}
-
-/// Estimates properties and turns wishes into what the layers add to their atoms.
+/// Estimates properties and turns conditions into what the layers add to their atoms.
 #[derive(Clone, Debug)]
 pub(super) struct PropertyHead {
     norm: Norm,
     atoms: Linear,
     estimate: Mlp,
-    wish: Mlp,
+    condition: Mlp,
     guides: Vec<Linear>,
 }
 
@@ -47,8 +30,8 @@ pub(super) struct PropertyHead {
 pub(super) struct Judgement {
     /// Estimates, normalised, `[molecules, properties]`.
     pub(super) properties: Tensor<2>,
-    /// The wish as a vector, `[molecules, node width]`.
-    wish: Tensor<2>,
+    /// The condition as a vector, `[molecules, node width]`.
+    condition: Tensor<2>,
 }
 
 impl PropertyHead {
@@ -58,23 +41,24 @@ impl PropertyHead {
             norm: Norm::bind(weights, "properties.norm")?,
             atoms: Linear::bind(weights, "properties.atoms")?,
             estimate: Mlp::bind(weights, "properties.estimate", None)?,
-            wish: Mlp::bind(weights, "properties.wish", None)?,
+            condition: Mlp::bind(weights, "properties.wish", None)?,
             guides: (config.first_guided()..config.layers).map(guide).collect::<Result<_>>()?,
         })
     }
 
-    /// Estimates the properties, and compares them with the wishes.
+    /// Estimates the properties, and compares them with the conditions.
     pub(super) fn judge(&self, nodes: &Tensor<2>, positions: &Tensor<2>, input: &GraphInput) -> Judgement {
         let properties = self.estimate(nodes, positions, input);
         let estimate = properties.clone().detach();
         let [molecules, count] = estimate.dims();
-        let wishes = match &input.wishes {
-            Some(wishes) => wishes.clone(),
+        let conditions = match &input.conditions {
+            Some(conditions) => conditions.clone(),
             None => Tensor::zeros([molecules, 2 * count], &estimate.device()),
         };
-        let (value, presence) = (wishes.clone().narrow(1, 0, count), wishes.clone().narrow(1, count, count));
+        let (value, presence) =
+            (conditions.clone().narrow(1, 0, count), conditions.clone().narrow(1, count, count));
         let missing = (value - estimate) * presence;
-        Judgement { properties, wish: self.wish.forward(Tensor::cat(vec![wishes, missing], 1)) }
+        Judgement { properties, condition: self.condition.forward(Tensor::cat(vec![conditions, missing], 1)) }
     }
 
     fn estimate(&self, nodes: &Tensor<2>, positions: &Tensor<2>, input: &GraphInput) -> Tensor<2> {
@@ -91,6 +75,6 @@ impl PropertyHead {
 
     /// What the guided layer number `k` adds to its atoms.
     pub(super) fn guidance(&self, judgement: &Judgement, k: usize, input: &GraphInput) -> Tensor<2> {
-        self.guides[k].forward(judgement.wish.clone()).select(0, input.molecule.clone())
+        self.guides[k].forward(judgement.condition.clone()).select(0, input.molecule.clone())
     }
 }

@@ -29,8 +29,8 @@ impl EdmPredictor {
     }
 
     /// Packs noisy molecules: the features of each atom, the time and the context.
-    fn input(&self, inputs: &[DenoiserInput], wishes: &[Option<f32>]) -> EgnnInput {
-        let context: Vec<f32> = wishes.iter().map(|w| w.unwrap_or(0.0)).collect();
+    fn input(&self, inputs: &[DenoiserInput], conditions: &[Option<f32>]) -> EgnnInput {
+        let context: Vec<f32> = conditions.iter().map(|w| w.unwrap_or(0.0)).collect();
         let (mut positions, mut atoms, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
         for sample in inputs {
             let (x, h) = (sample.state[0].continuous(), sample.state[1].continuous());
@@ -55,8 +55,8 @@ impl EdmPredictor {
 }
 
 impl Predictor for EdmPredictor {
-    fn predict(&self, inputs: &[DenoiserInput], wishes: &[Option<f32>]) -> Vec<MoleculePrediction> {
-        let input = self.input(inputs, wishes);
+    fn predict(&self, inputs: &[DenoiserInput], conditions: &[Option<f32>]) -> Vec<MoleculePrediction> {
+        let input = self.input(inputs, conditions);
         let (positions, features) = self.network.forward(&input);
         let noise = [(to_vec(positions), 3), (to_vec(features), self.features)];
         let mut atom = 0;
@@ -98,7 +98,7 @@ mod tests {
     #[derive(Deserialize)]
     struct Expected {
         time: f64,
-        wish: Option<f32>,
+        condition: Option<f32>,
         positions: Vec<f32>,
         atoms: Vec<f32>,
         clean_positions: Vec<f32>,
@@ -115,9 +115,9 @@ mod tests {
         let text = std::fs::read_to_string(folder.join("expected.json")).expect("a file");
         let expected: Expected = serde_json::from_str(&text).expect("expected values");
         let state = vec![Value::Continuous(expected.positions), Value::Continuous(expected.atoms)];
-        let wishes: Vec<Option<f32>> = expected.wish.iter().map(|w| Some(*w)).collect();
+        let conditions: Vec<Option<f32>> = expected.condition.iter().map(|w| Some(*w)).collect();
         let sample = DenoiserInput { state: &state, previous: None, given: None, time: expected.time };
-        let found = predictor.predict(&[sample], &wishes).remove(0);
+        let found = predictor.predict(&[sample], &conditions).remove(0);
         for (found, expected) in found.iter().zip([expected.clean_positions, expected.clean_atoms]) {
             let Prediction::Continuous(found) = found else { panic!("numbers") };
             assert_eq!(found.len(), expected.len());

@@ -30,14 +30,14 @@ impl GraphPredictor {
 }
 
 impl Predictor for GraphPredictor {
-    fn predict(&self, inputs: &[DenoiserInput], wishes: &[Option<f32>]) -> Vec<MoleculePrediction> {
+    fn predict(&self, inputs: &[DenoiserInput], conditions: &[Option<f32>]) -> Vec<MoleculePrediction> {
         let noisy = inputs.iter().map(|q| Noisy {
             state: q.state,
             previous: q.previous,
             time: q.time,
             level: self.levels.at(q.time),
             given: q.given,
-            properties: wishes,
+            properties: conditions,
         });
         let input = GraphInput::new(&self.config, &noisy.collect::<Vec<_>>(), &self.device);
         split_predictions(self.network.forward(&input), &input.sizes)

@@ -1,16 +1,16 @@
-//! A predictor with the wishes of a request, guided towards them without a classifier (Ho & Salimans 2022).
+//! A predictor with the conditions of a request, guided towards them without a classifier (Ho & Salimans 2022).
 
 use unmelt_diffusion::{Denoiser, DenoiserInput, Prediction};
 
 use super::Predictor;
 
-/// The answers of a network to wishes, and beyond them.
+/// The answers of a network to conditions, and beyond them.
 pub struct Guided<'a> {
     /// The network.
     pub predictor: &'a dyn Predictor,
     /// The properties that are wanted, normalised; empty where none is.
-    pub wishes: &'a [Option<f32>],
-    /// 1: the network's own answer to the wishes.
+    pub conditions: &'a [Option<f32>],
+    /// 1: the network's own answer to the conditions.
     pub guidance: f64,
 }
 
@@ -22,14 +22,14 @@ impl Guided<'_> {
 
     /// The classes of each feature, where the answers go beyond the network's own.
     fn beyond(&self) -> Option<Vec<usize>> {
-        let wanted = !self.wishes.is_empty() && self.guidance != 1.0;
+        let wanted = !self.conditions.is_empty() && self.guidance != 1.0;
         wanted.then(|| self.predictor.guidable()).flatten()
     }
 }
 
 impl Denoiser for Guided<'_> {
     fn predict(&self, inputs: &[DenoiserInput]) -> unmelt_diffusion::Result<Vec<Vec<Prediction<f32>>>> {
-        let mut wanted = self.predictor.predict(inputs, self.wishes);
+        let mut wanted = self.predictor.predict(inputs, self.conditions);
         if let Some(classes) = self.beyond() {
             let free = self.predictor.predict(inputs, &[]);
             for (wanted, free) in wanted.iter_mut().zip(&free) {

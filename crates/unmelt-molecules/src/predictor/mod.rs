@@ -19,14 +19,14 @@ use crate::{MoleculeModel, Result};
 
 /// A network that is ready to answer.
 pub trait Predictor: Send + Sync {
-    /// The clean molecules that it predicts; `wishes` are the properties that are wanted, normalised, in the model's order,
+    /// The clean molecules that it predicts; `conditions` are the properties that are wanted, normalised, in the model's order,
     /// or empty where none is.
-    fn predict(&self, inputs: &[DenoiserInput], wishes: &[Option<f32>]) -> Vec<MoleculePrediction>;
+    fn predict(&self, inputs: &[DenoiserInput], conditions: &[Option<f32>]) -> Vec<MoleculePrediction>;
 
     /// The properties of clean states as the network estimates them, normalised; empty for a network that does not.
     fn estimates(&self, states: &[State<f32>]) -> Vec<Vec<f32>>;
 
-    /// Classes of each feature, 0 where it holds numbers; none for a network that has no answer without wishes, and so
+    /// Classes of each feature, 0 where it holds numbers; none for a network that has no answer without conditions, and so
     /// cannot be guided.
     fn guidable(&self) -> Option<Vec<usize>>;
 }

@@ -2,7 +2,9 @@
 
 mod fourier;
 mod identity;
+pub mod kspace;
 mod mask;
+mod sampled;
 mod slices;
 
 pub(crate) use fourier::opposite;

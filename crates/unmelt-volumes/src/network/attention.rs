@@ -1,49 +1,11 @@
 //! Attention between the voxels of a level, and of voxels to a context.
 
 use burn::tensor::{Tensor, activation};
-use unmelt_diffusion::Layout;
 use unmelt_kernels::ConvStep;
 
-use super::part::{Part, add_conv, add_linear, join};
-use super::unet::UNetConfig;
+use super::config::UNetConfig;
+use super::part::Part;
 use crate::Result;
-
-/// Adds the tensors of an attention block at a level of `channels`, `head` of them per head.
-pub(super) fn add_attention(
-    layout: &mut Layout,
-    config: &UNetConfig,
-    name: &str,
-    channels: usize,
-    head: usize,
-) {
-    layout.add_norm(&join(name, "norm"), channels);
-    let Some(context) = config.cross_attention_dim else {
-        add_projections(layout, &join(name, "attn"), [channels; 3], true);
-        return;
-    };
-    let inner = channels / head * head;
-    let point = vec![1; config.spatial_dims];
-    add_conv(layout, &join(name, "proj_in.conv"), [channels, inner], &point, false);
-    for k in 0..config.transformer_num_layers {
-        let block = join(name, &format!("transformer_blocks.{k}"));
-        add_projections(layout, &join(&block, "attn1"), [inner; 3], false);
-        add_linear(layout, &join(&block, "ff.linear1"), inner, 8 * inner, true);
-        add_linear(layout, &join(&block, "ff.linear2"), 4 * inner, inner, true);
-        add_projections(layout, &join(&block, "attn2"), [inner, inner, context], false);
-        for norm in ["norm1", "norm2", "norm3"] {
-            layout.add_norm(&join(&block, norm), inner);
-        }
-    }
-    add_conv(layout, &join(name, "proj_out.conv"), [inner, channels], &point, true);
-}
-
-/// Queries from x, keys and values from the context: widths of heads, of x and of the context.
-fn add_projections(layout: &mut Layout, name: &str, [inner, of_x, of_context]: [usize; 3], bias: bool) {
-    add_linear(layout, &join(name, "out_proj"), inner, of_x, true);
-    add_linear(layout, &join(name, "to_q"), of_x, inner, bias);
-    add_linear(layout, &join(name, "to_k"), of_context, inner, bias);
-    add_linear(layout, &join(name, "to_v"), of_context, inner, bias);
-}
 
 /// The attention block `part` on x `[N, D, H, W, C]`, `head` channels per head.
 pub(super) fn attention(

@@ -1,7 +1,9 @@
 //! Networks over voxels.
 
 mod attention;
+mod config;
 mod part;
 mod unet;
 
-pub use unet::{UNet, UNetConfig};
+pub use config::UNetConfig;
+pub use unet::UNet;

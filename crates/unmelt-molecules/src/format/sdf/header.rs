@@ -81,7 +81,7 @@ fn is_counts_line(lines: &[&str], k: usize) -> bool {
     })
 }
 
-/// Whether any other line is a counts line without doubt.
+/// Whether any other line is a counts line without warning.
 fn is_certain(lines: &[&str], k: usize) -> bool {
     let line = lines[k];
     let digits = line.trim_start().starts_with(|c: char| c.is_ascii_digit());
