@@ -2,6 +2,7 @@
 
 mod dist;
 mod docs;
+mod notices;
 mod python;
 
 use std::path::{Path, PathBuf};
@@ -67,6 +68,7 @@ fn documentation() -> Result<(), String> {
     let program = built_program()?;
     docs::write_reference(root(), &program)?;
     docs::check(root(), &program)?;
+    notices::write(root())?;
     let book = docs::book(root())?;
     println!("the book is in {}", book.display());
     Ok(())
@@ -133,7 +135,9 @@ fn test() -> ExitCode {
         }
     }
     println!("== documentation: links, and examples of the command line");
-    if let Err(sentence) = built_program().and_then(|program| docs::check(root(), &program)) {
+    if let Err(sentence) = built_program()
+        .and_then(|program| docs::check(root(), &program).and_then(|()| notices::check(root())))
+    {
         eprintln!("{sentence}");
         return ExitCode::FAILURE;
     }
