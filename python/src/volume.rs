@@ -161,6 +161,35 @@ impl Volume {
         Ok(Self { inner: Arc::new(own.inner.with_voxels(voxels)), derivation: own.derivation.clone() })
     }
 
+    /// The box from voxel `low` up to, and without, voxel `high`; each voxel keeps its place in mm, and the header stays.
+    ///
+    /// Args:
+    ///     low: First voxel along each axis of the array; negative numbers count from the end.
+    ///     high: The voxel after the last one along each axis.
+    ///
+    /// Raises:
+    ///     ValueError: Bounds outside of the volume, an empty box.
+    fn crop<'py>(
+        slf: &Bound<'py, Self>,
+        low: Bound<'py, PyAny>,
+        high: Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("unmelt._parts")?.call_method1("crop", (slf, low, high))
+    }
+
+    /// A part by slices of the axes, with steps of at least 1.
+    fn __getitem__<'py>(slf: &Bound<'py, Self>, index: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("unmelt._parts")?.call_method1("sliced", (slf, index))
+    }
+
+    /// Voxels on a grid whose axes have the directions of this one's, with the same header.
+    #[pyo3(name = "_part")]
+    fn part(&self, array: &Bound<'_, PyAny>, affine: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let mut inner = Arc::unwrap_or_clone(Self::from_array(array, affine)?.inner);
+        inner.source = self.inner.source.clone();
+        Ok(Self { inner: Arc::new(inner), derivation: self.derivation.clone() })
+    }
+
     fn __repr__(&self) -> String {
         let ([x, y, z], (a, b, c)) = (self.stored_shape(), self.spacing());
         format!("Volume({x} × {y} × {z} voxels, {a:.2} × {b:.2} × {c:.2} mm)")
@@ -230,6 +259,10 @@ impl Volume {
     #[pyo3(signature = (overlay=None))]
     fn view<'py>(slf: &Bound<'py, Self>, overlay: Option<Bound<'py, Self>>) -> PyResult<Bound<'py, PyAny>> {
         slf.py().import("unmelt.views")?.call_method1("volume", (slf, overlay))
+    }
+
+    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("unmelt.views")?.call_method1("volume_html", (slf,))
     }
 }
 

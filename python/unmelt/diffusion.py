@@ -31,10 +31,10 @@ from ._unmelt import Process, Schedule, noise, solvers
 
 __all__ = ["Process", "Schedule", "add_noise", "categorical", "gaussian", "noise", "sample", "solvers"]
 
-Array = npt.NDArray[np.floating[Any]]
+_Array = npt.NDArray[np.floating[Any]]
 
 
-def add_noise(clean: npt.ArrayLike, t: float, *, schedule: Schedule, seed: int = 0, first: int = 0) -> Array:
+def add_noise(clean: npt.ArrayLike, t: float, *, schedule: Schedule, seed: int = 0, first: int = 0) -> _Array:
     """Melts samples up to a time: α(t)·x₀ + σ(t)·ε.
 
     Args:
@@ -53,7 +53,7 @@ def add_noise(clean: npt.ArrayLike, t: float, *, schedule: Schedule, seed: int =
     if x.ndim == 0:
         raise ValueError("clean must have at least one axis, that of the samples")
     drawn = noise(x.shape, seed, first=first)
-    mixed: Array = schedule.alpha(t) * x + schedule.sigma(t) * drawn
+    mixed: _Array = schedule.alpha(t) * x + schedule.sigma(t) * drawn
     return mixed
 
 
@@ -112,8 +112,8 @@ def sample(
     first: int = 0,
     initial: npt.ArrayLike | None = None,
     dtype: npt.DTypeLike = np.float64,
-    callback: Callable[[int, float, Array], object] | None = None,
-) -> Array:
+    callback: Callable[[int, float, _Array], object] | None = None,
+) -> _Array:
     """Draws samples with a denoiser of your own.
 
     Sample `k` of a seed is the same whatever it is drawn with, as long as the denoiser treats samples one by one. The walk itself
@@ -163,11 +163,11 @@ def sample(
     return drawn.astype(dtype, copy=False)
 
 
-def _numpy(denoiser: Callable[[Any, Any], Any], dtype: npt.DTypeLike) -> Callable[[Array, float], Any]:
+def _numpy(denoiser: Callable[[Any, Any], Any], dtype: npt.DTypeLike) -> Callable[[_Array, float], Any]:
     return lambda x, t: denoiser(x.astype(dtype, copy=False), t)
 
 
-def _torch(denoiser: Any, dtype: npt.DTypeLike) -> Callable[[Array, float], Any] | None:
+def _torch(denoiser: Any, dtype: npt.DTypeLike) -> Callable[[_Array, float], Any] | None:
     """A torch module as a function of arrays; None of anything else. torch is not imported for it."""
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(denoiser, torch.nn.Module):
@@ -175,7 +175,7 @@ def _torch(denoiser: Any, dtype: npt.DTypeLike) -> Callable[[Array, float], Any]
     parameter = next(denoiser.parameters(), None)
     device = "cpu" if parameter is None else parameter.device
 
-    def ask(x: Array, t: float) -> Any:
+    def ask(x: _Array, t: float) -> Any:
         with torch.no_grad():
             state = torch.from_numpy(np.ascontiguousarray(x, dtype=dtype)).to(device)
             time = torch.full((x.shape[0],), t, dtype=state.dtype, device=device)

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ._arguments import at_least
+from ._arguments import Path_, at_least
 from ._extras import extra
 from ._unmelt import Molecule
-from .molecules import Model, Molecules, Path_
+from .molecules import Model, Molecules
 
 __all__ = ["generate"]
 

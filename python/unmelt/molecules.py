@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from . import _unmelt
-from ._arguments import at_least
+from ._arguments import Path_, at_least
 from ._extras import extra
 from ._models import NamedModel, loaded
 from ._progress import Bar
@@ -38,8 +38,6 @@ __all__ = [
     "train",
     "vary",
 ]
-
-Path_ = str | os.PathLike[str]
 
 
 class Molecules(Sequence[Molecule]):

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from . import _unmelt
-from ._arguments import at_least
+from . import _parts, _unmelt
+from ._arguments import Path_, at_least, mask_of, read_volume, volume_of
 from ._models import NamedModel, loaded
 from ._progress import Bar
 from ._training import Callback, Listener, Training, settings_json
@@ -34,6 +34,7 @@ __all__ = [
     "Model",
     "Volume",
     "compare",
+    "crop",
     "denoise",
     "generate",
     "inpaint",
@@ -44,8 +45,6 @@ __all__ = [
     "super_resolve",
     "train",
 ]
-
-Path_ = str | os.PathLike[str]
 
 #: Quantile of the interval that the model's intervals were scaled for.
 _FITTED = NormalDist().inv_cdf(0.95)
@@ -117,12 +116,6 @@ def _settings(steps: int, seed: int, samples: int, solver: str | None, sigma_max
     return {"steps": steps, "seed": seed, "samples": samples, "solver": solver, "sigma_max": sigma_max}
 
 
-def _scan(scan: object) -> Volume:
-    if not isinstance(scan, Volume):
-        raise TypeError(f"scan must be an unmelt.Volume, but it is a {type(scan).__name__}; read it, or Volume(array, affine)")
-    return scan
-
-
 def _three(name: str, value: float | Sequence[float]) -> tuple[float, float, float]:
     numbers = [float(value)] * 3 if isinstance(value, (int, float)) else [float(v) for v in value]
     if len(numbers) != 3:
@@ -161,13 +154,32 @@ def read(path: Path_, *, index: int | None = None, series: str | None = None, fo
         FormatError: The file is not usable.
         ValueError: There are several volumes or series, and none was chosen.
     """
-    volume, warnings = _unmelt.read_volume(os.fspath(path), index, series, force)
-    warn(warnings)
-    return volume
+    return read_volume(path, index, series, force)
+
+
+def crop(scan: Volume | Path_, low: Sequence[int], high: Sequence[int]) -> Volume:
+    """The box from voxel `low` up to, and without, voxel `high`; each voxel keeps its place in mm, and the header stays.
+    `scan[i0:i1, j0:j1, k0:k1]` is the same for bounds within the volume, and takes steps as well.
+
+    Args:
+        scan: The scan, or its path.
+        low: First voxel along each axis of the array; negative numbers count from the end.
+        high: The voxel after the last one along each axis.
+
+    Raises:
+        ValueError: Bounds outside of the volume, an empty box.
+
+    Example:
+        >>> scan = unmelt.Volume(np.zeros((24, 20, 12)), np.diag([1, 1, 2, 1]))
+        >>> part = unmelt.volumes.crop(scan, (4, 5, 2), (20, 15, -2))
+        >>> part, part.affine[:3, 3].tolist()
+        (Volume(16 × 10 × 8 voxels, 1.00 × 1.00 × 2.00 mm), [4.0, 5.0, 4.0])
+    """
+    return _parts.crop(volume_of("scan", scan), low, high)
 
 
 def denoise(
-    scan: Volume,
+    scan: Volume | Path_,
     *,
     sigma: float | None = None,
     noise: str = "auto",
@@ -183,7 +195,7 @@ def denoise(
     """Takes noise away.
 
     Args:
-        scan: The scan.
+        scan: The scan, or the path of a file or folder that `read` takes.
         sigma: Standard deviation of the noise in the scan's units; estimated if not given.
         noise: "gaussian", "rician", or "auto" to tell by the background.
         samples: Posterior samples; 1 gives the single best estimate.
@@ -202,13 +214,13 @@ def denoise(
     if noise not in kinds:
         raise ValueError(f'noise must be "auto", "gaussian" or "rician", but it is "{noise}"')
     settings = _settings(steps, seed, samples, solver, sigma_max)
-    raw, scan = loaded(Model, model, device)._raw, _scan(scan)
+    raw, scan = loaded(Model, model, device)._raw, volume_of("scan", scan)
     out = _watched("denoise", progress, lambda p: raw.denoise(scan, settings, p, sigma=sigma, rician=kinds[noise]))
     return _enhanced(out)
 
 
 def super_resolve(
-    scan: Volume,
+    scan: Volume | Path_,
     spacing: float | Sequence[float] = 1.0,
     *,
     profile: str = "box",
@@ -224,7 +236,7 @@ def super_resolve(
     """Resolves a finer grid along the same axes.
 
     Args:
-        scan: The scan.
+        scan: The scan, or the path of a file or folder that `read` takes.
         spacing: Wanted spacing in mm, one number or three along the axes of the array; what is finer already stays.
         profile: How a voxel weighs what it covers: "box" or "gaussian".
         samples: As for `denoise`, and so are the others.
@@ -235,14 +247,14 @@ def super_resolve(
     if profile not in ("box", "gaussian"):
         raise ValueError(f'profile must be "box" or "gaussian", but it is "{profile}"')
     wanted, settings = _three("spacing", spacing), _settings(steps, seed, samples, solver, sigma_max)
-    raw, scan, gaussian = loaded(Model, model, device)._raw, _scan(scan), profile == "gaussian"
+    raw, scan, gaussian = loaded(Model, model, device)._raw, volume_of("scan", scan), profile == "gaussian"
     work = functools.partial(raw.super_resolve, scan, settings, spacing=wanted, gaussian=gaussian)
     return _enhanced(_watched("super-resolve", progress, work))
 
 
 def inpaint(
-    scan: Volume,
-    mask: Volume | npt.ArrayLike,
+    scan: Volume | Path_,
+    mask: Volume | npt.ArrayLike | Path_,
     *,
     samples: int = 1,
     seed: int = 0,
@@ -256,23 +268,23 @@ def inpaint(
     """Fills voxels; the others stay bit for bit.
 
     Args:
-        scan: The scan.
-        mask: Not 0 where a voxel is missing: a volume on the scan's grid, or an array of its shape.
+        scan: The scan, or the path of a file or folder that `read` takes.
+        mask: Not 0 where a voxel is missing: a volume on the scan's grid or the path of one, or an array of its shape.
         samples: As for `denoise`, and so are the others.
 
     Raises:
         ValueError: A mask on another grid, one that marks nothing or everything.
     """
     settings = _settings(steps, seed, samples, solver, sigma_max)
-    raw, scan = loaded(Model, model, device)._raw, _scan(scan)
-    return _enhanced(_watched("inpaint", progress, functools.partial(raw.inpaint, scan, settings, mask=mask)))
+    raw, scan = loaded(Model, model, device)._raw, volume_of("scan", scan)
+    return _enhanced(_watched("inpaint", progress, functools.partial(raw.inpaint, scan, settings, mask=mask_of(mask))))
 
 
 _SIDES = {"left": (0, 0), "right": (1, 0), "back": (0, 1), "front": (1, 1), "bottom": (0, 2), "top": (1, 2)}
 
 
 def outpaint(
-    scan: Volume,
+    scan: Volume | Path_,
     extend: Mapping[str, float],
     *,
     samples: int = 1,
@@ -287,7 +299,7 @@ def outpaint(
     """Extends the field of view.
 
     Args:
-        scan: The scan.
+        scan: The scan, or the path of a file or folder that `read` takes.
         extend: mm per side of the patient: "left", "right", "back", "front", "bottom", "top".
         samples: As for `denoise`, and so are the others.
 
@@ -301,7 +313,7 @@ def outpaint(
         end, axis = _SIDES[side]
         ends[end][axis] = float(length)
     settings = _settings(steps, seed, samples, solver, sigma_max)
-    raw, scan = loaded(Model, model, device)._raw, _scan(scan)
+    raw, scan = loaded(Model, model, device)._raw, volume_of("scan", scan)
     work = functools.partial(raw.outpaint, scan, settings, low=_three("extend", ends[0]), high=_three("extend", ends[1]))
     return _enhanced(_watched("outpaint", progress, work))
 
@@ -380,14 +392,16 @@ def _enhanced(out: tuple[Volume, Volume | None, Volume | None, tuple[float, bool
     return Enhanced(mean, std, noise, half)
 
 
-def compare(truth: Volume, volume: Volume, foreground: Volume | npt.ArrayLike | None = None) -> dict[str, Any]:
+def compare(
+    truth: Volume | Path_, volume: Volume | Path_, foreground: Volume | npt.ArrayLike | Path_ | None = None
+) -> dict[str, Any]:
     """Measures of a volume against the truth, over all voxels ("whole") and over the foreground: PSNR in dB (data range: the 0.5th
     to 99.5th percentile of the truth), SSIM in 3D, NMSE, HFEN.
 
     Args:
-        truth: The truth.
-        volume: A volume on its grid.
-        foreground: Not 0 in the foreground; found in the truth if not given.
+        truth: The truth, or its path.
+        volume: A volume on its grid, or its path.
+        foreground: Not 0 in the foreground: a volume, its path or an array; found in the truth if not given.
 
     Raises:
         ValueError: Another grid.
@@ -397,7 +411,8 @@ def compare(truth: Volume, volume: Volume, foreground: Volume | npt.ArrayLike | 
         >>> round(unmelt.volumes.compare(truth, truth.with_array(truth.array + 10))["whole"]["psnr"], 1)
         39.9
     """
-    measures: dict[str, Any] = json.loads(_unmelt.compare_volumes(_scan(truth), _scan(volume), foreground))
+    marked = None if foreground is None else mask_of(foreground)
+    measures: dict[str, Any] = json.loads(_unmelt.compare_volumes(volume_of("truth", truth), volume_of("volume", volume), marked))
     return measures
 
 
