@@ -339,6 +339,19 @@ impl Molecule {
         }
     }
 
+    /// Canonical SMILES without stereochemistry: `smiles`, or with aromatic atoms in lower case by RDKit.
+    ///
+    /// Args:
+    ///     aromatic: Whether aromatic atoms are written in lower case, which needs RDKit.
+    ///
+    /// Raises:
+    ///     ModuleNotFoundError: RDKit is not installed: `pip install unmelt[chem]`.
+    ///     ValueError: RDKit refuses the molecule.
+    #[pyo3(signature = (aromatic=false))]
+    fn to_smiles<'py>(slf: &Bound<'py, Self>, aromatic: bool) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("unmelt._rdkit")?.call_method1("to_smiles", (slf, aromatic))
+    }
+
     /// The molecule as RDKit's `Mol`, with bonds, charges, hydrogens, one conformer and the data fields as properties.
     ///
     /// Args:

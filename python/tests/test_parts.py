@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import unmelt
-from unmelt import _parts
+from unmelt import _planes
 
 INDICES: list[Any] = [
     slice(3, 9),
@@ -108,7 +108,7 @@ def test_patient_order_is_that_of_nibabel() -> None:
     nibabel = pytest.importorskip("nibabel")
     for volume in volumes():
         image = nibabel.as_closest_canonical(volume.to_nibabel())
-        array, spacing = _parts.patient_order(volume)
+        array, spacing = _planes.patient_order(volume)
         assert np.array_equal(array, image.get_fdata(dtype=np.float32)) and np.allclose(spacing, image.header.get_zooms())
 
 

@@ -6,12 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ._unmelt import Volume
-
-#: The axes of a patient, from the negative to the positive end.
-SIDES = (("L", "R"), ("P", "A"), ("I", "S"))
 
 
 def sliced(volume: Volume, index: Any) -> Volume:
@@ -54,25 +50,6 @@ def crop(volume: Volume, low: Sequence[int], high: Sequence[int]) -> Volume:
             )
         index.append(slice(first, last))
     return sliced(volume, tuple(index))
-
-
-def patient_order(volume: Volume) -> tuple[npt.NDArray[np.float32], tuple[float, float, float]]:
-    """The voxels with axes to the right, the front and the top of the patient (those of the array that are nearest), as a view, and
-    their spacing in mm.
-    """
-    directions = volume.affine[:3, :3] / np.array(volume.spacing)
-    u, _, v = np.linalg.svd(directions)
-    rotation = u @ v
-    axes = [-1, -1, -1]
-    for stored in range(3):
-        free = [world for world in range(3) if axes[world] < 0]
-        axes[max(free, key=lambda world: abs(rotation[world, stored]))] = stored
-    array = volume.array.transpose(axes)
-    for world, stored in enumerate(axes):
-        if rotation[world, stored] < 0:
-            array = np.flip(array, world)
-    x, y, z = (volume.spacing[stored] for stored in axes)
-    return array, (x, y, z)
 
 
 def _whole(index: Any) -> list[Any]:

@@ -38,6 +38,28 @@ def to_rdkit(molecule: Molecule, sanitize: bool) -> Any:
     return mol
 
 
+def to_smiles(molecule: Molecule, aromatic: bool = False) -> str:
+    """Canonical SMILES: unmelt's in the Kekulé form, or RDKit's with aromatic atoms in lower case.
+
+    Raises:
+        ValueError: RDKit refuses the molecule.
+    """
+    if not aromatic:
+        return molecule.smiles
+    refused = extra("rdkit.Chem").MolSanitizeException
+    try:
+        return written(to_rdkit(molecule, sanitize=True))
+    except refused as error:
+        raise ValueError(f"RDKit refuses the molecule, so it has no aromatic SMILES: {error}") from None
+
+
+def written(mol: Any) -> str:
+    """RDKit's canonical SMILES with aromatic atoms, without stereochemistry and hydrogens."""
+    chem = extra("rdkit.Chem")
+    smiles: str = chem.MolToSmiles(chem.RemoveHs(mol), isomericSmiles=False)
+    return smiles
+
+
 def from_rdkit(mol: Any) -> Molecule:
     """The molecule of an RDKit one with a conformer."""
     if not hasattr(mol, "GetNumConformers"):

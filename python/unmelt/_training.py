@@ -1,14 +1,19 @@
 """What the training of molecules and of volumes has in common."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._arguments import at_least
 from ._extras import extra
 from ._progress import Bar
+
+if TYPE_CHECKING:
+    import polars
 
 Event = dict[str, Any]
 Callback = Callable[[Event], None]
@@ -32,9 +37,10 @@ class Training:
     progress: list[Event] = field(repr=False)
     validation: list[Event] = field(repr=False, default_factory=list)
 
-    def losses(self) -> Any:
+    def losses(self) -> polars.DataFrame:
         """The reports as a polars data frame (`pip install unmelt[chem]`)."""
-        return extra("polars").DataFrame(self.progress)
+        frame: polars.DataFrame = extra("polars").DataFrame(self.progress)
+        return frame
 
 
 def settings_json(settings: Mapping[str, Any] | None, steps: int | None) -> str:

@@ -14,9 +14,9 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
-from . import _unmelt
+from . import _rdkit, _unmelt
 from ._arguments import Path_, at_least
 from ._extras import extra
 from ._models import NamedModel, loaded
@@ -24,6 +24,9 @@ from ._progress import Bar
 from ._training import Callback, Listener, Training, settings_json
 from ._unmelt import Molecule
 from ._warnings import warn
+
+if TYPE_CHECKING:
+    import polars
 
 __all__ = [
     "Model",
@@ -87,14 +90,56 @@ class Molecules(Sequence[Molecule]):
         first = ", ".join(m.formula for m in self._list[:5])
         return f"Molecules({len(self)}: {first}{', …' if len(self) > 5 else ''})"
 
-    def filter(self, keep: Callable[[Molecule], bool]) -> Molecules:
-        """Those for which `keep` is true.
+    def _repr_html_(self) -> str:
+        from . import views
+
+        return views.molecules_html(self._list)
+
+    def filter(
+        self,
+        keep: _Filter | Iterable[_Filter],
+        *,
+        reference: Iterable[Molecule] | Path_ | None = None,
+        model: Model | Path_ = "qm9",
+    ) -> Molecules:
+        """Those that pass all filters, in order.
+
+        Args:
+            keep: A name as in `filters` of `generate` ("valid", "connected", "stable", "unique", "novel"), a function of a molecule, or
+                a list of both.
+            reference: Molecules, or a file of them, that are not "novel"; what `model` was trained on if not given.
+            model: A model, the name of a built-in one, or the folder of a trained one; for "novel".
+
+        Raises:
+            ValueError: An unknown name.
+            TypeError: A filter that is neither a name nor a function.
 
         Example:
-            >>> unmelt.molecules.Molecules().filter(lambda m: m.is_valid)
-            Molecules(0: )
+            >>> water = unmelt.Molecule(["O", "H", "H"], [[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]], [(0, 1, 1), (0, 2, 1)])
+            >>> some = unmelt.molecules.Molecules([water, water, unmelt.Molecule(["O"], [[0, 0, 0]])])
+            >>> some.filter(["valid", "unique"])
+            Molecules(1: H2O)
+            >>> some.filter(lambda m: len(m) < 3)
+            Molecules(1: O)
         """
-        return Molecules(m for m in self._list if keep(m))
+        filters = [keep] if isinstance(keep, str) or callable(keep) else list(keep)
+        for one in filters:
+            if not (isinstance(one, str) or callable(one)):
+                raise TypeError(f"keep must be names and functions of a molecule, but there is a {type(one).__name__}")
+            if isinstance(one, str) and one not in _FILTERS:
+                raise ValueError(f'keep: "{one}" is no filter; use some of {", ".join(_FILTERS)}')
+        tests = [_ATTRIBUTES[one] if isinstance(one, str) else one for one in filters if one not in ("novel", "unique")]
+        kept = [m for m in self._list if all(test(m) for test in tests)]
+        if "novel" in filters:
+            if reference is None:
+                novel = loaded(Model, model, "cpu").novel(kept)
+            else:
+                known = {m.key for m in (read(reference) if isinstance(reference, (str, os.PathLike)) else reference)}
+                novel = [m.key not in known for m in kept]
+            kept = [m for m, is_novel in zip(kept, novel, strict=True) if is_novel]
+        if "unique" in filters:
+            kept = list({m.key: m for m in reversed(kept)}.values())[::-1]
+        return Molecules(kept)
 
     def to_rdkit(self, sanitize: bool = True) -> list[Any]:
         """RDKit molecules, in order; with `sanitize`, None stands where RDKit refuses one.
@@ -112,17 +157,39 @@ class Molecules(Sequence[Molecule]):
 
         return [of(m) for m in self._list]
 
-    def table(self) -> Any:
+    def to_smiles(self, aromatic: bool = False) -> list[str | None]:
+        """SMILES, in order: `Molecule.smiles`, or with `aromatic` RDKit's with aromatic atoms in lower case, where None stands for a
+        molecule that RDKit refuses.
+
+        Raises:
+            ModuleNotFoundError: RDKit is not installed, which `aromatic` needs: `pip install unmelt[chem]`.
+
+        Example:
+            >>> unmelt.molecules.generate(1, seed=1, steps=10, formula="CH4", progress=False).to_smiles()
+            ['C']
+        """
+        if not aromatic:
+            return [m.smiles for m in self._list]
+        return [None if mol is None else _rdkit.written(mol) for mol in self.to_rdkit()]
+
+    def table(self, aromatic: bool = False) -> polars.DataFrame:
         """A polars data frame, a row a molecule: name, smiles, formula, atoms, charge, valid, connected, stable, rings, key, and
         the data fields, numbers as numbers.
 
+        Args:
+            aromatic: Whether the SMILES are RDKit's aromatic ones; see `to_smiles`.
+
         Raises:
             ModuleNotFoundError: polars is not installed: `pip install unmelt[chem]`.
+
+        Example:
+            >>> methane = unmelt.molecules.generate(1, seed=1, steps=10, formula="CH4", progress=False)
+            >>> methane.table()["smiles"].to_list()  # doctest: +SKIP
+            ['C']
         """
-        polars = extra("polars")
         own = {
             "name": [m.name for m in self._list],
-            "smiles": [m.smiles for m in self._list],
+            "smiles": self.to_smiles(aromatic),
             "formula": [m.formula for m in self._list],
             "atoms": [len(m) for m in self._list],
             "charge": [int(m.charges.sum()) for m in self._list],
@@ -135,7 +202,8 @@ class Molecules(Sequence[Molecule]):
         fields = [m.fields for m in self._list]
         names = dict.fromkeys(name for f in fields for name in f if name not in own)
         rest = {name: _numbers([f.get(name) for f in fields]) for name in names}
-        return polars.DataFrame({**own, **rest})
+        frame: polars.DataFrame = extra("polars").DataFrame({**own, **rest})
+        return frame
 
     def save(self, path: Path_) -> None:
         """Writes them by the ending, whole or not at all: .sdf (bonds, charges, data fields), .xyz or .parquet.
@@ -155,6 +223,17 @@ class Molecules(Sequence[Molecule]):
         from . import views
 
         return views.molecules(self._list, columns, limit)
+
+
+#: A filter by name, or a function that says whether a molecule is kept.
+_Filter = str | Callable[[Molecule], bool]
+
+_ATTRIBUTES: dict[str, Callable[[Molecule], bool]] = {
+    "valid": lambda m: m.is_valid,
+    "connected": lambda m: m.is_connected,
+    "stable": lambda m: m.is_stable,
+}
+_FILTERS = (*_ATTRIBUTES, "unique", "novel")
 
 
 def _numbers(values: list[str | None]) -> list[Any]:

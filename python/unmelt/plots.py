@@ -7,27 +7,29 @@ from typing import Any
 
 import numpy as np
 
+from ._arguments import Path_, volume_of
 from ._extras import extra
+from ._planes import Plane, planes, window
 from ._training import Training
 from ._unmelt import Molecule, Volume
 
-__all__ = ["histogram", "losses", "slices"]
+__all__ = ["compare_volumes", "histogram", "losses", "slices"]
 
 
 def slices(
-    volume: Volume,
+    volume: Volume | Path_,
     *,
     at: tuple[float, float, float] = (0.5, 0.5, 0.5),
-    overlay: Volume | None = None,
+    overlay: Volume | Path_ | None = None,
     title: str = "",
     colormap: str = "hot",
 ) -> Any:
     """Three orthogonal slices, in mm; with another volume on the same grid on top in colour.
 
     Args:
-        volume: The volume.
+        volume: The volume, or its path.
         at: Where to cut, as a share of each axis of the array.
-        overlay: A volume of the same shape, such as a standard deviation.
+        overlay: A volume of the same shape, such as a standard deviation, or its path.
         title: Title of the figure.
         colormap: Matplotlib's name of the overlay's colours.
 
@@ -37,6 +39,8 @@ def slices(
     Raises:
         ValueError: An overlay of another shape.
     """
+    volume = volume_of("volume", volume)
+    overlay = None if overlay is None else volume_of("overlay", overlay)
     if overlay is not None and overlay.shape != volume.shape:
         raise ValueError(f"overlay must be of shape {volume.shape}, but it is of {overlay.shape}")
     plt = extra("matplotlib.pyplot")
@@ -57,6 +61,73 @@ def slices(
         panel.set_axis_off()
     figure.suptitle(title)
     return figure
+
+
+def compare_volumes(
+    before: Volume | Path_,
+    after: Volume | Path_,
+    *,
+    at: tuple[float, float, float] = (0.5, 0.5, 0.5),
+    names: tuple[str, str] = ("before", "after"),
+    title: str = "",
+) -> Any:
+    """Two volumes on one grid and their difference (the second minus the first), in axial, coronal and sagittal slices in mm.
+
+    Letters say which side is which: R and L for right and left, A and P for front and back, S and I for top and bottom. Both
+    volumes are shown with the same shades: black and white are the 0.5th and 99.5th percentile of the first.
+
+    Args:
+        before: A volume, or its path.
+        after: A volume on the same grid, or its path.
+        at: Where to cut, as a share of the way from left to right, from back to front, and from bottom to top.
+        names: What the volumes are called.
+        title: Title of the figure.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: Another grid, a place to cut out of 0 to 1.
+
+    Example:
+        >>> scan = unmelt.volumes.read("scan.nii.gz")  # doctest: +SKIP
+        >>> unmelt.plots.compare_volumes(scan, unmelt.volumes.denoise(scan).mean).savefig("change.png")  # doctest: +SKIP
+    """
+    before, after = volume_of("before", before), volume_of("after", after)
+    if before.shape != after.shape or not np.allclose(before.affine, after.affine, atol=1e-3):
+        raise ValueError(
+            "the volumes must lie on one grid; resample one onto the grid of the other, as nilearn.image.resample_to_img and "
+            "SimpleITK.Resample do"
+        )
+    if not all(0.0 <= share <= 1.0 for share in at):
+        raise ValueError(f"at must be three numbers from 0 to 1, but it is {at}")
+    plt = extra("matplotlib.pyplot")
+    first, second = planes(before, at), planes(after, at)
+    low, high = window([plane.picture for plane in first])
+    changes = [b.picture - a.picture for a, b in zip(first, second, strict=True)]
+    most = max(float(np.abs(change).max()) for change in changes) or 1.0
+    figure, axes = plt.subplots(3, 3, figsize=(9, 9), layout="constrained")
+    for column, (a, b, change) in enumerate(zip(first, second, changes, strict=True)):
+        gray = {"cmap": "gray", "vmin": low, "vmax": high}
+        _show(axes[0][column], a, a.picture, gray)
+        _show(axes[1][column], b, b.picture, gray)
+        image = _show(axes[2][column], a, change, {"cmap": "RdBu_r", "vmin": -most, "vmax": most})
+        axes[0][column].set_title(a.name)
+    figure.colorbar(image, ax=axes[2].tolist(), location="bottom", shrink=0.5, label=f"{names[1]} − {names[0]}")
+    for row, name in enumerate((*names, "difference")):
+        axes[row][0].set_ylabel(name)
+    figure.suptitle(title)
+    return figure
+
+
+def _show(panel: Any, plane: Plane, picture: Any, options: Mapping[str, Any]) -> Any:
+    """A slice with letters at its sides."""
+    image = panel.imshow(picture, aspect=plane.spacing[1] / plane.spacing[0], **options)
+    panel.set(xticks=[], yticks=[], facecolor="black")
+    box = {"boxstyle": "square,pad=0.15", "facecolor": "black", "edgecolor": "none", "alpha": 0.5}
+    for x, y, letter in ((0.04, 0.5, plane.left), (0.96, 0.5, plane.right), (0.5, 0.95, plane.top), (0.5, 0.05, plane.bottom)):
+        panel.text(x, y, letter, transform=panel.transAxes, color="white", ha="center", va="center", fontsize=8, bbox=box)
+    return image
 
 
 def losses(training: Training | Sequence[Mapping[str, Any]]) -> Any:
