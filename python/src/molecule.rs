@@ -339,7 +339,7 @@ impl Molecule {
         }
     }
 
-    /// Canonical SMILES without stereochemistry: `smiles`, or with aromatic atoms in lower case by RDKit.
+    /// Canonical SMILES without stereochemistry: `smiles`, or RDKit's with aromatic atoms in lower case and isotopes.
     ///
     /// Args:
     ///     aromatic: Whether aromatic atoms are written in lower case, which needs RDKit.

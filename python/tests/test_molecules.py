@@ -202,6 +202,27 @@ def test_novel_molecules_are_those_not_trained_on(molecules: unmelt.molecules.Mo
     assert len(model.novel(molecules)) == len(molecules)
 
 
+def test_filters_are_those_of_generate(molecules: unmelt.molecules.Molecules, water: unmelt.Molecule, folder: Path) -> None:
+    for filters in (["valid"], ["connected", "valid"], ["stable"], ["novel", "unique"], ["valid", "connected", "unique", "novel"]):
+        count = len(molecules.filter(filters))
+        assert count > 0, filters
+        made = unmelt.molecules.generate(count, seed=3, steps=25, filters=filters, progress=False)
+        assert [m.name for m in molecules.filter(filters)] == [m.name for m in made]
+    other = unmelt.Molecule(water.symbols, water.positions, water.bonds, name="another water")
+    twice = unmelt.molecules.Molecules([water, molecules[0], other, molecules[1], molecules[0]])
+    assert list(twice.filter("unique")) == [water, molecules[0], molecules[1]]
+    # What another filter refuses does not stand in the way of the next of its kind.
+    assert list(twice.filter(["unique", lambda m: m != water])) == [molecules[0], other, molecules[1]]
+    assert list(twice.filter(lambda m: len(m) == 3)) == [water, other] and list(twice.filter([])) == list(twice)
+    unmelt.molecules.Molecules([water]).save(folder / "known.sdf")
+    for known in ([water], folder / "known.sdf"):
+        assert water not in twice.filter("novel", reference=known) and molecules[0] in twice.filter(["novel"], reference=known)
+    with pytest.raises(ValueError, match='"pretty" is no filter; use some of valid, connected, stable, unique, novel'):
+        molecules.filter(["valid", "pretty"])
+    with pytest.raises(TypeError, match="there is a int"):
+        molecules.filter([3])  # type: ignore[list-item]
+
+
 @pytest.mark.parametrize(
     ("arguments", "kind", "words"),
     [

@@ -59,3 +59,31 @@ def test_aromatic_bonds_have_the_key_of_the_kekule_form(smiles: str) -> None:
     assert any(order == 4 for _, _, order in bonds)
     aromatic = unmelt.Molecule(own.symbols, own.positions, bonds, list(own.charges))
     assert (aromatic.key, aromatic.smiles, aromatic.is_valid) == (own.key, own.smiles, True)
+
+
+@pytest.mark.parametrize("smiles", SMILES)
+def test_aromatic_smiles_are_those_of_rdkit(smiles: str) -> None:
+    chem = pytest.importorskip("rdkit.Chem")
+    _, own = molecules(chem, smiles)
+    assert own.to_smiles() == own.smiles
+    written = own.to_smiles(aromatic=True)
+    assert written == chem.MolToSmiles(chem.MolFromSmiles(smiles))
+    assert ("c" in written) == any(a.GetIsAromatic() for a in chem.MolFromSmiles(smiles).GetAtoms())
+
+
+def test_what_rdkit_refuses_has_no_aromatic_smiles(water: unmelt.Molecule, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rdkit")
+    wrong = unmelt.Molecule(["C", *["H"] * 6], [[k, 0, 0] for k in range(7)], [(0, k, 1) for k in range(1, 7)])
+    with pytest.raises(ValueError, match="RDKit refuses the molecule"):
+        wrong.to_smiles(aromatic=True)
+    both = unmelt.molecules.Molecules([water, wrong])
+    assert both.to_smiles(aromatic=True) == ["O", None] and both.to_smiles() == [water.smiles, wrong.smiles]
+    pytest.importorskip("polars")
+    assert both.table(aromatic=True)["smiles"].to_list() == ["O", None]
+
+    def missing(name: str, package: str | None = None) -> Any:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr("importlib.import_module", missing)
+    with pytest.raises(ModuleNotFoundError, match=r"unmelt\[chem\]"):
+        water.to_smiles(aromatic=True)

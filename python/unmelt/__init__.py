@@ -1,7 +1,8 @@
-"""Diffusion melts data into noise; unmelt runs that backwards.
+"""Diffusion models that generate 3D molecules and enhance MRI and CT volumes.
 
-`unmelt.molecules` generates 3D molecules, `unmelt.volumes` enhances MRI and CT volumes, `unmelt.diffusion` is the core of both
-for your own networks, `unmelt.distributed` spreads generation over a Ray or Dask cluster.
+`unmelt.molecules` generates molecules, `unmelt.volumes` enhances volumes, `unmelt.diffusion` samples with your own networks,
+`unmelt.distributed` spreads generation over a Ray or Dask cluster. `unmelt.views` and `unmelt.plots` show results, `unmelt.judges`
+checks molecules with PoseBusters and GFN2-xTB.
 """
 
 from . import diffusion, distributed, judges, molecules, plots, views, volumes

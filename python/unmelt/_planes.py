@@ -20,7 +20,7 @@ class Plane:
         self.name = name
         self.picture = picture
         self.spacing = spacing
-        self.left, self.right, self.top, self.bottom = letters
+        self.left, self.right, self.top, self.bottom = tuple(letters)
 
     @property
     def size(self) -> tuple[float, float]:

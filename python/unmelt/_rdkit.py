@@ -54,9 +54,9 @@ def to_smiles(molecule: Molecule, aromatic: bool = False) -> str:
 
 
 def written(mol: Any) -> str:
-    """RDKit's canonical SMILES with aromatic atoms, without stereochemistry and hydrogens."""
+    """RDKit's canonical SMILES with aromatic atoms and isotopes, without hydrogens; `to_rdkit` marks no stereocentres."""
     chem = extra("rdkit.Chem")
-    smiles: str = chem.MolToSmiles(chem.RemoveHs(mol), isomericSmiles=False)
+    smiles: str = chem.MolToSmiles(chem.RemoveHs(mol))
     return smiles
 
 

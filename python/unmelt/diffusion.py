@@ -35,7 +35,7 @@ _Array = npt.NDArray[np.floating[Any]]
 
 
 def add_noise(clean: npt.ArrayLike, t: float, *, schedule: Schedule, seed: int = 0, first: int = 0) -> _Array:
-    """Melts samples up to a time: α(t)·x₀ + σ(t)·ε.
+    """Adds noise to samples up to a time: α(t)·x₀ + σ(t)·ε.
 
     Args:
         clean: Samples, one along the first axis each.
@@ -80,7 +80,7 @@ def categorical(
         schedule: Its schedule.
         classes: Number of classes. Noise is uniform, or with `absorbing` a mask, whose number is `classes`.
         frequencies: Frequencies of the classes in the data, summing to 1, which noise has as well (Vignac et al. 2023).
-        absorbing: Whether classes melt to a mask.
+        absorbing: Whether noise turns classes into a mask.
 
     Raises:
         ValueError: Not exactly one of `classes` and `frequencies`.
@@ -116,8 +116,8 @@ def sample(
 ) -> _Array:
     """Draws samples with a denoiser of your own.
 
-    Sample `k` of a seed is the same whatever it is drawn with, as long as the denoiser treats samples one by one. The walk itself
-    is computed in float64.
+    Sample `k` of a seed is the same whatever it is drawn with, as long as the denoiser treats samples one by one. The solver
+    computes in float64.
 
     Args:
         denoiser: Called as `denoiser(x, t)` with an array of `shape` and the time in [0, 1]; returns an array of the same shape.

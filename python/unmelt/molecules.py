@@ -138,7 +138,10 @@ class Molecules(Sequence[Molecule]):
                 novel = [m.key not in known for m in kept]
             kept = [m for m, is_novel in zip(kept, novel, strict=True) if is_novel]
         if "unique" in filters:
-            kept = list({m.key: m for m in reversed(kept)}.values())[::-1]
+            first: dict[str, Molecule] = {}
+            for m in kept:
+                first.setdefault(m.key, m)
+            kept = list(first.values())
         return Molecules(kept)
 
     def to_rdkit(self, sanitize: bool = True) -> list[Any]:
@@ -158,8 +161,8 @@ class Molecules(Sequence[Molecule]):
         return [of(m) for m in self._list]
 
     def to_smiles(self, aromatic: bool = False) -> list[str | None]:
-        """SMILES, in order: `Molecule.smiles`, or with `aromatic` RDKit's with aromatic atoms in lower case, where None stands for a
-        molecule that RDKit refuses.
+        """SMILES, in order: `Molecule.smiles`, or with `aromatic` RDKit's with aromatic atoms in lower case and isotopes, where None
+        stands for a molecule that RDKit refuses.
 
         Raises:
             ModuleNotFoundError: RDKit is not installed, which `aromatic` needs: `pip install unmelt[chem]`.
@@ -271,7 +274,7 @@ class Model(NamedModel):
 
     @property
     def properties(self) -> dict[str, tuple[float, float, str]]:
-        """What may be asked for: (lowest, highest, unit) of the training data by name."""
+        """Properties that condition the generation: (lowest, highest, unit) of the training data by name."""
         return self._raw.properties
 
     def novel(self, molecules: Iterable[Molecule]) -> list[bool]:
@@ -535,12 +538,12 @@ def vary(
     device: str = "cpu",
     **options: Any,
 ) -> Molecules:
-    """Neighbours of a molecule: melted part of the way and back.
+    """Neighbours of a molecule: noise is added up to a level, and sampled away again.
 
     Args:
         molecule: The molecule.
         count: How many.
-        strength: How far it is melted, as noise in its positions: 0.2 gives the same molecule back mostly, 0.3 close relatives,
+        strength: Share of noise in the positions from which sampling begins: 0.2 gives the same molecule back mostly, 0.3 close relatives,
             0.5 distant ones; at 1 nothing of it is left.
         model: As for `generate`.
         device: As for `generate`.

@@ -192,7 +192,7 @@ def denoise(
     device: str = "cpu",
     progress: bool = True,
 ) -> Enhanced:
-    """Takes noise away.
+    """Removes noise.
 
     Args:
         scan: The scan, or the path of a file or folder that `read` takes.
@@ -200,7 +200,7 @@ def denoise(
         noise: "gaussian", "rician", or "auto" to tell by the background.
         samples: Posterior samples; 1 gives the single best estimate.
         seed: Seed.
-        steps: Steps of the walk, for samples.
+        steps: Steps of the sampling, for samples.
         solver: "diffpir", "hqs", "ddnm", "dds", "dps" or "repaint"; the best for the task if not given.
         sigma_max: Highest noise level of the sampling, in units of the robust range.
         model: A model, the name of a built-in one, or the folder of a trained one.
@@ -361,13 +361,13 @@ def generate(
     device: str = "cpu",
     progress: bool = True,
 ) -> Volume:
-    """Draws a volume from the prior alone, in units of the robust range.
+    """Samples a volume from the prior alone, in units of the robust range.
 
     Args:
         shape: Voxels along the three axes.
         spacing: Spacing in mm.
         seed: Seed.
-        steps: Steps of the walk.
+        steps: Steps of the sampling.
         model: As for `denoise`.
         device: As for `denoise`.
         progress: Whether to show a bar.
