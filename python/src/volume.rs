@@ -171,14 +171,14 @@ impl Volume {
     ///     ValueError: Bounds outside of the volume, an empty box.
     fn crop<'py>(
         slf: &Bound<'py, Self>,
-        low: Bound<'py, PyAny>,
-        high: Bound<'py, PyAny>,
+        low: &Bound<'py, PyAny>,
+        high: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         slf.py().import("unmelt._parts")?.call_method1("crop", (slf, low, high))
     }
 
     /// A part by slices of the axes, with steps of at least 1.
-    fn __getitem__<'py>(slf: &Bound<'py, Self>, index: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn __getitem__<'py>(slf: &Bound<'py, Self>, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         slf.py().import("unmelt._parts")?.call_method1("sliced", (slf, index))
     }
 

@@ -89,6 +89,7 @@ def test_other_indices_are_refused(index: Any, kind: type[Exception], words: str
         scan[index]
     with pytest.raises(TypeError):
         list(scan)  # type: ignore[call-overload]
+    assert np.array([scan, scan]).shape == (2, *scan.shape)
 
 
 def test_a_part_of_a_file_keeps_its_header(scan: unmelt.Volume, folder: Path) -> None:

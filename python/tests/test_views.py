@@ -90,6 +90,7 @@ def test_a_molecule_that_rdkit_refuses_has_a_row() -> None:
 
 def test_three_slices_are_png_files_with_sides(scan: unmelt.Volume) -> None:
     html = scan._repr_html_()
+    assert unmelt.volumes.Enhanced(scan, None, None, None)._repr_html_() == html
     assert "24 × 20 × 12 voxels of 1.00 × 1.00 × 2.00 mm" in html
     pictures = [matplotlib.image.imread(io.BytesIO(base64.b64decode(p))) for p in re.findall(r"base64,([^\"]+)", html)]
     # Rows and columns of the axial, coronal and sagittal slice.

@@ -20,8 +20,10 @@ from ._unmelt import Molecule, Volume
 _ROWS = 8
 #: Larger molecules are not drawn: their layout takes too long.
 _DRAWN_ATOMS = 250
+#: Longer names and SMILES are cut.
+_LETTERS = 120
 #: Longest side of a slice's picture, in pixels of the picture and on the page.
-_PIXELS = 512
+_PIXELS = 440
 _SHOWN_PIXELS = 220
 
 _MARK = "position:absolute;color:#fff;font:bold 12px sans-serif;text-shadow:0 0 3px #000;"
@@ -35,7 +37,7 @@ def molecules_table(molecules: Sequence[Molecule]) -> str:
     rows = []
     for k, one in enumerate(first):
         cells = [one.name, one.formula, one.smiles, str(len(one)), _yes(one.is_valid), _yes(one.is_connected)]
-        cells = [f"<td>{escape(text)}</td>" for text in cells]
+        cells = [f"<td>{escape(text if len(text) <= _LETTERS else text[:_LETTERS] + '…')}</td>" for text in cells]
         picture = [] if drawings is None else [f"<td>{drawings[k]}</td>"]
         rows.append(f"<tr><th>{k}</th>{''.join([*picture, *cells])}</tr>")
     count = f"{len(molecules)} molecule{'' if len(molecules) == 1 else 's'}"
@@ -61,6 +63,8 @@ def _drawings(molecules: Sequence[Molecule]) -> list[str] | None:
 def _drawing(chem: Any, draw: Any, one: Molecule) -> str:
     if len(one) > _DRAWN_ATOMS:
         return "too large to draw"
+    # What RDKit refuses is told by the table, not by its log.
+    quiet = extra("rdkit.rdBase").BlockLogs()
     try:
         canvas = draw.MolDraw2DSVG(160, 120)
         canvas.drawOptions().clearBackground = False
@@ -68,6 +72,8 @@ def _drawing(chem: Any, draw: Any, one: Molecule) -> str:
         canvas.FinishDrawing()
     except (ValueError, RuntimeError):
         return "not drawn by RDKit"
+    finally:
+        del quiet
     return _image("image/svg+xml", canvas.GetDrawingText().encode(), f"structure of {one.formula}", "background:#fff")
 
 

@@ -56,9 +56,15 @@ def planes(volume: Volume, at: Sequence[float] = (0.5, 0.5, 0.5)) -> list[Plane]
     for axis, name in ((2, "axial"), (1, "coronal"), (0, "sagittal")):
         across, up = (a for a in range(3) if a != axis)
         # From the array's order (across, up) to rows from top to bottom; the right of the patient, or the front, is on the left.
-        picture = np.take(array, cuts[axis], axis).T[::-1, ::-1]
+        picture = cut(array, axis, cuts[axis]).T[::-1, ::-1]
         found.append(Plane(name, picture, (spacing[across], spacing[up]), _LETTERS[name]))
     return found
+
+
+def cut(array: npt.NDArray[np.float32], axis: int, at: int) -> npt.NDArray[np.float32]:
+    """A slice of an array as a view; `numpy.take` copies the whole array where its axes are in another order."""
+    slice_: npt.NDArray[np.float32] = np.moveaxis(array, axis, 0)[at]
+    return slice_
 
 
 def window(pictures: Sequence[npt.NDArray[np.float32]]) -> tuple[float, float]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ._arguments import Path_, volume_of
 from ._extras import extra
-from ._planes import Plane, planes, window
+from ._planes import Plane, cut, planes, window
 from ._training import Training
 from ._unmelt import Molecule, Volume
 
@@ -48,12 +48,12 @@ def slices(
     low, high = np.percentile(array, [0.5, 99.5])
     figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
     for axis, panel in enumerate(axes):
-        cut = min(int(at[axis] * volume.shape[axis]), volume.shape[axis] - 1)
+        place = min(int(at[axis] * volume.shape[axis]), volume.shape[axis] - 1)
         across = [a for a in range(3) if a != axis]
         shown: dict[str, Any] = {"origin": "lower", "aspect": spacing[across[1]] / spacing[across[0]]}
-        panel.imshow(np.take(array, cut, axis).T, cmap="gray", vmin=low, vmax=high, **shown)
+        panel.imshow(cut(array, axis, place).T, cmap="gray", vmin=low, vmax=high, **shown)
         if overlay is not None:
-            layer = np.take(overlay.array, cut, axis).T
+            layer = cut(overlay.array, axis, place).T
             visible = np.ma.masked_less_equal(layer, 0.0)
             image = panel.imshow(visible, cmap=colormap, alpha=0.6, vmin=0.0, vmax=float(overlay.array.max()) or 1.0, **shown)
             if axis == 2:

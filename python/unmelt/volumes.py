@@ -28,6 +28,7 @@ from ._progress import Bar
 from ._training import Callback, Listener, Training, settings_json
 from ._unmelt import Volume
 from ._warnings import warn
+from .views import volume_html
 
 __all__ = [
     "Enhanced",
@@ -84,6 +85,9 @@ class Enhanced:
             )
         half = self._half.array * (NormalDist().inv_cdf(0.5 + level / 2) / _FITTED)
         return self.mean.with_array(self.mean.array - half), self.mean.with_array(self.mean.array + half)
+
+    def _repr_html_(self) -> str:
+        return volume_html(self.mean)
 
     def save(self, path: Path_) -> None:
         """Writes the mean; see `Volume.save`."""
