@@ -142,6 +142,16 @@ def test_3dmol_comes_from_a_file(water: unmelt.Molecule, folder: Path, monkeypat
     assert "Promise.resolve()" in (water._repr_html_() or "")
 
 
+def test_a_structure_stands_where_the_view_is_not_loaded(water: unmelt.Molecule, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("py3Dmol")
+    pytest.importorskip("rdkit")
+    html = water._repr_html_() or ""
+    (picture,) = re.findall(r'<div id="3dmolviewer_\d+" +style="[^"]*url\(data:image/svg\+xml;base64,([^)]+)\)', html)
+    assert b"<svg" in base64.b64decode(picture)
+    monkeypatch.setattr(unmelt._html, "extra", missing)
+    assert "svg" not in (water._repr_html_() or "")
+
+
 def test_two_volumes_are_compared(scan: unmelt.Volume, folder: Path) -> None:
     after = scan.with_array(scan.array + 5)
     after.save(folder / "after.nii.gz")

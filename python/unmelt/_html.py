@@ -63,6 +63,20 @@ def _drawings(molecules: Sequence[Molecule]) -> list[str] | None:
 def _drawing(chem: Any, draw: Any, one: Molecule) -> str:
     if len(one) > _DRAWN_ATOMS:
         return "too large to draw"
+    source = _structure(chem, draw, one)
+    return "not drawn by RDKit" if source is None else _image(source, f"structure of {one.formula}", "background:#fff")
+
+
+def structure(one: Molecule) -> str | None:
+    """The address of a picture of the structure, which holds the picture itself; None where RDKit is missing or cannot draw it."""
+    try:
+        chem, draw = extra("rdkit.Chem"), extra("rdkit.Chem.Draw.rdMolDraw2D")
+    except ImportError:
+        return None
+    return _structure(chem, draw, one) if len(one) <= _DRAWN_ATOMS else None
+
+
+def _structure(chem: Any, draw: Any, one: Molecule) -> str | None:
     # What RDKit refuses is told by the table, not by its log.
     quiet = extra("rdkit.rdBase").BlockLogs()
     try:
@@ -71,10 +85,10 @@ def _drawing(chem: Any, draw: Any, one: Molecule) -> str:
         draw.PrepareAndDrawMolecule(canvas, flat(chem, one, hydrogens=False), kekulize=False)
         canvas.FinishDrawing()
     except (ValueError, RuntimeError):
-        return "not drawn by RDKit"
+        return None
     finally:
         del quiet
-    return _image("image/svg+xml", canvas.GetDrawingText().encode(), f"structure of {one.formula}", "background:#fff")
+    return _address("image/svg+xml", canvas.GetDrawingText().encode())
 
 
 def flat(chem: Any, one: Molecule, hydrogens: bool) -> Any:
@@ -106,14 +120,19 @@ def _figure(plane: Plane, low: float, high: float, scale: float) -> str:
     gray = np.clip((picture - low) / ((high - low) or 1.0), 0.0, 1.0)
     width, height = (max(round(side * scale), 1) for side in plane.size)
     style = f"width:{width}px;height:{height}px;display:block;max-width:none"
-    image = _image("image/png", _png((gray * 255).round().astype(np.uint8)), f"{plane.name} slice in the middle", style)
+    source = _address("image/png", _png((gray * 255).round().astype(np.uint8)))
+    image = _image(source, f"{plane.name} slice in the middle", style)
     places = {"left:3px;top:45%": plane.left, "right:3px;top:45%": plane.right, "left:47%;top:1px": plane.top, "left:47%;bottom:1px": plane.bottom}
     marks = "".join(f'<span style="{_MARK}{place}">{letter}</span>' for place, letter in places.items())
     return f'<div style="position:relative;background:#000" title="{plane.name}">{image}{marks}</div>'
 
 
-def _image(kind: str, data: bytes, text: str, style: str) -> str:
-    return f'<img alt="{escape(text)}" style="{style}" src="data:{kind};base64,{base64.b64encode(data).decode()}">'
+def _address(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def _image(source: str, text: str, style: str) -> str:
+    return f'<img alt="{escape(text)}" style="{style}" src="{source}">'
 
 
 def _png(gray: npt.NDArray[np.uint8]) -> bytes:

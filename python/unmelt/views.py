@@ -1,7 +1,7 @@
 """Viewers: molecules in 3D by py3Dmol, in 2D by RDKit, volumes by ipyniivue.
 
 py3Dmol's views load the script 3Dmol.js from a server on the internet. `use_3dmol` names a file of it instead, for work without a
-network.
+network; without either, a molecule is shown as a structure in two dimensions.
 """
 
 from __future__ import annotations
@@ -61,9 +61,13 @@ def _inline(path: Path) -> str:
     )
 
 
-def _view(**options: Any) -> Any:
-    """An empty view of py3Dmol."""
+def _view(picture: str | None = None, **options: Any) -> Any:
+    """An empty view of py3Dmol, with the picture of this address where it will be drawn."""
     view = extra("py3Dmol").view(**options)
+    if picture is not None:
+        # The first style in py3Dmol's page is that of the box that the view is drawn over.
+        box = "position: relative;"
+        view.startjs = view.startjs.replace(box, f"{box} background: #fff url({picture}) center no-repeat;", 1)
     named = os.environ.get(_VARIABLE)
     script = _script if _script is not None or not named else _inline(Path(named))
     if script is not None:
@@ -77,8 +81,10 @@ def _record(shown: Molecule) -> str:
 
 
 def molecule(shown: Molecule, width: int = 400, height: int = 300) -> Any:
-    """A molecule in 3D, to be turned by the mouse."""
-    view = _view(width=width, height=height)
+    """A molecule in 3D, to be turned by the mouse. Until 3Dmol.js is loaded the structure drawn by RDKit stands there, if RDKit is
+    installed.
+    """
+    view = _view(_html.structure(shown), width=width, height=height)
     view.addModel(_record(shown), "sdf")
     view.setStyle(_STYLE)
     view.zoomTo()
@@ -138,7 +144,8 @@ def drawing(shown: Sequence[Molecule], columns: int = 4, limit: int = 12, hydrog
     Raises:
         ValueError: There is none.
     """
-    chem, draw = extra("rdkit.Chem"), extra("rdkit.Chem.SampleSpec")
+    chem = extra("rdkit.Chem")
+    draw = extra("rdkit.Chem.Draw")
     chosen = list(shown)[:limit]
     if not chosen:
         raise ValueError("there is no molecule to show")
