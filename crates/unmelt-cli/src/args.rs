@@ -8,8 +8,10 @@ use clap_complete::Shell;
 
 /// The version, the commit and what the program was built for.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
-    let features: Vec<String> =
-        unmelt_diffusion::device::compiled().into_iter().map(|(name, _)| name.into()).collect();
+    // The library's list counts threads, which begins them: too early for --threads, and for who listens to signals.
+    let built = [("cpu", true), ("cuda", cfg!(feature = "cuda")), ("wgpu", cfg!(feature = "wgpu"))];
+    let features: Vec<&str> =
+        built.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name).collect();
     let codec = if cfg!(feature = "jpeg-ls") { ", jpeg-ls" } else { "" };
     let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("UNMELT_COMMIT"));
     format!("{version} (commit {commit}; {}{codec})", features.join(", "))

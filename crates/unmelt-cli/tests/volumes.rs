@@ -280,7 +280,10 @@ fn bad_requests_get_one_sentence() {
         (enhance(&scan, "kspace", &["--sensitivities", &none]), "--sensitivities would have no effect"),
         (enhance(&scan, "super-resolve", &["--sigma", "3"]), "--sigma would have no effect"),
         (enhance(&scan, "denoise", &["--sigma-max", "1"]), "--sigma-max would have no effect"),
-        (enhance(&scan, "denoise", &["--steps", "20"]), "--steps would have no effect: it is for walks"),
+        (
+            enhance(&scan, "denoise", &["--steps", "20"]),
+            "--steps would have no effect: it is for sampling and searching",
+        ),
         (enhance(&name("k.npy"), "kspace", &["--force"]), "--force would have no effect"),
         (
             enhance(&scan, "outpaint", &["--extend", "left=1e300,right=1"]),
@@ -300,7 +303,7 @@ fn bad_requests_get_one_sentence() {
                 "super-resolve",
                 &["--spacing", "0.5", "--sigma-max", "0.1", "--sigma-min", "0.2"],
             ),
-            "the highest noise level of the walk, 0.1, lies below the lowest, 0.2",
+            "the highest noise level of the sampling, 0.1, lies below the lowest, 0.2",
         ),
         (enhance(&scan, "super-resolve", &["--spacing", "1e-300"]), "voxels"),
         (enhance(&scan, "denoise", &["--sigma", "1e30"]), "times the range of the scan"),
