@@ -181,16 +181,15 @@ fn unknown_options(root: &Path, page: &Path, text: &str, reference: &str) -> Vec
             .collect();
         let section = (1..=command.len()).rev().find_map(|n| section(reference, &command[..n]));
         let shown = page.strip_prefix(root).unwrap_or(page).display();
+        // Options of every command stand with the program itself.
+        let general = self::section(reference, &[]).unwrap_or_default();
         let Some(section) = section else {
             faults.push(format!("{shown}: there is no command unmelt {}", command.join(" ")));
             continue;
         };
         for word in words.iter().filter(|w| w.starts_with("--")) {
             let option = word.split('=').next().unwrap_or(word);
-            if !section.contains(&format!("`{option}"))
-                && !section.contains(&format!("{option}`"))
-                && option != "--help"
-            {
+            if !has_option(section, option) && !has_option(general, option) && option != "--help" {
                 faults.push(format!("{shown}: unmelt {} has no option {option}", command.join(" ")));
             }
         }
@@ -198,9 +197,14 @@ fn unknown_options(root: &Path, page: &Path, text: &str, reference: &str) -> Vec
     faults
 }
 
+/// Whether a part of the reference names an option, with a value or without one.
+fn has_option(section: &str, option: &str) -> bool {
+    [format!("`{option}`"), format!("`{option} ")].iter().any(|name| section.contains(name))
+}
+
 /// The part of the reference that describes a command.
 fn section<'a>(reference: &'a str, command: &[&str]) -> Option<&'a str> {
-    let title = format!("## `unmelt {}`\n", command.join(" "));
+    let title = format!("## `{}`\n", [&["unmelt"], command].concat().join(" "));
     let begin = reference.find(&title)? + title.len();
     let end = reference[begin..].find("\n## ").map_or(reference.len(), |n| begin + n);
     Some(&reference[begin..end])
@@ -248,9 +252,9 @@ mod tests {
         std::fs::remove_file(&page).expect("there");
         assert_eq!(faults.len(), 3, "{faults:?}");
         assert_eq!(then, ["page.md: #b names no heading", "page.md: the link to nowhere.md leads nowhere"]);
-        let reference = "## `unmelt a b`\n\n* `--count <N>`\n\n## `unmelt a`\n";
+        let reference = "## `unmelt`\n\n* `--json`\n\n## `unmelt a b`\n\n* `--count <N>`\n\n## `unmelt a`\n";
         let shell =
-            "```sh\nunmelt a b --count 3 \\\n  --no\nunmelt c\nls --no\n```\n```text\nunmelt d\n```\n";
+            "```sh\nunmelt a b --count 3 --json \\\n  --no\nunmelt c\nls --no\n```\n```text\nunmelt d\n```\n";
         let faults = unknown_options(&folder, &page, shell, reference);
         assert_eq!(
             faults,
