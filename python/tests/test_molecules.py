@@ -324,7 +324,7 @@ def test_training_validates_on_molecules_held_out(molecules: unmelt.molecules.Mo
         molecules, folder / "run", settings=settings, steps=6, callback=lambda e: events.append(e["event"]), progress=False
     )
     assert run.steps == 6 and [r["step"] for r in run.progress] == [2, 4, 6]
-    assert events == ["started", *["progress"] * 3, "saved", "validated"]
+    assert events == ["started", "saved", *["progress"] * 3, "saved", "validated"]
     assert run.validation[-1]["step"] == 6 and run.validation[-1]["loss"] > 0
     assert len(unmelt.molecules.Model(run.folder).generate(2, steps=3, progress=False)) == 2
     for wrong, words in [({"stpes": 1}, "unknown field"), ({"batch": 0}, "batch must be at least 1"), ({"validation": {"share": 2}}, "share")]:

@@ -40,7 +40,7 @@ impl Failure {
     }
 
     /// The same, as an error of this kind.
-    fn of_kind(self, kind: ErrorKind) -> Self {
+    pub fn of_kind(self, kind: ErrorKind) -> Self {
         Self { kind, ..self }
     }
 
@@ -51,13 +51,13 @@ impl Failure {
     }
 
     /// Prints the sentence; the exit code for the shell.
-    pub fn report(&self, command: &str) -> u8 {
+    pub fn report(&self) -> u8 {
         eprintln!("error: {}", self.message);
         if let Some(hint) = &self.hint {
             eprintln!("hint: {hint}");
         }
         let error = serde_json::json!({ "kind": self.kind, "message": self.message, "hint": self.hint });
-        say::document(command, Err(error));
+        say::document(Err(error));
         self.code
     }
 }

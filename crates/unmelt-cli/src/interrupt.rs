@@ -5,8 +5,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use unmelt_diffusion::files;
 use unmelt_diffusion::job::CancelToken;
+use unmelt_diffusion::{ErrorKind, files};
+
+use crate::say;
 
 /// How long an orderly end may take.
 const GRACE: Duration = Duration::from_millis(1300);
@@ -116,5 +118,8 @@ fn end() -> ! {
         "" => eprintln!("nothing was written"),
         words => eprintln!("{words}"),
     }
+    let error =
+        serde_json::json!({ "kind": ErrorKind::Cancelled, "message": "stopped on request", "hint": words });
+    say::document(Err(error));
     std::process::exit(exit_code().unwrap_or(1).into());
 }

@@ -43,7 +43,7 @@ impl Display {
 
     /// Removes the bar, and says whether the tables are whole.
     pub fn finish(&self) {
-        let state = self.state();
+        let mut state = self.state();
         state.bar.finish();
         for table in [&state.losses, &state.validation] {
             if let Some(fault) = table.fault() {

@@ -17,6 +17,8 @@ mod run_table;
 mod training;
 mod volumes;
 
+use std::path::Path;
+
 use clap::{CommandFactory, FromArgMatches};
 
 use args::{Args, Command};
@@ -28,16 +30,19 @@ static ALLOCATOR: unmelt_allocator::MiMalloc = unmelt_allocator::MiMalloc;
 
 fn main() -> std::process::ExitCode {
     unmelt_allocator::keep_freed_memory();
-    let matches = taking_negative_numbers(Args::command()).get_matches();
-    let args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let matches = match taking_negative_numbers(Args::command()).try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => refused(&error),
+    };
+    say::name_command(named(&matches));
+    let args = Args::from_arg_matches(&matches).unwrap_or_else(|error| refused(&error));
     interrupt::install();
-    let command = named(&matches);
     let code = match run(args) {
         Ok(result) => {
-            say::document(&command, Ok(&result));
+            say::document(Ok(&result));
             interrupt::exit_code().unwrap_or(0)
         }
-        Err(failure) => failure.report(&command),
+        Err(failure) => failure.report(),
     };
     match (code, say::was_heard()) {
         (0, false) => 1.into(),
@@ -55,6 +60,34 @@ fn taking_negative_numbers(command: clap::Command) -> clap::Command {
         .mut_subcommands(taking_negative_numbers)
 }
 
+/// Ends the program over what was typed, or prints the help that was asked for.
+fn refused(error: &clap::Error) -> ! {
+    if error.use_stderr() && std::env::args_os().any(|a| a == "--json") {
+        say::set(say::Voice { is_json: true, ..say::Voice::default() });
+        let text = error.to_string();
+        let message = text.trim_start_matches("error: ").trim_end();
+        say::document(Err(serde_json::json!({ "kind": "usage", "message": message, "hint": null })));
+    }
+    error.exit()
+}
+
+/// Refuses a log that is a file of something else: one that an argument names too, or one that holds no log.
+fn check_log(log: &Path) -> Result<(), Failure> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let is_log = |text: &str| unmelt_diffusion::files::distinct(&[log], &[Path::new(text)]).is_err();
+    let parts = words.iter().flat_map(|w| w.split([',', '='])).filter(|part| !part.is_empty());
+    if parts.filter(|part| is_log(part)).count() > 1 {
+        return Err(Failure::usage(format!("{} is the log, and something else as well", log.display())));
+    }
+    let mut begin = [0; 4];
+    let holds =
+        std::fs::File::open(log).and_then(|mut f| std::io::Read::read(&mut f, &mut begin)).unwrap_or(0);
+    if begin[..holds].iter().any(|b| !b.is_ascii_digit()) {
+        return Err(Failure::usage(format!("{} is there and is no log of this program", log.display())));
+    }
+    Ok(())
+}
+
 /// The command as it was typed, without options: "volumes enhance".
 fn named(matches: &clap::ArgMatches) -> String {
     let mut names = Vec::new();
@@ -70,12 +103,20 @@ fn named(matches: &clap::ArgMatches) -> String {
 type Outcome = Result<serde_json::Value, Failure>;
 
 fn run(args: Args) -> Outcome {
+    let (is_json, is_quiet, is_verbose) = (args.json, args.quiet, args.verbose);
     let log = args.log.as_deref().map(|path| {
+        check_log(path)?;
         say::open_log(path)
             .map_err(|e| Failure::usage(format!("could not open the log {}: {e}", path.display())))
     });
-    let (is_json, is_quiet, is_verbose) = (args.json, args.quiet, args.verbose);
-    say::set(say::Voice { is_json, is_quiet, is_verbose, log: log.transpose()? });
+    let (log, fault) = match log {
+        Some(Err(fault)) => (None, Some(fault)),
+        log => (log.and_then(Result::ok), None),
+    };
+    say::set(say::Voice { is_json, is_quiet, is_verbose, log });
+    if let Some(fault) = fault {
+        return Err(fault);
+    }
     if let Some(threads) = args.threads {
         unmelt_diffusion::device::set_threads(threads.into())?;
     }

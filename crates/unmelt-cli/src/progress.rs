@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::sync::Mutex;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -18,12 +19,12 @@ const BETWEEN_LINES: Duration = Duration::from_secs(10);
 /// A bar that appears after two seconds, or the lines that stand for it.
 pub struct Bar {
     bar: ProgressBar,
-    unit: String,
     begin: Instant,
-    last_line: Instant,
     is_terminal: bool,
     is_wanted: bool,
     shown: bool,
+    /// Dropped, it ends the thread that prints lines.
+    lines: Option<Sender<()>>,
 }
 
 impl Bar {
@@ -35,16 +36,9 @@ impl Bar {
         if let Ok(style) = ProgressStyle::with_template(&template) {
             bar.set_style(style);
         }
-        let (now, is_terminal) = (Instant::now(), std::io::stderr().is_terminal());
-        Self {
-            bar,
-            unit: unit.into(),
-            begin: now,
-            last_line: now,
-            is_terminal,
-            is_wanted: say::shows_progress(),
-            shown: false,
-        }
+        let (is_terminal, is_wanted) = (std::io::stderr().is_terminal(), say::shows_progress());
+        let lines = (is_wanted && !is_terminal).then(|| print_lines(bar.clone(), unit.into()));
+        Self { bar, begin: Instant::now(), is_terminal, is_wanted, shown: false, lines }
     }
 
     /// Moves the bar.
@@ -54,25 +48,6 @@ impl Bar {
             self.shown = true;
         }
         self.bar.set_position(position);
-        if self.is_wanted && !self.is_terminal && self.last_line.elapsed() >= BETWEEN_LINES {
-            self.last_line = Instant::now();
-            eprintln!("{}", self.line());
-        }
-    }
-
-    /// Where the work is, in a line.
-    fn line(&self) -> String {
-        let (done, all, unit) = (self.bar.position(), self.bar.length().unwrap_or(0), &self.unit);
-        let mut line = format!(
-            "{done}/{all} {unit}, {:.3}/s, {} left",
-            self.bar.per_sec(),
-            HumanDuration(self.bar.eta())
-        );
-        let message = self.bar.message();
-        if !message.is_empty() {
-            line += &format!(", {message}");
-        }
-        line
     }
 
     /// Changes what the bar runs to.
@@ -99,9 +74,38 @@ impl Bar {
     }
 
     /// Removes the bar.
-    pub fn finish(&self) {
+    pub fn finish(&mut self) {
+        self.lines = None;
         self.bar.finish_and_clear();
     }
+}
+
+/// Prints where the work is every ten seconds, however long a step takes, until the sender is dropped.
+fn print_lines(bar: ProgressBar, unit: String) -> Sender<()> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        while receiver.recv_timeout(BETWEEN_LINES) == Err(RecvTimeoutError::Timeout) {
+            eprintln!("{}", line(&bar, &unit));
+        }
+    });
+    sender
+}
+
+/// Where the work is, in a line; without an estimate of the time left before anything is done.
+fn line(bar: &ProgressBar, unit: &str) -> String {
+    let (done, all) = (bar.position(), bar.length().unwrap_or(0));
+    let mut line = match all {
+        0 => format!("{} at work", HumanDuration(bar.elapsed())),
+        all => format!("{done}/{all} {unit} in {}", HumanDuration(bar.elapsed())),
+    };
+    if done > 0 && bar.per_sec() > 0.0 {
+        line += &format!(", {:.3}/s, {} left", bar.per_sec(), HumanDuration(bar.eta()));
+    }
+    let message = bar.message();
+    if !message.is_empty() {
+        line += &format!(", {message}");
+    }
+    line
 }
 
 /// A bar over the evaluations of a job.

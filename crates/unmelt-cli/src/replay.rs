@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::json;
+use unmelt_diffusion::ErrorKind;
 use unmelt_diffusion::device::DeviceName;
 use unmelt_diffusion::files::plain;
 use unmelt_diffusion::job::Job;
@@ -33,6 +34,13 @@ pub struct Replay {
 
 /// Makes results again, and says whether they came out the same.
 pub fn run(args: &Replay) -> Outcome {
+    let name = args.file.to_string_lossy().to_lowercase();
+    if [".xyz", ".extxyz"].iter().any(|ending| name.trim_end_matches(".gz").ends_with(ending)) {
+        return Err(Failure::usage(format!(
+            "{} is XYZ, which has no bonds to compare; molecules are made again from SDF files",
+            args.file.display()
+        )));
+    }
     let reading = read_molecules(&args.file)?;
     let wanted = reading.molecules.into_iter().take(args.count.unwrap_or(usize::MAX));
     let recorded = wanted.map(|m| Recorded::of(m, &args.file)).collect::<Result<Vec<_>, _>>()?;
@@ -67,6 +75,7 @@ pub fn run(args: &Replay) -> Outcome {
     if let Some(first) = others.first() {
         let versions: Vec<&str> = recorded.iter().map(|r| r.record.program.as_str()).collect();
         return Err(Failure::failed(format!("{} of {all} molecules came out differently, the first is \"{}\"", others.len(), plain(first)))
+            .of_kind(ErrorKind::Numeric)
             .hint(format!(
                 "the file was made by {}; another version, another device or another instruction set (UNMELT_SIMD) can round otherwise",
                 plain(versions.first().unwrap_or(&"an unknown program"))

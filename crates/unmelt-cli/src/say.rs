@@ -29,6 +29,14 @@ static VOICE: OnceLock<Voice> = OnceLock::new();
 /// The warnings so far.
 static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
+/// The command as it was typed, without options.
+static COMMAND: OnceLock<String> = OnceLock::new();
+
+/// Names the command for the document; once, at the beginning.
+pub fn name_command(command: String) {
+    let _ = COMMAND.set(command);
+}
+
 /// Sets what is printed where; once, at the beginning.
 pub fn set(voice: Voice) {
     let _ = VOICE.set(voice);
@@ -111,7 +119,7 @@ fn log(text: &str) {
 }
 
 /// Prints the end of a command as JSON, where that was asked for.
-pub fn document(command: &str, end: Result<&serde_json::Value, serde_json::Value>) {
+pub fn document(end: Result<&serde_json::Value, serde_json::Value>) {
     if !voice().is_json {
         return;
     }
@@ -123,7 +131,7 @@ pub fn document(command: &str, end: Result<&serde_json::Value, serde_json::Value
     let document = serde_json::json!({
         "schema": 1,
         "version": env!("CARGO_PKG_VERSION"),
-        "command": command,
+        "command": COMMAND.get().map_or("", String::as_str),
         "ok": end.is_ok(),
         "warnings": warnings,
         key: value,

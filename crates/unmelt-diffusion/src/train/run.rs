@@ -276,8 +276,10 @@ impl<'a, O: Objective> Trainer<'a, O> {
             parameters: self.parameters.layout().len(),
         });
         if self.step == 0 && !folder::holds_checkpoint(folder) {
+            job.report(&Event::Saving { step: 0 });
             write(self)?;
-            self.save(folder)?;
+            let path = self.save(folder)?;
+            job.report(&Event::Saved { step: 0, path });
         }
         self.window.begin();
         let pause = Duration::from_secs_f64(self.config.checkpoint_minutes * 60.0);
