@@ -101,8 +101,8 @@ impl Read for Options {
         // The first that takes it; the sentence of the last otherwise, since JSON says most.
         let accepted = answers.iter().find(|(_, answer)| answer.is_ok()).map(|(name, _)| (*name).to_string());
         accepted.ok_or_else(|| {
-            let sentences = answers.iter().filter_map(|(_, a)| a.as_ref().err());
-            sentences.max_by_key(|s| s.len()).cloned().unwrap_or_default()
+            // Other sentences repeat what was typed, so that each of them would be an answer of its own, and be kept.
+            answers.last().and_then(|(_, answer)| answer.as_ref().err().cloned()).unwrap_or_default()
         })
     }
 }

@@ -9,7 +9,7 @@ use crate::{Error, Result, Volume, VolumeModel};
 /// How to do it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EnhanceSettings {
-    /// Solver: one of [`PosteriorSolver::NAMES`]; if not given hqs for a single estimate, diffpir for samples. A single
+    /// Solver: one of [`PosteriorSolver::NAMES`](unmelt_diffusion::posterior::PosteriorSolver::NAMES); if not given hqs for a single estimate, diffpir for samples. A single
     /// estimate of what noise hides needs none: the prior's answer is the posterior mean. hqs begins with what the prior was
     /// trained to see in thick slices, filled holes and missing lines of k-space, unless `sigma_max` is given.
     pub solver: Option<String>,
