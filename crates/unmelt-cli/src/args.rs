@@ -8,10 +8,7 @@ use clap_complete::Shell;
 
 /// The version, the commit and what the program was built for.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
-    // The library's list counts threads, which begins them: too early for --threads, and for who listens to signals.
-    let built = [("cpu", true), ("cuda", cfg!(feature = "cuda")), ("wgpu", cfg!(feature = "wgpu"))];
-    let features: Vec<&str> =
-        built.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name).collect();
+    let features: Vec<&str> = unmelt_diffusion::device::kinds().collect();
     let codec = if cfg!(feature = "jpeg-ls") { ", jpeg-ls" } else { "" };
     let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("UNMELT_COMMIT"));
     format!("{version} (commit {commit}; {}{codec})", features.join(", "))

@@ -44,6 +44,15 @@ impl Failure {
         Self { kind, ..self }
     }
 
+    /// An error of molecules or volumes: what was computed failed on the way, all else was known before.
+    fn of_wing(kind: ErrorKind, message: String) -> Self {
+        match kind {
+            ErrorKind::Numeric => Self::failed(message),
+            _ => Self::usage(message),
+        }
+        .of_kind(kind)
+    }
+
     /// Adds what to do.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -56,8 +65,7 @@ impl Failure {
         if let Some(hint) = &self.hint {
             eprintln!("hint: {hint}");
         }
-        let error = serde_json::json!({ "kind": self.kind, "message": self.message, "hint": self.hint });
-        say::document(Err(error));
+        say::error_document(self.kind, &self.message, self.hint.as_deref());
         self.code
     }
 }
@@ -104,10 +112,7 @@ impl From<unmelt_molecules::Error> for Failure {
     fn from(error: unmelt_molecules::Error) -> Self {
         match error {
             unmelt_molecules::Error::Core(core) => core.into(),
-            other @ unmelt_molecules::Error::GaveUp { .. } => {
-                Self::failed(other.to_string()).of_kind(other.kind())
-            }
-            other => Self::usage(other.to_string()).of_kind(other.kind()),
+            other => Self::of_wing(other.kind(), other.to_string()),
         }
     }
 }
@@ -116,7 +121,7 @@ impl From<unmelt_volumes::Error> for Failure {
     fn from(error: unmelt_volumes::Error) -> Self {
         match error {
             unmelt_volumes::Error::Core(core) => core.into(),
-            other => Self::usage(other.to_string()).of_kind(other.kind()),
+            other => Self::of_wing(other.kind(), other.to_string()),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use unmelt_diffusion::job::CancelToken;
+use unmelt_diffusion::job::{CancelToken, Job};
 use unmelt_diffusion::{ErrorKind, files};
 
 use crate::say;
@@ -76,6 +76,11 @@ pub fn token() -> CancelToken {
     CancelToken::when(requested)
 }
 
+/// A job that stops when the program is asked to end.
+pub fn job() -> Job<'static> {
+    Job::new().cancelled_by(&token())
+}
+
 /// The exit code of a program that was asked to end: 130 after Ctrl-C, 143 after the terminate signal.
 pub fn exit_code() -> Option<u8> {
     match SIGNAL.load(Ordering::SeqCst) {
@@ -118,8 +123,6 @@ fn end() -> ! {
         "" => eprintln!("nothing was written"),
         words => eprintln!("{words}"),
     }
-    let error =
-        serde_json::json!({ "kind": ErrorKind::Cancelled, "message": "stopped on request", "hint": words });
-    say::document(Err(error));
+    say::error_document(ErrorKind::Cancelled, "stopped on request", Some(&words));
     std::process::exit(exit_code().unwrap_or(1).into());
 }

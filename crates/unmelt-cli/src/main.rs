@@ -23,6 +23,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 use args::{Args, Command};
 use failure::Failure;
+use unmelt_diffusion::ErrorKind;
 
 /// Keeps freed memory instead of handing it back to the system after each tensor.
 #[global_allocator]
@@ -39,7 +40,7 @@ fn main() -> std::process::ExitCode {
     interrupt::install();
     let code = match run(args) {
         Ok(result) => {
-            say::document(Ok(&result));
+            say::result_document(&result);
             interrupt::exit_code().unwrap_or(0)
         }
         Err(failure) => failure.report(),
@@ -66,7 +67,7 @@ fn refused(error: &clap::Error) -> ! {
         say::set(say::Voice { is_json: true, ..say::Voice::default() });
         let text = error.to_string();
         let message = text.trim_start_matches("error: ").trim_end();
-        say::document(Err(serde_json::json!({ "kind": "usage", "message": message, "hint": null })));
+        say::error_document(ErrorKind::Usage, message, None);
     }
     error.exit()
 }
@@ -104,18 +105,11 @@ type Outcome = Result<serde_json::Value, Failure>;
 
 fn run(args: Args) -> Outcome {
     let (is_json, is_quiet, is_verbose) = (args.json, args.quiet, args.verbose);
-    let log = args.log.as_deref().map(|path| {
+    say::set(say::Voice { is_json, is_quiet, is_verbose });
+    if let Some(path) = &args.log {
         check_log(path)?;
-        say::open_log(path)
-            .map_err(|e| Failure::usage(format!("could not open the log {}: {e}", path.display())))
-    });
-    let (log, fault) = match log {
-        Some(Err(fault)) => (None, Some(fault)),
-        log => (log.and_then(Result::ok), None),
-    };
-    say::set(say::Voice { is_json, is_quiet, is_verbose, log });
-    if let Some(fault) = fault {
-        return Err(fault);
+        say::log_to(path)
+            .map_err(|e| Failure::usage(format!("could not open the log {}: {e}", path.display())))?;
     }
     if let Some(threads) = args.threads {
         unmelt_diffusion::device::set_threads(threads.into())?;

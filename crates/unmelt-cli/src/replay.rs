@@ -7,7 +7,6 @@ use serde_json::json;
 use unmelt_diffusion::ErrorKind;
 use unmelt_diffusion::device::DeviceName;
 use unmelt_diffusion::files::plain;
-use unmelt_diffusion::job::Job;
 use unmelt_molecules::format::read_molecules;
 use unmelt_molecules::replay::{self, Recorded};
 use unmelt_molecules::{Generator, models};
@@ -48,7 +47,7 @@ pub fn run(args: &Replay) -> Outcome {
         return Err(Failure::usage(format!("{} holds no molecule to make again", args.file.display())));
     }
     let device = args.device.open()?;
-    let job = Job::new().cancelled_by(&interrupt::token());
+    let job = interrupt::job();
     let mut generators: BTreeMap<String, Generator> = BTreeMap::new();
     let mut bar = Bar::new(recorded.len() as u64, "molecules");
     let mut others = Vec::new();

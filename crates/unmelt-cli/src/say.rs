@@ -4,11 +4,12 @@
 //! The macros stand in for those of the standard library, which panic.
 
 use std::fs::File;
-use std::io::{Error, ErrorKind, Write};
+use std::io::{self, Error, Write};
 use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use unmelt_diffusion::ErrorKind;
 use unmelt_diffusion::files::plain;
 
 /// What is printed where.
@@ -18,11 +19,12 @@ pub struct Voice {
     pub is_json: bool,
     /// Text of results and progress are left out; warnings and errors stay.
     pub is_quiet: bool,
-    /// What is computed where is told, too.
+    /// The version, the threads and the instruction set are printed, too.
     pub is_verbose: bool,
-    /// A file that gets every line, with its time.
-    pub log: Option<Mutex<File>>,
 }
+
+/// A file that gets every line, with its time.
+static LOG: OnceLock<Mutex<File>> = OnceLock::new();
 
 static VOICE: OnceLock<Voice> = OnceLock::new();
 
@@ -51,9 +53,10 @@ pub fn shows_progress() -> bool {
     !voice().is_quiet
 }
 
-/// Opens a log, to whose end lines are added.
-pub fn open_log(path: &Path) -> std::io::Result<Mutex<File>> {
-    File::options().append(true).create(true).open(path).map(Mutex::new)
+/// Adds every line from now on to the end of a file; once, at the beginning.
+pub fn log_to(path: &Path) -> io::Result<()> {
+    let _ = LOG.set(Mutex::new(File::options().append(true).create(true).open(path)?));
+    Ok(())
 }
 
 /// Prints a line on standard output.
@@ -68,7 +71,7 @@ macro_rules! eprintln {
     ($($arg:tt)*) => { $crate::say::err(&format!($($arg)*)) };
 }
 
-/// Tells what was asked for by `--verbose`.
+/// Prints a line with `--verbose` only.
 macro_rules! detail {
     ($($arg:tt)*) => { $crate::say::detail(&format!($($arg)*)) };
 }
@@ -84,7 +87,7 @@ pub fn out(text: &str) {
     }
 }
 
-/// A line that is told only where it was asked for.
+/// A line that is printed with `--verbose` only.
 pub fn detail(text: &str) {
     log(text);
     if voice().is_verbose {
@@ -113,13 +116,23 @@ pub fn err(text: &str) {
 
 /// Adds a line to the log. A log that cannot be written does not end the work.
 fn log(text: &str) {
-    let Some(file) = &voice().log else { return };
+    let Some(file) = LOG.get() else { return };
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64());
     let _ = writeln!(file.lock().unwrap_or_else(|e| e.into_inner()), "{seconds:.3} {}", lines(text));
 }
 
+/// Prints an error as JSON, where that was asked for.
+pub fn error_document(kind: ErrorKind, message: &str, hint: Option<&str>) {
+    document(Err(serde_json::json!({ "kind": kind, "message": message, "hint": hint })));
+}
+
+/// Prints a result as JSON, where that was asked for.
+pub fn result_document(result: &serde_json::Value) {
+    document(Ok(result));
+}
+
 /// Prints the end of a command as JSON, where that was asked for.
-pub fn document(end: Result<&serde_json::Value, serde_json::Value>) {
+fn document(end: Result<&serde_json::Value, serde_json::Value>) {
     if !voice().is_json {
         return;
     }
@@ -144,7 +157,7 @@ pub fn was_heard() -> bool {
     let fault = FAULT.lock().unwrap_or_else(|e| e.into_inner()).take();
     match &fault {
         None => true,
-        Some(e) if e.kind() == ErrorKind::BrokenPipe => false,
+        Some(e) if e.kind() == io::ErrorKind::BrokenPipe => false,
         Some(e) => {
             err(&format!("error: could not write to standard output: {e}"));
             false

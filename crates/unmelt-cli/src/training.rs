@@ -41,7 +41,7 @@ impl RunOptions {
         self.config.as_deref().map_or_else(|| Ok(C::default()), read_config)
     }
 
-    /// What is wrong with a run; what is wrong with its settings is told with the name of their file.
+    /// The failure of a run. An error of its settings names their file.
     pub fn about(&self, error: unmelt_diffusion::Error) -> Failure {
         match (&self.config, error) {
             (Some(path), unmelt_diffusion::Error::Settings(fault)) => {

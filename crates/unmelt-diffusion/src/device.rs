@@ -70,16 +70,20 @@ pub fn set_threads(count: usize) -> Result<()> {
         .map_err(|e| Error::plain(ErrorKind::Unsupported, format!("{count} threads cannot be used: {e}")))
 }
 
+/// The kinds of devices that the program was built for. Unlike [`compiled`] it starts no thread.
+pub fn kinds() -> impl Iterator<Item = &'static str> {
+    let built = [("cpu", true), ("cuda", cfg!(feature = "cuda")), ("wgpu", cfg!(feature = "wgpu"))];
+    built.into_iter().filter(|(_, is_built)| *is_built).map(|(kind, _)| kind)
+}
+
 /// The devices that the program was built for, with what each is.
 pub fn compiled() -> Vec<(&'static str, String)> {
-    let mut devices = vec![("cpu", format!("{} threads", threads()))];
-    if cfg!(feature = "cuda") {
-        devices.push(("cuda", "NVIDIA GPUs, cuda:N for the N-th".into()));
-    }
-    if cfg!(feature = "wgpu") {
-        devices.push(("wgpu", "GPUs through WebGPU".into()));
-    }
-    devices
+    let description = |kind| match kind {
+        "cuda" => "NVIDIA GPUs, cuda:N for the N-th".into(),
+        "wgpu" => "GPUs through WebGPU".into(),
+        _ => format!("{} threads", threads()),
+    };
+    kinds().map(|kind| (kind, description(kind))).collect()
 }
 
 #[cfg(feature = "cuda")]

@@ -6,7 +6,6 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_json::json;
 use unmelt_diffusion::device;
-use unmelt_diffusion::job::Job;
 use unmelt_molecules::evaluate::{BondSource, Evaluation, Reference, Share, evaluate};
 use unmelt_molecules::format::{Preparation, read_molecules, read_prepared};
 use unmelt_molecules::{FilterSet, Generator, Molecule, SamplingRun, Wanted, models};
@@ -90,7 +89,7 @@ impl Subject {
         let evaluations = generator.evaluations(&request)?;
         let begin = Instant::now();
         let mut bar = Bar::new(args.count, "molecules");
-        let job = Job::new().cancelled_by(&interrupt::token());
+        let job = interrupt::job();
         let mut molecules = Vec::new();
         while !sampling_run.is_finished() {
             molecules.extend(sampling_run.advance(&job, &mut |_| ())?.molecules);

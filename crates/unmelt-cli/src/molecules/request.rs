@@ -1,4 +1,4 @@
-//! From what was typed to what the model is asked, and what is kept of its answers.
+//! From options to the request, and to the filters of a run.
 
 use std::path::Path;
 
@@ -28,7 +28,7 @@ pub fn generation(args: &Generate, model: &MoleculeModel) -> Result<GenerateRequ
     })
 }
 
-/// A request that targets for nothing.
+/// A request without targets.
 pub fn sampling(sampling: &Sampling) -> Result<GenerateRequest, Failure> {
     let solver = sampling.solver.parse::<Solver>().map_err(Failure::usage)?;
     let grid = sampling.grid.parse::<Grid>().map_err(Failure::usage)?;

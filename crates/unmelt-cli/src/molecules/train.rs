@@ -1,7 +1,7 @@
 //! `unmelt molecules train`.
 
 use serde_json::json;
-use unmelt_diffusion::job::{Event, Job};
+use unmelt_diffusion::job::Event;
 use unmelt_molecules::{Error, TrainingConfig, TrainingRun};
 
 use super::args::Train;
@@ -26,7 +26,7 @@ pub fn run(args: Train) -> Outcome {
     let run = TrainingRun { data: args.data, output: options.output.clone(), config, begin, limit };
     let display = Display::new(&run.output, begin, "molecules");
     let listener = |event: &Event| display.hear(event);
-    let job = Job::new().cancelled_by(&interrupt::token()).heard_by(&listener);
+    let job = interrupt::job().heard_by(&listener);
     let summary = run.run(&device, &job).map_err(about)?;
     display.finish();
     report_faults(&summary.faults);

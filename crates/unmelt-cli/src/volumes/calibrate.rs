@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde_json::json;
 use unmelt_diffusion::checkpoint::CARD_FILE;
-use unmelt_diffusion::job::{Event, Job};
+use unmelt_diffusion::job::Event;
 use unmelt_volumes::calibration::LEVEL;
 use unmelt_volumes::enhance::{Enhancer, TaskKind};
 use unmelt_volumes::{Calibrated, CalibrationSettings, Volume, models, nifti_files, write_calibrated};
@@ -56,7 +56,7 @@ pub fn run(args: &Calibrate) -> Outcome {
     let begin = Instant::now();
     let bar = EvaluationBar::new();
     let listener = |event: &Event| bar.hear(event);
-    let job = Job::new().cancelled_by(&interrupt::token()).heard_by(&listener);
+    let job = interrupt::job().heard_by(&listener);
     let fitted = enhancer.calibrate(&volumes, &settings, &job)?;
     bar.finish();
     write_calibrated(&found, &fitted, &folder)?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::json;
-use unmelt_diffusion::job::{Event, Job};
+use unmelt_diffusion::job::Event;
 use unmelt_volumes::enhance::{EnhanceSettings, Enhanced, Enhancer, Task, TaskKind};
 use unmelt_volumes::measurement::Profile;
 use unmelt_volumes::{Derivation, Error, FieldExtension, Grid, Volume, kspace, models, output};
@@ -53,7 +53,7 @@ pub fn run(args: &Enhance) -> Outcome {
     let begin = Instant::now();
     let bar = EvaluationBar::new();
     let listener = |event: &Event| bar.hear(event);
-    let job = Job::new().cancelled_by(&interrupt::token()).heard_by(&listener);
+    let job = interrupt::job().heard_by(&listener);
     let enhanced = enhancer.enhance(&volume, &task, &settings, &job).map_err(about_files(args))?;
     bar.finish();
     let derivation = Derivation { task: task.name().into(), model: enhancer.name().into() };
@@ -273,7 +273,7 @@ fn mask_path(args: &Enhance) -> Result<&Path, Failure> {
     args.mask.as_deref().ok_or_else(missing)
 }
 
-/// What is wrong with what is asked, with the files that it is about.
+/// A failure to enhance, with the names of the files.
 fn about_files(args: &Enhance) -> impl Fn(Error) -> Failure {
     let mut files = args.input.input.display().to_string();
     for (what, path) in [("mask", &args.mask), ("sensitivities", &args.sensitivities)] {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use serde_json::json;
-use unmelt_diffusion::job::{Event, Job};
+use unmelt_diffusion::job::Event;
 use unmelt_volumes::enhance::{EnhanceSettings, Enhancer};
 use unmelt_volumes::{Derivation, Grid, models, output};
 
@@ -34,7 +34,7 @@ pub fn run(args: &Generate) -> Outcome {
     let begin = Instant::now();
     let bar = EvaluationBar::new();
     let listener = |event: &Event| bar.hear(event);
-    let job = Job::new().cancelled_by(&interrupt::token()).heard_by(&listener);
+    let job = interrupt::job().heard_by(&listener);
     let grid = Grid::centred(shape, spacing);
     let volume = enhancer.generate(grid, &settings, &job)?;
     bar.finish();

@@ -1,7 +1,7 @@
 //! `unmelt volumes train`.
 
 use serde_json::json;
-use unmelt_diffusion::job::{Event, Job};
+use unmelt_diffusion::job::Event;
 use unmelt_volumes::{Error, Start, TrainingConfig, TrainingRun};
 
 use super::args::Train;
@@ -35,7 +35,7 @@ pub fn run(args: Train) -> Outcome {
     };
     let display = Display::new(&run.output, begin, "patches");
     let listener = |event: &Event| display.hear(event);
-    let job = Job::new().cancelled_by(&interrupt::token()).heard_by(&listener);
+    let job = interrupt::job().heard_by(&listener);
     let summary = run.run(&device, &job).map_err(about)?;
     display.finish();
     for warning in &summary.warnings {
