@@ -1,6 +1,7 @@
 //! The inputs that broken ones are made from: a folder of files for each target, in the repository.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use crate::draws::Draws;
@@ -18,7 +19,8 @@ pub fn folder(target: &str) -> PathBuf {
 pub struct Corpus {
     inputs: Vec<Vec<u8>>,
     files: usize,
-    answers: BTreeSet<String>,
+    /// Digests of the answers: an answer can be as long as the input that it repeats.
+    answers: BTreeSet<u64>,
 }
 
 impl Corpus {
@@ -53,8 +55,10 @@ impl Corpus {
     }
 
     /// Keeps an input that was answered in a new way.
-    pub fn learn(&mut self, input: &[u8], answer: String) {
-        if self.answers.insert(answer) && self.inputs.len() < self.files + GROWTH {
+    pub fn learn(&mut self, input: &[u8], answer: &str) {
+        let mut digest = DefaultHasher::new();
+        answer.hash(&mut digest);
+        if self.answers.insert(digest.finish()) && self.inputs.len() < self.files + GROWTH {
             self.inputs.push(input.to_vec());
         }
     }

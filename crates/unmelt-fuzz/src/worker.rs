@@ -109,7 +109,7 @@ pub fn run(work: &Work, scratch: &Path) -> Result<Done, String> {
                     Ok(text) => ("yes", text),
                     Err(text) => ("no", text),
                 };
-                corpus.learn(&bytes, format!("{kind} {}", template(sentence)));
+                corpus.learn(&bytes, &format!("{kind} {}", template(sentence)));
             }
             Err((place, message)) => {
                 done.failures += 1;
