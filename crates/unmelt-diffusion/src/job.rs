@@ -1,4 +1,4 @@
-//! Long work: what is told of it on the way, and how it is stopped.
+//! Long work: how its progress is reported, and how it is stopped.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
-use super::permissions::hidden_by as hidden_by_source;
+use super::permissions::hidden_by_any;
 use super::temporary::{self, folder_of, is_alive, is_locked, prefix, remove_left_over, temporaries};
 use crate::error::{Error, Result};
 
@@ -66,7 +66,7 @@ pub fn claim(inputs: &[&Path], outputs: &[&Path], replace: bool) -> Result<Claim
     for path in outputs {
         is_free(path, replace)?;
     }
-    let hidden = hidden_by(inputs);
+    let hidden = hidden_by_any(inputs);
     let mut claims = Claims::default();
     for path in outputs {
         let file = exclusive(path)?;
@@ -197,14 +197,9 @@ pub fn claim_folder(folder: &Path, inputs: &[&Path]) -> Result<Claims> {
     let file = exclusive(&folder.join("folder")).map_err(busy)?;
     remove_left_over(folder, None);
     let temporary = std::path::absolute(file.path()).unwrap_or(file.path().into());
-    let (path, hidden) = (folder.to_path_buf(), hidden_by(inputs));
+    let (path, hidden) = (folder.to_path_buf(), hidden_by_any(inputs));
     entries().push(Entry { path, folder: true, new: false, hidden, temporary: temporary.clone() });
     Ok(Claims(vec![(temporary, file)]))
-}
-
-/// Permissions that one of the inputs does not give.
-fn hidden_by(inputs: &[&Path]) -> u32 {
-    inputs.iter().fold(0, |all, path| all | hidden_by_source(path))
 }
 
 impl Drop for Claims {

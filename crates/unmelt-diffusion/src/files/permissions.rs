@@ -2,6 +2,11 @@
 
 use std::path::Path;
 
+/// Permissions that one of the inputs does not give.
+pub(super) fn hidden_by_any(inputs: &[&Path]) -> u32 {
+    inputs.iter().fold(0, |all, path| all | hidden_by(path))
+}
+
 /// Permissions of those that may not read a file, or not every file of a folder: all that they could have.
 pub(super) fn hidden_by(source: &Path) -> u32 {
     #[cfg(unix)]

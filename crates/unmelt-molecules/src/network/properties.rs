@@ -1,7 +1,7 @@
 //! Conditions for properties: what the molecule is like so far, and how far that is from what is wanted.
 //!
 //! The first layers know of no condition. Behind them a head estimates the properties of the clean molecule from the atoms
-//! and from moments Σ qᵢxᵢ of charges that it gives them (a dipole is one). PropertyTarget, presence and their difference from
+//! and from moments Σ qᵢxᵢ of charges that it gives them (a dipole is one). The target, its presence and the difference from
 //! the estimate then enter every later layer.
 
 use burn::tensor::Tensor;

@@ -34,6 +34,19 @@ pub(crate) struct WarmStart {
 }
 
 impl WarmStart {
+    /// Two steps without block matching, trusted alone.
+    fn new(degradation: Degradation, levels: [f64; 2], then: f64) -> Self {
+        Self {
+            degradation,
+            levels,
+            steps: 2,
+            then,
+            at_most: None,
+            with_block_matching: false,
+            weight_beside_filling: None,
+        }
+    }
+
     fn at_slices(thickness: [f64; 3]) -> Self {
         let level = Degradation::level_of_thick(thickness);
         let degradation = Degradation::Thick(thickness);
@@ -44,15 +57,7 @@ impl WarmStart {
         // Blurred along all three axes it finds little after the warm start, and goes astray: 20 steps are 0.1 dB below 6.
         let high = (17.0 * level * level).clamp(0.5 * level, 0.15);
         let (then, at_most) = if with_block_matching { (high, None) } else { (0.5 * level, Some(6)) };
-        Self {
-            degradation,
-            levels: [level; 2],
-            steps: 2,
-            then,
-            at_most,
-            with_block_matching,
-            weight_beside_filling: None,
-        }
+        Self { at_most, with_block_matching, ..Self::new(degradation, [level; 2], then) }
     }
 
     fn at_holes(known: &[bool], shape: [usize; 3]) -> Self {
@@ -64,29 +69,13 @@ impl WarmStart {
         let level = Degradation::LEVEL_OF_MISSING;
         let degradation = Degradation::Missing(missing);
         let (levels, then) = ([level; 2], 0.03);
-        Self {
-            degradation,
-            levels,
-            steps: 2,
-            then,
-            at_most: None,
-            with_block_matching: false,
-            weight_beside_filling,
-        }
+        Self { weight_beside_filling, ..Self::new(degradation, levels, then) }
     }
 
     fn at_aliasing(axis: usize, level: f64) -> Self {
         let degradation = Degradation::Aliased(axis);
         let (levels, then) = ([0.6 * level, level], 0.25);
-        Self {
-            degradation,
-            levels,
-            steps: 2,
-            then,
-            at_most: None,
-            with_block_matching: false,
-            weight_beside_filling: None,
-        }
+        Self::new(degradation, levels, then)
     }
 }
 
