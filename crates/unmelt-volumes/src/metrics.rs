@@ -2,12 +2,9 @@
 
 use std::path::Path;
 
-use polars_core::prelude::{Column, DataFrame, PolarsError};
-use polars_io::SerWriter;
-use polars_io::csv::write::CsvWriter;
-use polars_io::parquet::write::ParquetWriter;
 use serde::Serialize;
 use unmelt_diffusion::files::AsideFile;
+use unmelt_tables::{Column, ParquetWriter, Values, write_csv};
 
 use crate::field::convolve::{convolve_axis, gaussian};
 use crate::field::intensity::percentiles;
@@ -90,10 +87,11 @@ pub struct Row {
 /// Writes a table with a row for each volume (`.csv` or `.parquet`).
 pub fn write_table(rows: &[Row], path: &Path) -> Result<()> {
     let column = |name: &str, f: &dyn Fn(&Comparison) -> f64| {
-        Column::new(name.into(), rows.iter().map(|r| f(&r.comparison)).collect::<Vec<f64>>())
+        Column::new(name, rows.iter().map(|r| f(&r.comparison)).collect::<Vec<f64>>())
     };
-    let names: Vec<&str> = rows.iter().map(|r| r.name.as_str()).collect();
-    let mut columns = vec![Column::new("volume".into(), names), column("data_range", &|c| c.data_range)];
+    let names = rows.iter().map(|r| r.name.clone()).collect();
+    let mut columns =
+        vec![Column::new("volume", Values::Text(names)), column("data_range", &|c| c.data_range)];
     type Part = fn(&Comparison) -> &Quality;
     let parts: [(&str, Part); 2] = [("foreground", |c| &c.foreground), ("whole", |c| &c.whole)];
     for (name, part) in parts {
@@ -102,14 +100,16 @@ pub fn write_table(rows: &[Row], path: &Path) -> Result<()> {
         columns.push(column(&format!("{name}_nmse"), &|c| part(c).nmse));
         columns.push(column(&format!("{name}_hfen"), &|c| part(c).hfen));
     }
-    let failed = |e: PolarsError| Error::Request(format!("could not write {}: {e}", path.display()));
-    let mut table = DataFrame::new(rows.len(), columns).map_err(failed)?;
     let mut file = AsideFile::create(path)?;
-    match path.extension().and_then(|e| e.to_str()) {
-        Some("csv") => CsvWriter::new(&mut file).finish(&mut table).map_err(failed)?,
-        Some("parquet") => ParquetWriter::new(&mut file).finish(&mut table).map(|_| ()).map_err(failed)?,
+    let written = match path.extension().and_then(|e| e.to_str()) {
+        Some("csv") => write_csv(&mut file, &columns, true),
+        Some("parquet") => ParquetWriter::new(&mut file, &columns).and_then(|mut table| {
+            table.write(&columns)?;
+            table.finish(&[]).map(drop)
+        }),
         _ => return Err(Error::Request(format!("{} must end in .csv or .parquet", path.display()))),
-    }
+    };
+    written.map_err(Error::file("write", path))?;
     Ok(file.finish()?)
 }
 

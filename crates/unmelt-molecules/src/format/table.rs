@@ -4,14 +4,10 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use polars_core::df;
-use polars_core::prelude::*;
-use polars_io::SerWriter;
-use polars_io::csv::write::CsvWriter;
-use polars_io::parquet::write::BatchedWriter;
 use unmelt_diffusion::files::AsideFile;
+use unmelt_tables::{Column, ParquetWriter, Values, write_csv};
 
-use super::write::{batched, ending, flushed_length, polars_error, rescue};
+use super::write::{ending, flushed_length, rescue};
 use crate::evaluate::Assessment;
 use crate::{Error, Result};
 
@@ -38,7 +34,7 @@ pub struct TableWriter {
 
 enum TableBody {
     Csv { out: BufWriter<File>, header: bool },
-    Parquet(Box<BatchedWriter<File>>),
+    Parquet(Box<ParquetWriter<File>>),
 }
 
 impl TableWriter {
@@ -53,9 +49,8 @@ impl TableWriter {
         let body = match ending.as_str() {
             "csv" => TableBody::Csv { out: BufWriter::new(handle), header: true },
             _ => {
-                let empty = table(&[], targets).map_err(|e| polars_error(e, path))?;
-                let schema = empty.schema().as_ref().clone();
-                TableBody::Parquet(Box::new(batched(handle, &schema, path)?))
+                let table = ParquetWriter::new(handle, &columns(&[], targets));
+                TableBody::Parquet(Box::new(table.map_err(Error::file("write", path))?))
             }
         };
         let targets = targets.iter().map(|t| t.to_string()).collect();
@@ -65,16 +60,13 @@ impl TableWriter {
     /// Writes some rows.
     pub fn write(&mut self, rows: &[TableRow]) -> Result<()> {
         let path = self.file.path().to_path_buf();
-        let failed = |e| polars_error(e, &path);
         let names: Vec<&str> = self.targets.iter().map(String::as_str).collect();
-        let mut frame = table(rows, &names).map_err(failed)?;
-        match &mut self.body {
-            TableBody::Csv { out, header } => {
-                let with_header = std::mem::take(header);
-                CsvWriter::new(out).include_header(with_header).finish(&mut frame).map_err(failed)
-            }
-            TableBody::Parquet(writer) => writer.write_batch(&frame).map_err(failed),
-        }
+        let columns = columns(rows, &names);
+        let written = match &mut self.body {
+            TableBody::Csv { out, header } => write_csv(out, &columns, std::mem::take(header)),
+            TableBody::Parquet(writer) => writer.write(&columns),
+        };
+        written.map_err(Error::file("write", path))
     }
 
     /// Makes what has been written so far the least that [`rescue`](Self::rescue) keeps.
@@ -98,34 +90,33 @@ impl TableWriter {
         let path = self.file.path().to_path_buf();
         match self.body {
             TableBody::Csv { mut out, .. } => out.flush().map_err(Error::file("write", &path))?,
-            TableBody::Parquet(writer) => drop(writer.finish().map_err(|e| polars_error(e, &path))?),
+            TableBody::Parquet(writer) => drop(writer.finish(&[]).map_err(Error::file("write", &path))?),
         }
         Ok(self.file.finish()?)
     }
 }
 
-fn table(rows: &[TableRow], targets: &[&str]) -> PolarsResult<DataFrame> {
-    fn column<T>(rows: &[TableRow], f: impl Fn(&TableRow) -> T) -> Vec<T> {
+fn columns(rows: &[TableRow], targets: &[&str]) -> Vec<Column> {
+    fn each<T>(rows: &[TableRow], f: impl Fn(&TableRow) -> T) -> Vec<T> {
         rows.iter().map(f).collect()
     }
-    let mut frame = df!(
-        "sample" => column(rows, |r| r.sample),
-        "seed" => column(rows, |r| r.seed),
-        "smiles" => column(rows, |r| inert(&r.assessment.smiles)),
-        "formula" => column(rows, |r| inert(&r.assessment.formula)),
-        "atoms" => column(rows, |r| r.assessment.atoms as u32),
-        "stable" => column(rows, |r| r.assessment.stable()),
-        "valid" => column(rows, |r| r.assessment.valid),
-        "connected" => column(rows, |r| r.assessment.connected),
-        "rings" => column(rows, |r| r.assessment.rings as u32),
-        "key" => column(rows, |r| r.assessment.key.clone()),
-    )?;
-    for name in targets {
+    let target = |name: &str| {
         let of = |r: &TableRow| r.targets.iter().find(|(n, _)| n == name).map(|(_, value)| *value);
-        let values: Vec<Option<f64>> = column(rows, of);
-        frame.with_column(Column::new(inert(&format!("target_{name}")).into(), values))?;
-    }
-    Ok(frame)
+        Column::new(inert(&format!("target_{name}")), Values::F64(each(rows, of)))
+    };
+    let always = [
+        Column::new("sample", Values::U64(each(rows, |r| r.sample))),
+        Column::new("seed", Values::U64(each(rows, |r| r.seed))),
+        Column::new("smiles", Values::Text(each(rows, |r| inert(&r.assessment.smiles)))),
+        Column::new("formula", Values::Text(each(rows, |r| inert(&r.assessment.formula)))),
+        Column::new("atoms", Values::U32(each(rows, |r| r.assessment.atoms as u32))),
+        Column::new("stable", Values::Bool(each(rows, |r| r.assessment.stable()))),
+        Column::new("valid", Values::Bool(each(rows, |r| r.assessment.valid))),
+        Column::new("connected", Values::Bool(each(rows, |r| r.assessment.connected))),
+        Column::new("rings", Values::U32(each(rows, |r| r.assessment.rings as u32))),
+        Column::new("key", Values::Text(each(rows, |r| r.assessment.key.clone()))),
+    ];
+    always.into_iter().chain(targets.iter().map(|name| target(name))).collect()
 }
 
 /// A text that no spreadsheet runs: one that begins like a formula has an apostrophe before it.

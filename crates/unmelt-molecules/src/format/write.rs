@@ -4,9 +4,8 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use polars_core::prelude::*;
-use polars_io::parquet::write::{BatchedWriter, ParquetWriter};
 use unmelt_diffusion::files::AsideFile;
+use unmelt_tables::ParquetWriter;
 
 use super::{parquet, write_sdf, write_xyz};
 use crate::{Error, Molecule, Result};
@@ -24,7 +23,7 @@ pub struct MoleculeWriter {
 
 enum Body {
     Text { out: BufWriter<File>, write: fn(&mut dyn Write, &Molecule) -> std::io::Result<()> },
-    Parquet(Box<BatchedWriter<File>>),
+    Parquet(Box<ParquetWriter<File>>),
 }
 
 pub(super) fn ending(path: &Path) -> String {
@@ -41,7 +40,10 @@ impl MoleculeWriter {
         let file = AsideFile::create(path)?;
         let handle = file.file().try_clone().map_err(Error::file("write", path))?;
         let body = match ending.as_str() {
-            "parquet" => Body::Parquet(Box::new(batched(handle, &parquet::schema(), path)?)),
+            "parquet" => {
+                let table = ParquetWriter::new(handle, &parquet::columns(&[]));
+                Body::Parquet(Box::new(table.map_err(Error::file("write", path))?))
+            }
             "sdf" => Body::Text { out: BufWriter::new(handle), write: write_sdf },
             _ => Body::Text { out: BufWriter::new(handle), write: write_xyz },
         };
@@ -56,8 +58,7 @@ impl MoleculeWriter {
                 molecules.iter().try_for_each(|m| write(out, m)).map_err(Error::file("write", path))
             }
             Body::Parquet(writer) => {
-                let frame = parquet::frame(molecules).map_err(|e| polars_error(e, &path))?;
-                writer.write_batch(&frame).map_err(|e| polars_error(e, &path))
+                writer.write(&parquet::columns(molecules)).map_err(Error::file("write", path))
             }
         }
     }
@@ -83,7 +84,7 @@ impl MoleculeWriter {
         let path = self.file.path().to_path_buf();
         match self.body {
             Body::Text { mut out, .. } => out.flush().map_err(Error::file("write", &path))?,
-            Body::Parquet(writer) => drop(writer.finish().map_err(|e| polars_error(e, &path))?),
+            Body::Parquet(writer) => drop(writer.finish(&[]).map_err(Error::file("write", &path))?),
         }
         Ok(self.file.finish()?)
     }
@@ -102,19 +103,4 @@ pub(super) fn rescue(file: AsideFile, out: BufWriter<File>, kept: u64) -> bool {
     // The buffer holds what could not be written.
     let (handle, _) = out.into_parts();
     kept > 0 && handle.set_len(kept).is_ok() && file.finish().is_ok()
-}
-
-pub(super) fn batched(file: File, schema: &Schema, path: &Path) -> Result<BatchedWriter<File>> {
-    ParquetWriter::new(file).batched(schema).map_err(|e| polars_error(e, path))
-}
-
-/// A polars error as one about the file; of an input or output error only that.
-pub(super) fn polars_error(error: PolarsError, path: &Path) -> Error {
-    match error {
-        PolarsError::IO { error, .. } => {
-            let source = std::io::Error::new(error.kind(), error.to_string());
-            Error::file("write", path)(source)
-        }
-        other => Error::file("write", path)(std::io::Error::other(parquet::first_line(&other))),
-    }
 }

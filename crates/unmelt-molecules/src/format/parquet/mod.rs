@@ -13,7 +13,7 @@ mod page;
 mod thrift;
 mod write;
 
-pub(super) use write::{first_line, frame, schema};
+pub(super) use write::columns;
 
 use std::path::Path;
 
