@@ -68,7 +68,13 @@ impl IntoPython for unmelt_molecules::Error {
     }
 }
 
-impl IntoPython for unmelt_volumes::Error {
+impl IntoPython for unmelt_imaging::Error {
+    fn into_python(self) -> PyErr {
+        exception(self.kind(), self.io_kind(), self.to_string())
+    }
+}
+
+impl IntoPython for unmelt_imaging_io::Error {
     fn into_python(self) -> PyErr {
         exception(self.kind(), self.io_kind(), self.to_string())
     }

@@ -9,8 +9,9 @@ use pyo3::types::PyDict;
 use serde_json::Value;
 use unmelt_diffusion::job::{Event, Job};
 use unmelt_diffusion::train::Begin;
+use unmelt_imaging::{Start, TrainingRun as VolumeRun};
+use unmelt_imaging_io::NiftiFiles;
 use unmelt_molecules::TrainingRun as MoleculeRun;
-use unmelt_volumes::{Start, TrainingRun as VolumeRun};
 
 use crate::errors::{OrRaise, bad_argument};
 use crate::names;
@@ -61,18 +62,15 @@ pub fn train_volumes(
     callback: Option<Py<PyAny>>,
 ) -> PyResult<(u64, (usize, usize), Vec<String>)> {
     let start = Start::of(resume, model).or_raise()?;
-    let run = VolumeRun {
-        volumes,
-        labels,
-        exclude,
-        output,
-        config: config(settings)?,
-        start,
-        overwrite,
-        limit: limit(minutes)?,
-    };
+    let files = |paths| NiftiFiles { paths, exclude: exclude.clone() };
+    let (volumes, labels) = (files(volumes), files(labels));
+    let (config, limit) = (config(settings)?, limit(minutes)?);
     let device = names::device(device)?;
-    let labour = move |job: &Job| run.run(&device, job).or_raise();
+    let labour = move |job: &Job| {
+        let (volumes, labels) = (&volumes, &labels);
+        let run = VolumeRun { volumes, labels, output, config, start, overwrite, limit };
+        run.run(&device, job).or_raise()
+    };
     let summary = work::run(py, labour, |py, event| tell(py, callback.as_ref(), event))?;
     Ok((summary.steps, summary.volumes, summary.warnings))
 }

@@ -9,8 +9,9 @@ use numpy::{PyArray2, PyArray3, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
-use unmelt_volumes::metrics::{self, Comparison};
-use unmelt_volumes::{Choice, Derivation, Grid, Orientation, Source, intensity};
+use unmelt_imaging::metrics::{self, Comparison};
+use unmelt_imaging::{Grid, Orientation, intensity};
+use unmelt_imaging_io::{Choice, Derivation, Scan};
 
 use crate::arrays::real;
 use crate::errors::{OrRaise, bad_argument};
@@ -33,20 +34,30 @@ use crate::errors::{OrRaise, bad_argument};
 #[pyclass(frozen, skip_from_py_object, module = "unmelt", name = "Volume")]
 #[derive(Clone)]
 pub struct Volume {
-    pub inner: Arc<unmelt_volumes::Volume>,
+    pub inner: Arc<Scan>,
     /// How it came to be, for the record.
     pub derivation: Derivation,
 }
 
 impl Volume {
     /// A volume, and what was done to it.
-    pub fn new(inner: unmelt_volumes::Volume, task: &str, model: &str) -> Self {
+    pub fn new(inner: Scan, task: &str, model: &str) -> Self {
         Self { inner: Arc::new(inner), derivation: Derivation { task: task.into(), model: model.into() } }
+    }
+
+    /// The volume without what its file said besides.
+    pub fn volume(&self) -> &unmelt_imaging::Volume {
+        &self.inner.volume
+    }
+
+    /// The grid in the order of the array's own axes.
+    fn stored(&self) -> Grid {
+        self.volume().orientation().from_ras(&self.volume().grid)
     }
 
     /// Shape of the array, in the order of its own axes.
     fn stored_shape(&self) -> [usize; 3] {
-        self.inner.orientation().from_ras(&self.inner.grid).shape
+        self.stored().shape
     }
 }
 
@@ -76,15 +87,15 @@ impl Volume {
         let orientation = Orientation::of(&affine)
             .ok_or_else(|| bad_argument("affine", "is singular: it cannot be inverted"))?;
         let mut volume =
-            unmelt_volumes::Volume::new(orientation.gather(&voxels, shape), orientation.to_ras(&stored));
-        volume.source = Source::Memory(orientation);
-        Ok(Self::new(volume, "convert", ""))
+            unmelt_imaging::Volume::new(orientation.gather(&voxels, shape), orientation.to_ras(&stored));
+        volume.acquisition.orientation = orientation;
+        Ok(Self::new(Scan::new(volume), "convert", ""))
     }
 
     /// Voxels as float32, shape (i, j, k) in the order of the file's axes; a read-only view of the volume's own memory.
     #[getter]
     fn array<'py>(slf: &Bound<'py, Self>) -> Bound<'py, PyArray3<f32>> {
-        let inner = &slf.get().inner;
+        let inner = slf.get().volume();
         let [x, y, z] = inner.grid.shape;
         let ras = ArrayView3::from_shape((x, y, z).f(), &inner.voxels).expect("one value per voxel");
         let view = as_stored(ras, inner.orientation());
@@ -100,7 +111,7 @@ impl Volume {
     /// Voxel index (i, j, k, 1) to mm in RAS, shape (4, 4).
     #[getter]
     fn affine<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<f64>> {
-        let stored = self.inner.orientation().from_ras(&self.inner.grid).affine;
+        let stored = self.stored().affine;
         let rows: Vec<Vec<f64>> = stored.row_iter().map(|r| r.iter().copied().collect()).collect();
         PyArray2::from_vec2(py, &rows).expect("rows of four")
     }
@@ -114,13 +125,13 @@ impl Volume {
     /// Distance between neighbours along i, j, k, in mm.
     #[getter]
     fn spacing(&self) -> (f64, f64, f64) {
-        self.inner.orientation().from_ras(&self.inner.grid).spacing().into()
+        self.stored().spacing().into()
     }
 
     /// Whether the values are Hounsfield units: the volume came from a CT series.
     #[getter]
     fn is_ct(&self) -> bool {
-        self.inner.is_ct()
+        self.volume().is_ct()
     }
 
     /// Writes the volume, whole or not at all: `.nii` and `.nii.gz` as NIfTI, a folder as a derived DICOM series if the volume
@@ -157,7 +168,7 @@ impl Volume {
         if voxels.iter().any(|v| !v.is_finite()) {
             return Err(bad_argument("array", "holds values that are not finite"));
         }
-        let voxels = own.inner.orientation().gather(&voxels, shape);
+        let voxels = own.volume().orientation().gather(&voxels, shape);
         Ok(Self { inner: Arc::new(own.inner.with_voxels(voxels)), derivation: own.derivation.clone() })
     }
 
@@ -185,9 +196,8 @@ impl Volume {
     /// Voxels on a grid whose axes have the directions of this one's, with the same header.
     #[pyo3(name = "_part")]
     fn part(&self, array: &Bound<'_, PyAny>, affine: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let mut inner = Arc::unwrap_or_clone(Self::from_array(array, affine)?.inner);
-        inner.source = self.inner.source.clone();
-        Ok(Self { inner: Arc::new(inner), derivation: self.derivation.clone() })
+        let part = Arc::unwrap_or_clone(Self::from_array(array, affine)?.inner).volume;
+        Ok(Self { inner: Arc::new(self.inner.with(part)), derivation: self.derivation.clone() })
     }
 
     fn __repr__(&self) -> String {
@@ -218,7 +228,7 @@ impl Volume {
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
         let Ok(other) = other.cast::<Self>() else { return false };
-        let (a, b) = (&self.inner, &other.get().inner);
+        let (a, b) = (self.volume(), other.get().volume());
         a.grid.same_as(&b.grid) && a.orientation() == b.orientation() && a.voxels == b.voxels
     }
 
@@ -302,8 +312,8 @@ fn matrix(affine: &Bound<'_, PyAny>) -> PyResult<Matrix4<f64>> {
 /// A mask of an array in the order of a volume's axes, or of a volume on its grid, in RAS order.
 pub fn mask(volume: &Volume, mask: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<bool>> {
     if let Ok(mask) = mask.cast::<Volume>() {
-        let (py, mask) = (mask.py(), &mask.get().inner);
-        if !mask.grid.near(&volume.inner.grid, unmelt_volumes::mask::TOLERANCE) {
+        let (py, mask) = (mask.py(), mask.get().volume());
+        if !mask.grid.near(&volume.volume().grid, unmelt_imaging::mask::TOLERANCE) {
             return Err(bad_argument(
                 name,
                 "lies on another grid than the volume; resample it onto that grid with nearest neighbours, as \
@@ -311,7 +321,7 @@ pub fn mask(volume: &Volume, mask: &Bound<'_, PyAny>, name: &str) -> PyResult<Ve
             ));
         }
         let (marks, warnings) =
-            unmelt_volumes::mask::marked(mask).map_err(|e| bad_argument(name, format!("is no mask: {e}")))?;
+            unmelt_imaging::mask::marked(mask).map_err(|e| bad_argument(name, format!("is no mask: {e}")))?;
         for warning in warnings {
             let text = std::ffi::CString::new(format!("the {name} {warning}"))?;
             PyErr::warn(py, &py.get_type::<pyo3::exceptions::PyUserWarning>(), &text, 2)?;
@@ -327,7 +337,7 @@ pub fn mask(volume: &Volume, mask: &Bound<'_, PyAny>, name: &str) -> PyResult<Ve
         ));
     }
     let stored: Vec<bool> = array.as_array().t().iter().map(|v| *v != 0.0).collect();
-    Ok(volume.inner.orientation().gather(&stored, shape))
+    Ok(volume.volume().orientation().gather(&stored, shape))
 }
 
 /// Reads a NIfTI file, a DICOM file or a folder of them; returns the volume, and a sentence for each thing that was corrected.
@@ -340,9 +350,8 @@ pub fn read_volume(
     series: Option<String>,
     force: bool,
 ) -> PyResult<(Volume, Vec<String>)> {
-    let reading =
-        py.detach(|| unmelt_volumes::Volume::read(&path, &Choice { index, series, force })).or_raise()?;
-    Ok((Volume::new(reading.volume, "convert", ""), reading.warnings))
+    let reading = py.detach(|| Scan::read(&path, &Choice { index, series, force })).or_raise()?;
+    Ok((Volume::new(reading.scan, "convert", ""), reading.warnings))
 }
 
 /// Measures of a volume against the truth, as JSON; the foreground is found in the truth if it is not given.
@@ -355,7 +364,7 @@ pub fn compare_volumes(
     foreground: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<String> {
     let (truth, volume) = (truth.get(), volume.get());
-    if !truth.inner.grid.same_as(&volume.inner.grid) {
+    if !truth.volume().grid.same_as(&volume.volume().grid) {
         return Err(bad_argument(
             "volume",
             "lies on another grid than the truth; resample it onto that grid, as nilearn.image.resample_to_img and \
@@ -364,8 +373,9 @@ pub fn compare_volumes(
     }
     let marked = foreground.map(|m| mask(truth, m, "foreground")).transpose()?;
     let comparison: Comparison = py.detach(|| {
-        let marked = marked.unwrap_or_else(|| intensity::foreground(&truth.inner.voxels));
-        metrics::compare(&truth.inner.voxels, &volume.inner.voxels, truth.inner.grid.shape, &marked)
+        let (truth, volume) = (truth.volume(), volume.volume());
+        let marked = marked.unwrap_or_else(|| intensity::foreground(&truth.voxels));
+        metrics::compare(&truth.voxels, &volume.voxels, truth.grid.shape, &marked)
     });
     serde_json::to_string(&comparison).map_err(|e| PyValueError::new_err(e.to_string()))
 }

@@ -7,10 +7,11 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 use unmelt_diffusion::job::{Event, Job};
-use unmelt_volumes::enhance::{EnhanceSettings, Enhancer, Task};
-use unmelt_volumes::kspace::{ComplexArray, KSpace};
-use unmelt_volumes::measurement::Profile;
-use unmelt_volumes::{Grid, models};
+use unmelt_imaging::enhance::{EnhanceSettings, Enhancer, Task};
+use unmelt_imaging::kspace::{ComplexArray, KSpace};
+use unmelt_imaging::measurement::Profile;
+use unmelt_imaging::{Grid, models};
+use unmelt_imaging_io::Scan;
 
 use crate::arrays::complex;
 use crate::errors::{OrRaise, bad_argument};
@@ -117,7 +118,7 @@ impl VolumeModel {
         spacing: [f64; 3],
         gaussian: bool,
     ) -> PyResult<Outcome> {
-        let axes = volume.get().inner.orientation().axes;
+        let axes = volume.get().volume().orientation().axes;
         let profile = if gaussian { Profile::Gaussian } else { Profile::Box };
         let task = Task::SuperResolve { spacing: axes.map(|a| spacing[a]), profile };
         self.enhance(py, &volume, task, settings, progress)
@@ -148,7 +149,7 @@ impl VolumeModel {
         low: [f64; 3],
         high: [f64; 3],
     ) -> PyResult<Outcome> {
-        let task = Task::outpaint(&volume.get().inner.grid, low, high).or_raise()?;
+        let task = Task::outpaint(&volume.get().volume().grid, low, high).or_raise()?;
         self.enhance(py, &volume, task, settings, progress)
     }
 
@@ -171,9 +172,9 @@ impl VolumeModel {
         let maps = sensitivities.map(|m| kspace_of(m, "sensitivities")).transpose()?;
         let (measurement, values) = data.measurement(maps.as_ref()).or_raise()?;
         let grid = Grid::centred(data.shape, spacing);
-        let volume = unmelt_volumes::Volume::new(vec![0.0; grid.voxels()], grid);
+        let scan = Scan::new(unmelt_imaging::Volume::new(vec![0.0; grid.voxels()], grid));
         let task = Task::KSpace { measurement, data: values };
-        self.walk(py, Arc::new(volume), task, settings, progress)
+        self.walk(py, Arc::new(scan), task, settings, progress)
     }
 
     /// Draws a volume from the prior alone, in units of the robust range; spacing in mm.
@@ -196,7 +197,7 @@ impl VolumeModel {
         let labour =
             move |job: &Job| enhancer.generate(Grid::centred(shape, spacing), &settings, job).or_raise();
         let volume = work::run(py, labour, |py, p| tell(py, progress.as_ref(), p))?;
-        Ok(Volume::new(volume, "generate", self.name()))
+        Ok(Volume::new(Scan::new(volume), "generate", self.name()))
     }
 }
 
@@ -215,20 +216,21 @@ impl VolumeModel {
     fn walk(
         &self,
         py: Python,
-        volume: Arc<unmelt_volumes::Volume>,
+        scan: Arc<Scan>,
         task: Task,
         settings: Settings,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Outcome> {
         let (enhancer, settings, name) = (self.enhancer.clone(), settings.settings(), task.name());
-        let labour = move |job: &Job| enhancer.enhance(&volume, &task, &settings, job).or_raise();
+        let input = scan.clone();
+        let labour = move |job: &Job| enhancer.enhance(&input.volume, &task, &settings, job).or_raise();
         let out = work::run(py, labour, |py, p| tell(py, progress.as_ref(), p))?;
-        let of = |voxels: Vec<f32>| Volume::new(out.volume.with_voxels(voxels), name, self.name());
+        let of = |voxels: Vec<f32>| Volume::new(scan.with(out.volume.with_voxels(voxels)), name, self.name());
         // An interval that nothing says the coverage of is none.
         let half = out.half_interval.filter(|_| out.calibrated).map(of);
         let deviation = out.deviation.map(of);
         let noise = out.noise.map(|n| (n.sigma, n.rician));
-        Ok((Volume::new(out.volume, name, self.name()), deviation, half, noise))
+        Ok((Volume::new(scan.with(out.volume), name, self.name()), deviation, half, noise))
     }
 }
 
@@ -245,7 +247,7 @@ fn kspace_of(array: &Bound<'_, PyAny>, name: &str) -> PyResult<KSpace> {
     if values.iter().any(|v| !(v.re.is_finite() && v.im.is_finite())) {
         return Err(bad_argument(name, "holds numbers that are not finite"));
     }
-    KSpace::new(ComplexArray { shape: array.shape().to_vec(), values }, name.as_ref()).or_raise()
+    KSpace::new(ComplexArray { shape: array.shape().to_vec(), values }, name).or_raise()
 }
 
 /// The names of the built-in priors of volumes.

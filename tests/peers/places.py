@@ -4,7 +4,7 @@
 
 enhances a small scan with one marked voxel in 48 orientations, straight and oblique, by sform, by qform, by both and by neither, and
 
-    UNMELT_PLACES=FOLDER cargo test --release -p unmelt-volumes --test nifti places
+    UNMELT_PLACES=FOLDER cargo test --release -p unmelt-imaging-io --test nifti places
     python3 tests/peers/places.py FOLDER
 
 looks at what the crate's tests wrote in FOLDER, with the affine that is expected beside each file. `get_sform`, `get_qform` and `affine`

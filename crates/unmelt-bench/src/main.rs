@@ -99,7 +99,7 @@ enum Failure {
     #[error(transparent)]
     Core(#[from] unmelt_diffusion::Error),
     #[error(transparent)]
-    Volumes(#[from] unmelt_volumes::Error),
+    Volumes(#[from] unmelt_imaging::Error),
     #[error("{what}: {source}")]
     System { what: String, source: std::io::Error },
 }

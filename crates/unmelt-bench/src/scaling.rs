@@ -8,9 +8,9 @@ use std::time::Instant;
 use burn::tensor::{Device, Tensor, TensorData};
 use unmelt_diffusion::job::Job;
 use unmelt_diffusion::{Noise, Parameters, Stream};
+use unmelt_imaging::enhance::{EnhanceSettings, Enhancer, Task};
+use unmelt_imaging::{Grid, Volume, models};
 use unmelt_molecules::network::{Egnn, EgnnConfig, EgnnInput};
-use unmelt_volumes::enhance::{EnhanceSettings, Enhancer, Task};
-use unmelt_volumes::{Grid, Volume, models};
 
 use crate::report::{Curve, Parts, Report};
 use crate::{Args, Failure, contest};

@@ -6,9 +6,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use unmelt_diffusion::checkpoint::{Arrays, Precision, values_in_layout, weights_bytes};
 use unmelt_diffusion::train::{AdamW, AdamWConfig};
 use unmelt_diffusion::{Init, Layout, Noise, Parameters, Stream, Weights, to_vec};
+use unmelt_imaging::network::{UNet, UNetConfig};
 use unmelt_kernels::{ConvStep, ConvWeights, conv};
 use unmelt_molecules::network::{Egnn, EgnnConfig, EgnnInput};
-use unmelt_volumes::network::{UNet, UNetConfig};
 
 use crate::Failure;
 

@@ -117,10 +117,19 @@ impl From<unmelt_molecules::Error> for Failure {
     }
 }
 
-impl From<unmelt_volumes::Error> for Failure {
-    fn from(error: unmelt_volumes::Error) -> Self {
+impl From<unmelt_imaging::Error> for Failure {
+    fn from(error: unmelt_imaging::Error) -> Self {
         match error {
-            unmelt_volumes::Error::Core(core) => core.into(),
+            unmelt_imaging::Error::Core(core) => core.into(),
+            other => Self::of_wing(other.kind(), other.to_string()),
+        }
+    }
+}
+
+impl From<unmelt_imaging_io::Error> for Failure {
+    fn from(error: unmelt_imaging_io::Error) -> Self {
+        match error {
+            unmelt_imaging_io::Error::Core(core) => core.into(),
             other => Self::of_wing(other.kind(), other.to_string()),
         }
     }

@@ -62,8 +62,8 @@ pub fn models() -> Outcome {
     for name in models::names() {
         listed.push(("molecules", name, models::card(name)?.description));
     }
-    for name in unmelt_volumes::models::names() {
-        listed.push(("volumes", name, unmelt_volumes::models::card(name)?.description));
+    for name in unmelt_imaging::models::names() {
+        listed.push(("volumes", name, unmelt_imaging::models::card(name)?.description));
     }
     listed.iter().for_each(|(_, name, description)| println!("{name:<10} {description}"));
     let entry =

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use unmelt_imaging::{Grid, Volume};
+use unmelt_imaging_io::Scan;
+use unmelt_imaging_io::nifti::{self, Element};
 use unmelt_molecules::format::read_molecules;
-use unmelt_volumes::nifti::{self, Element};
-use unmelt_volumes::{Grid, Volume};
 
 const MOLECULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../unmelt-molecules/tests/data/rdkit.sdf");
 
@@ -113,7 +114,7 @@ fn ball() -> Volume {
 }
 
 fn save(volume: &Volume, path: PathBuf) {
-    nifti::write(volume, Element::Float32, &path).expect("written");
+    nifti::write(&Scan::new(volume.clone()), Element::Float32, &path).expect("written");
 }
 
 #[test]
@@ -168,7 +169,7 @@ fn enhancement_killed_at_any_moment_leaves_whole_files_or_none() {
     let (reference, f) = (folder(), folder());
     [&reference, &f].iter().for_each(|f| save(&ball(), f.path().join("in.nii.gz")));
     let whole = timed(|| drop(succeeds(&arguments, reference.path())));
-    let voxels = |path: PathBuf| nifti::read(&path, None).expect("whole").volume.voxels;
+    let voxels = |path: PathBuf| nifti::read(&path, None).expect("whole").scan.volume.voxels;
     let expected = voxels(reference.path().join("out.nii.gz"));
     let input = std::fs::read(f.path().join("in.nii.gz")).expect("there");
     for moment in moments() {

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
-use unmelt_volumes::nifti::{self, Element};
-use unmelt_volumes::{Grid, Volume};
+use unmelt_imaging::{Grid, Volume};
+use unmelt_imaging_io::Scan;
+use unmelt_imaging_io::nifti::{self, Element};
 
 fn run(arguments: &[&str], folder: &Path) -> (i32, String) {
     let mut command = Command::cargo_bin("unmelt").expect("the binary");
@@ -17,12 +18,12 @@ fn scan(folder: &Path, name: &str) -> (Volume, PathBuf) {
     let grid = Grid::centred([8; 3], [1.0; 3]);
     let volume = Volume::new((0..512).map(|k| (k * 37 % 211) as f32).collect(), grid);
     let path = folder.join(name);
-    nifti::write(&volume, Element::Float32, &path).expect("written");
+    nifti::write(&Scan::new(volume.clone()), Element::Float32, &path).expect("written");
     (volume, path)
 }
 
 fn load(path: &Path) -> Volume {
-    nifti::read(path, None).expect("readable").volume
+    nifti::read(path, None).expect("readable").scan.volume
 }
 
 #[test]
@@ -88,7 +89,7 @@ fn a_mask_that_was_resampled_marks_at_half_of_its_largest_value_and_says_so() {
         _ => -0.01,
     };
     let mask = volume.with_voxels((0..512).map(ringing).collect());
-    nifti::write(&mask, Element::Float32, &dir.path().join("m.nii")).expect("written");
+    nifti::write(&Scan::new(mask), Element::Float32, &dir.path().join("m.nii")).expect("written");
     let task =
         ["enhance", "a.nii", "--task", "inpaint", "--mask", "m.nii", "--steps", "1", "--output", "o.nii"];
     let (code, said) = run(&task, dir.path());

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use assert_cmd::Command;
-use unmelt_volumes::nifti::{self, Element};
-use unmelt_volumes::{Grid, Volume};
+use unmelt_imaging::{Grid, Volume};
+use unmelt_imaging_io::Scan;
+use unmelt_imaging_io::nifti::{self, Element};
 
 fn unmelt() -> Command {
     Command::cargo_bin("unmelt").expect("the binary")
@@ -30,12 +31,12 @@ fn ball() -> Volume {
 
 fn save(volume: &Volume, folder: &Path, name: &str) -> String {
     let path = folder.join(name);
-    nifti::write(volume, Element::Float32, &path).expect("written");
+    nifti::write(&Scan::new(volume.clone()), Element::Float32, &path).expect("written");
     path.to_string_lossy().into_owned()
 }
 
 fn load(path: &str) -> Volume {
-    nifti::read(Path::new(path), None).expect("readable").volume
+    nifti::read(Path::new(path), None).expect("readable").scan.volume
 }
 
 fn complaint(arguments: &[&str]) -> String {

@@ -1,15 +1,16 @@
 //! `unmelt volumes calibrate`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use serde_json::json;
 use unmelt_diffusion::checkpoint::CARD_FILE;
 use unmelt_diffusion::job::Event;
-use unmelt_volumes::calibration::LEVEL;
-use unmelt_volumes::enhance::{Enhancer, TaskKind};
-use unmelt_volumes::{Calibrated, CalibrationSettings, Volume, models, nifti_files, write_calibrated};
+use unmelt_imaging::calibration::LEVEL;
+use unmelt_imaging::enhance::{Enhancer, TaskKind};
+use unmelt_imaging::{Calibrated, CalibrationSettings, Volume, models, write_calibrated};
+use unmelt_imaging_io::NiftiFiles;
 
 use super::args::Calibrate;
 use super::files;
@@ -69,18 +70,8 @@ pub fn run(args: &Calibrate) -> Outcome {
 
 /// The volumes of files and folders.
 fn read(paths: &[PathBuf], exclude: &[String]) -> Result<Vec<Volume>, Failure> {
-    let mut volumes = Vec::new();
-    for path in paths {
-        for file in nifti_files(path)?.iter().filter(|f| !is_left_out(f, exclude)) {
-            volumes.push(files::read_only(file)?);
-        }
-    }
-    Ok(volumes)
-}
-
-fn is_left_out(file: &Path, exclude: &[String]) -> bool {
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    exclude.iter().any(|e| name.contains(e.as_str()))
+    let files = NiftiFiles { paths: paths.to_vec(), exclude: exclude.to_vec() }.files()?;
+    files.iter().map(|file| Ok(files::read_only(file)?.volume)).collect()
 }
 
 fn print(fitted: &Calibrated) {

@@ -1,7 +1,7 @@
 //! `unmelt volumes convert`.
 
 use serde_json::json;
-use unmelt_volumes::Derivation;
+use unmelt_imaging_io::Derivation;
 
 use super::args::Convert;
 use super::files;
@@ -10,12 +10,12 @@ use crate::Outcome;
 /// Converts.
 pub fn run(args: &Convert) -> Outcome {
     let _claims = args.writing.claim(&[&args.input.input], &[&args.output])?;
-    let mut volume = files::read(&args.input)?;
+    let mut scan = files::read(&args.input)?;
     if args.strip {
-        volume.strip();
+        scan.strip();
     }
-    volume.check_output(&args.output)?;
-    volume.write(&args.output, &Derivation { task: "convert".into(), model: String::new() })?;
+    scan.check_output(&args.output)?;
+    scan.write(&args.output, &Derivation { task: "convert".into(), model: String::new() })?;
     println!("Wrote {}.", args.output.display());
     Ok(json!({ "output": args.output }))
 }

@@ -5,9 +5,11 @@ use std::time::Instant;
 
 use serde_json::json;
 use unmelt_diffusion::job::Event;
-use unmelt_volumes::enhance::{EnhanceSettings, Enhanced, Enhancer, Task, TaskKind};
-use unmelt_volumes::measurement::Profile;
-use unmelt_volumes::{Derivation, Error, FieldExtension, Grid, Volume, kspace, models, output};
+use unmelt_imaging::enhance::{EnhanceSettings, Enhanced, Enhancer, Task, TaskKind};
+use unmelt_imaging::measurement::Profile;
+use unmelt_imaging::{Error, FieldExtension, Grid, Volume, kspace, models};
+use unmelt_imaging_io::npy::read_npy;
+use unmelt_imaging_io::{Derivation, Scan, output};
 
 use super::args::{Enhance, NoiseName, ProfileName, TaskName};
 use super::files;
@@ -22,17 +24,17 @@ pub fn run(args: &Enhance) -> Outcome {
     check_options(args, from_npy)?;
     let _claims = claim(args)?;
     let npy = if from_npy { Some(read_kspace(args)?) } else { None };
-    let mut volume = match &npy {
-        Some((volume, _)) => volume.clone(),
-        None => files::read(&args.input)?,
+    let (mut scan, of_npy) = match npy {
+        Some((volume, task)) => (Scan::new(volume), Some(task)),
+        None => (files::read(&args.input)?, None),
     };
     if args.strip {
-        volume.strip();
+        scan.strip();
     }
-    check_outputs(args, &volume)?;
-    let task = match npy {
-        Some((_, task)) => task,
-        None => task(args, &volume)?,
+    check_outputs(args, &scan)?;
+    let task = match of_npy {
+        Some(task) => task,
+        None => task(args, &scan.volume)?,
     };
     let device = args.walk.device.open()?;
     let enhancer = Enhancer::load(&models::find(&args.walk.model)?, &device)?;
@@ -47,17 +49,17 @@ pub fn run(args: &Enhance) -> Outcome {
         ..usual
     };
     check_calibration(args, &enhancer, &settings)?;
-    for warning in enhancer.warnings(&volume, &task, &settings) {
+    for warning in enhancer.warnings(&scan.volume, &task, &settings) {
         eprintln!("warning: {warning}");
     }
     let begin = Instant::now();
     let bar = EvaluationBar::new();
     let listener = |event: &Event| bar.hear(event);
     let job = interrupt::job().heard_by(&listener);
-    let enhanced = enhancer.enhance(&volume, &task, &settings, &job).map_err(about_files(args))?;
+    let enhanced = enhancer.enhance(&scan.volume, &task, &settings, &job).map_err(about_files(args))?;
     bar.finish();
     let derivation = Derivation { task: task.name().into(), model: enhancer.name().into() };
-    write(args, &enhanced, &derivation)?;
+    write(args, &scan, &enhanced, &derivation)?;
     if let Some(noise) = enhanced.noise {
         let kind = if noise.rician { "Rician" } else { "Gaussian" };
         println!("Noise: {kind}, standard deviation {:.4} in the scan's units.", noise.sigma);
@@ -180,8 +182,8 @@ fn claim(args: &Enhance) -> Result<unmelt_diffusion::files::Claims, Failure> {
     args.writing.claim(&inputs, &outputs)
 }
 
-fn check_outputs(args: &Enhance, volume: &Volume) -> Result<(), Failure> {
-    volume.check_output(&args.output)?;
+fn check_outputs(args: &Enhance, scan: &Scan) -> Result<(), Failure> {
+    scan.check_output(&args.output)?;
     if args.samples < 2 && (args.std.is_some() || !args.interval.is_empty()) {
         return Err(
             Failure::usage("--std and --interval need several posterior samples").hint("add --samples 8")
@@ -199,24 +201,24 @@ fn check_outputs(args: &Enhance, volume: &Volume) -> Result<(), Failure> {
     Ok(())
 }
 
-fn write(args: &Enhance, enhanced: &Enhanced, derivation: &Derivation) -> Result<(), Failure> {
+fn write(args: &Enhance, input: &Scan, enhanced: &Enhanced, derivation: &Derivation) -> Result<(), Failure> {
     // Results that are there are written to their end.
     interrupt::listen();
-    let volume = &enhanced.volume;
+    let scan = input.with(enhanced.volume.clone());
     // The header of a map says what it is worth.
     let worth = if enhanced.calibrated { "calibrated" } else { "uncalibrated" };
     if let (Some(path), Some(deviation)) = (&args.std, &enhanced.deviation) {
         let what = format!("standard deviation, {worth}");
-        volume.with_voxels(deviation.clone()).write_map(path, derivation, &what)?;
+        scan.with_voxels(deviation.clone()).write_map(path, derivation, &what)?;
     }
     if let (Some(half), [low, high]) = (&enhanced.half_interval, &args.interval[..]) {
         for (path, sign, end) in [(low, -1.0, "lower"), (high, 1.0, "upper")] {
-            let voxels = volume.voxels.iter().zip(half).map(|(v, h)| v + sign * h).collect();
+            let voxels = scan.volume.voxels.iter().zip(half).map(|(v, h)| v + sign * h).collect();
             let what = format!("{end} end of the 90 % interval, {worth}");
-            volume.with_voxels(voxels).write_map(path, derivation, &what)?;
+            scan.with_voxels(voxels).write_map(path, derivation, &what)?;
         }
     }
-    Ok(volume.write(&args.output, derivation)?)
+    Ok(scan.write(&args.output, derivation)?)
 }
 
 fn task(args: &Enhance, volume: &Volume) -> Result<Task, Failure> {
@@ -249,7 +251,7 @@ fn task(args: &Enhance, volume: &Volume) -> Result<Task, Failure> {
         TaskName::Inpaint => {
             let path = mask_path(args)?;
             let missing = files::read_mask_on_grid_of((volume, &args.input.input), path)?;
-            if let Some(warning) = unmelt_volumes::mask::warning(&missing) {
+            if let Some(warning) = unmelt_imaging::mask::warning(&missing) {
                 eprintln!("warning: the mask {} {warning}", path.display());
             }
             Task::Inpaint { missing }
@@ -259,7 +261,7 @@ fn task(args: &Enhance, volume: &Volume) -> Result<Task, Failure> {
             Task::outpaint(&volume.grid, low, high).map_err(about_files(args))?
         }
         TaskName::Kspace => {
-            let marked = files::read_only(mask_path(args)?)?;
+            let marked = files::read_only(mask_path(args)?)?.volume;
             let sampled = kspace::sampling_of(&marked, volume).map_err(about_files(args))?;
             let (measurement, data) = kspace::of_zero_filled(&volume.voxels, volume.grid.shape, &sampled)
                 .map_err(about_files(args))?;
@@ -297,7 +299,9 @@ fn extension(words: &[String]) -> Result<FieldExtension, Failure> {
 
 /// The volume to come and the task of a k-space file.
 fn read_kspace(args: &Enhance) -> Result<(Volume, Task), Failure> {
-    let read = |path: &Path| kspace::KSpace::new(kspace::read_npy(path)?, path);
+    let read = |path: &Path| -> Result<kspace::KSpace, Failure> {
+        Ok(kspace::KSpace::new(read_npy(path)?, &path.display().to_string())?)
+    };
     let data = read(&args.input.input)?;
     let maps = args.sensitivities.as_deref().map(read).transpose()?;
     let (measurement, values) = data.measurement(maps.as_ref()).map_err(about_files(args))?;

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde_json::json;
-use unmelt_volumes::intensity;
-use unmelt_volumes::metrics::{Comparison, Row, compare, coverage, write_table};
+use unmelt_imaging::intensity;
+use unmelt_imaging::metrics::{Comparison, compare, coverage};
+use unmelt_imaging_io::{Row, write_table};
 
 use super::args::Evaluate;
 use super::files;
@@ -31,7 +32,7 @@ pub fn run(args: &Evaluate) -> Outcome {
         .collect();
     let tables: Vec<&Path> = args.table.as_deref().into_iter().collect();
     let _claims = args.writing.claim(&inputs, &tables)?;
-    let truth = files::read_only(&args.truth)?;
+    let truth = files::read_only(&args.truth)?.volume;
     let on_its_grid = |path: &Path| files::read_on_grid_of((&truth, &args.truth), path);
     let marked: Vec<bool> = match &args.mask {
         Some(path) => files::read_mask_on_grid_of((&truth, &args.truth), path)?,

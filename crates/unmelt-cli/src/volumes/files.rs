@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use unmelt_volumes::{Choice, Error, Volume, mask};
+use unmelt_imaging::{Volume, mask};
+use unmelt_imaging_io::{Choice, Error, Scan};
 
 use super::args::Input;
 use crate::failure::Failure;
 
-/// Reads a volume, and says what had to be corrected.
-pub fn read(input: &Input) -> Result<Volume, Failure> {
+/// Reads a scan, and says what had to be corrected.
+pub fn read(input: &Input) -> Result<Scan, Failure> {
     let choice = Choice { index: input.index, series: input.series.clone(), force: input.force };
     read_with(&input.input, &choice).map_err(|error| match error {
         Error::Damaged { .. } => {
@@ -20,14 +21,14 @@ pub fn read(input: &Input) -> Result<Volume, Failure> {
     })
 }
 
-/// Reads a volume of which there is but one.
-pub fn read_only(path: &Path) -> Result<Volume, Failure> {
+/// Reads a scan of which there is but one.
+pub fn read_only(path: &Path) -> Result<Scan, Failure> {
     Ok(read_with(path, &Choice::default())?)
 }
 
 /// Reads a volume that has to lie on the grid of another.
 pub fn read_on_grid_of(other: (&Volume, &Path), path: &Path) -> Result<Volume, Failure> {
-    let (volume, (like, like_path)) = (read_only(path)?, other);
+    let (volume, (like, like_path)) = (read_only(path)?.volume, other);
     if volume.grid.same_as(&like.grid) {
         return Ok(volume);
     }
@@ -36,7 +37,7 @@ pub fn read_on_grid_of(other: (&Volume, &Path), path: &Path) -> Result<Volume, F
 
 /// Reads a mask that has to lie on the grid of a volume: true where it marks a voxel.
 pub fn read_mask_on_grid_of(other: (&Volume, &Path), path: &Path) -> Result<Vec<bool>, Failure> {
-    let (volume, (like, like_path)) = (read_only(path)?, other);
+    let (volume, (like, like_path)) = (read_only(path)?.volume, other);
     if !volume.grid.near(&like.grid, mask::TOLERANCE) {
         return Err(other_grid((&volume, path), (like, like_path), ["nearest", "sitkNearestNeighbor"]));
     }
@@ -75,10 +76,10 @@ fn other_grid(
     ))
 }
 
-fn read_with(path: &Path, choice: &Choice) -> Result<Volume, Error> {
-    let reading = Volume::read(path, choice)?;
+fn read_with(path: &Path, choice: &Choice) -> Result<Scan, Error> {
+    let reading = Scan::read(path, choice)?;
     for warning in &reading.warnings {
         eprintln!("warning: {warning}");
     }
-    Ok(reading.volume)
+    Ok(reading.scan)
 }

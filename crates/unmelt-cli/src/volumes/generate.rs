@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use serde_json::json;
 use unmelt_diffusion::job::Event;
-use unmelt_volumes::enhance::{EnhanceSettings, Enhancer};
-use unmelt_volumes::{Derivation, Grid, models, output};
+use unmelt_imaging::enhance::{EnhanceSettings, Enhancer};
+use unmelt_imaging::{Grid, models};
+use unmelt_imaging_io::{Derivation, Scan, output};
 
 use super::args::Generate;
 use crate::Outcome;
@@ -38,7 +39,8 @@ pub fn run(args: &Generate) -> Outcome {
     let grid = Grid::centred(shape, spacing);
     let volume = enhancer.generate(grid, &settings, &job)?;
     bar.finish();
-    volume.write(&args.output, &Derivation { task: "generate".into(), model: enhancer.name().into() })?;
+    let derivation = Derivation { task: "generate".into(), model: enhancer.name().into() };
+    Scan::new(volume).write(&args.output, &derivation)?;
     let seconds = begin.elapsed().as_secs_f64();
     println!("Wrote {} in {seconds:.1} s.", args.output.display());
     Ok(json!({ "output": args.output, "model": enhancer.name(), "seed": settings.seed, "seconds": seconds }))

@@ -1,9 +1,10 @@
 //! `unmelt volumes info`.
 
 use serde_json::json;
-use unmelt_volumes::intensity::percentiles;
-use unmelt_volumes::nifti::Version;
-use unmelt_volumes::{Source, Volume, rician};
+use unmelt_imaging::intensity::percentiles;
+use unmelt_imaging::{Volume, rician};
+use unmelt_imaging_io::nifti::Version;
+use unmelt_imaging_io::{Scan, Source};
 
 use super::args::Info;
 use super::files;
@@ -11,13 +12,14 @@ use crate::Outcome;
 
 /// Prints what a volume is.
 pub fn run(args: &Info) -> Outcome {
-    let volume = files::read(&args.input)?;
+    let scan = files::read(&args.input)?;
+    let volume = &scan.volume;
     let [x, y, z] = volume.grid.shape;
     let s = volume.grid.spacing();
-    println!("kind          {}", kind_of(&volume));
+    println!("kind          {}", kind_of(&scan));
     println!("voxels        {x} × {y} × {z} (right, front, top)");
     println!("spacing       {:.3} × {:.3} × {:.3} mm", s[0], s[1], s[2]);
-    println!("stored as     {}", stored(&volume));
+    println!("stored as     {}", stored(volume));
     let middle = volume.grid.world([x, y, z].map(|n| 0.5 * (n as f64 - 1.0)));
     println!("middle        {:.1}, {:.1}, {:.1} mm", middle[0], middle[1], middle[2]);
     let (low, high) = percentiles(&volume.voxels, 0.5, 99.5).unwrap_or_default();
@@ -28,14 +30,14 @@ pub fn run(args: &Info) -> Outcome {
     let kind = if noise.rician { "Rician" } else { "Gaussian" };
     println!("noise         about {:.4} ({kind})", noise.sigma);
     Ok(json!({
-        "kind": kind_of(&volume), "shape": volume.grid.shape, "spacing_mm": s, "stored_as": stored(&volume),
+        "kind": kind_of(&scan), "shape": volume.grid.shape, "spacing_mm": s, "stored_as": stored(volume),
         "middle_mm": [middle[0], middle[1], middle[2]], "least": min, "most": max, "percentile_0.5": low, "percentile_99.5": high,
         "noise": { "sigma": noise.sigma, "is_rician": noise.rician },
     }))
 }
 
-fn kind_of(volume: &Volume) -> String {
-    match &volume.source {
+fn kind_of(scan: &Scan) -> String {
+    match &scan.source {
         Source::Nifti(s) => {
             let version = match s.header.version {
                 Version::One => 1,
@@ -48,7 +50,7 @@ fn kind_of(volume: &Volume) -> String {
             let uid = unmelt_diffusion::files::plain(&s.uid);
             format!("DICOM {}, {} frames, series {uid}", s.modality, s.frames())
         }
-        Source::Memory(_) => "an array in memory".into(),
+        Source::Memory => "an array in memory".into(),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use unmelt_diffusion::files::distinct;
-use unmelt_volumes::synthesize::{LabelMap, synthesize};
-use unmelt_volumes::{Derivation, nifti_files};
+use unmelt_imaging::synthesize::{LabelMap, synthesize};
+use unmelt_imaging_io::{Derivation, nifti_files};
 
 use super::args::Synthesize;
 use super::files;
@@ -36,8 +36,7 @@ pub fn run(args: &Synthesize) -> Outcome {
             break;
         }
         let labels = files::read_only(&paths[sample as usize % paths.len()])?;
-        let mut scan = synthesize(&LabelMap::of(&labels), args.seed, sample);
-        scan.source = labels.source;
+        let scan = labels.with(synthesize(&LabelMap::of(&labels.volume), args.seed, sample));
         let path = name(sample);
         let _claim = args.writing.claim(&[&paths[sample as usize % paths.len()]], &[&path])?;
         scan.write(&path, &Derivation { task: "synthesize".into(), model: String::new() })?;

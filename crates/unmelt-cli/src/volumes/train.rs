@@ -2,7 +2,8 @@
 
 use serde_json::json;
 use unmelt_diffusion::job::Event;
-use unmelt_volumes::{Error, Start, TrainingConfig, TrainingRun};
+use unmelt_imaging::{Error, Start, TrainingConfig, TrainingRun};
+use unmelt_imaging_io::NiftiFiles;
 
 use super::args::Train;
 use crate::Outcome;
@@ -23,10 +24,11 @@ pub fn run(args: Train) -> Outcome {
     let begin = options.begin()?;
     let device = options.device.open()?;
     let start = Start::of(options.resume, args.from.as_deref())?;
+    let files = |paths| NiftiFiles { paths, exclude: args.exclude.clone() };
+    let (volumes, labels) = (files(args.volumes), files(args.labels));
     let run = TrainingRun {
-        volumes: args.volumes,
-        labels: args.labels,
-        exclude: args.exclude,
+        volumes: &volumes,
+        labels: &labels,
         output: options.output.clone(),
         config,
         start,

@@ -8,14 +8,14 @@ use unmelt_diffusion::checkpoint::{
 };
 use unmelt_diffusion::job::Job;
 use unmelt_diffusion::{Layout, Noise, Stream};
+use unmelt_imaging::enhance::{EnhanceSettings, Enhancer, Task};
+use unmelt_imaging::{Grid, Volume, VolumeModel};
 use unmelt_molecules::edm::EdmImport;
 use unmelt_molecules::format::read_xyz;
 use unmelt_molecules::{
     FeatureSchedules, GenerateRequest, Generator, GraphLoss, GraphModel, MoleculeModel, NetworkSize,
     POSITION_SCALE, Vocabulary,
 };
-use unmelt_volumes::enhance::{EnhanceSettings, Enhancer, Task};
-use unmelt_volumes::{Grid, Volume, VolumeModel};
 
 use super::{BINARY, Read, TEXT, Target, seed};
 

@@ -5,9 +5,9 @@ use std::path::Path;
 use unmelt_diffusion::device::DeviceName;
 use unmelt_diffusion::solver::Solver;
 use unmelt_diffusion::{FeatureSpec, Grid, ProductProcess, Schedule};
+use unmelt_imaging::FieldExtension;
 use unmelt_molecules::edm::PropertyNorm;
 use unmelt_molecules::{ElementLimit, Filter, Formula, PropertyTarget, Shard};
-use unmelt_volumes::FieldExtension;
 
 use super::{Read, TEXT, Target};
 

@@ -7,8 +7,8 @@ use burn::tensor::Device;
 use unmelt_diffusion::job::Job;
 use unmelt_diffusion::train::{Loss, Objective, TrainConfig, Trainer};
 use unmelt_diffusion::{Layout, Weights};
+use unmelt_imaging::TrainingConfig as VolumeSettings;
 use unmelt_molecules::TrainingConfig as MoleculeSettings;
-use unmelt_volumes::TrainingConfig as VolumeSettings;
 
 use super::{BINARY, Read, TEXT, Target, seed};
 

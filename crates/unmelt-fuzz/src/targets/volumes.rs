@@ -3,9 +3,11 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use unmelt_volumes::kspace::{KSpace, read_npy};
-use unmelt_volumes::nifti::{Element, write};
-use unmelt_volumes::{Choice, Grid, Reading, Volume};
+use unmelt_imaging::kspace::KSpace;
+use unmelt_imaging::{Grid, Volume};
+use unmelt_imaging_io::nifti::{Element, write};
+use unmelt_imaging_io::npy::read_npy;
+use unmelt_imaging_io::{Choice, Reading, Scan};
 
 use super::{BINARY, OfFile, Read, Target, seed};
 
@@ -90,13 +92,13 @@ const DICOM: [&str; 24] = [
 ];
 
 fn volume(path: &Path) -> Result<String, String> {
-    let reading = Volume::read(path, &Choice::default()).map_err(|e| e.to_string())?;
+    let reading = Scan::read(path, &Choice::default()).map_err(|e| e.to_string())?;
     Ok(answer(&reading))
 }
 
 /// What a reading holds; a volume must be whole and made of numbers.
 fn answer(reading: &Reading) -> String {
-    let Volume { voxels, grid, .. } = &reading.volume;
+    let Volume { voxels, grid, .. } = &reading.scan.volume;
     let count: usize = grid.shape.iter().product();
     assert_eq!(voxels.len(), count, "{:?} has {count} voxels", grid.shape);
     assert!(voxels.iter().all(|v| v.is_finite()), "a voxel that is no number");
@@ -107,7 +109,7 @@ fn answer(reading: &Reading) -> String {
 fn kspace(path: &Path) -> Result<String, String> {
     let array = read_npy(path).map_err(|e| e.to_string())?;
     assert_eq!(array.values.len(), array.shape.iter().product::<usize>(), "a shape that is not filled");
-    let kspace = KSpace::new(array, path).map_err(|e| e.to_string())?;
+    let kspace = KSpace::new(array, &path.display().to_string()).map_err(|e| e.to_string())?;
     Ok(format!("{} coils", kspace.coils.min(2)))
 }
 
@@ -176,7 +178,7 @@ pub fn write_corpus() -> Result<(), String> {
     let volume = Volume::new(voxels, Grid::centred([5, 4, 3], [1.0, 1.5, 2.0]));
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
     let path = folder.path().join("own.nii");
-    write(&volume, Element::Float32, &path).map_err(|e| e.to_string())?;
+    write(&Scan::new(volume), Element::Float32, &path).map_err(|e| e.to_string())?;
     let nifti = std::fs::read(&path).map_err(|e| e.to_string())?;
     if nifti.len() < 352 {
         return Err("a NIfTI file was written without voxels".into());

@@ -1,0 +1,198 @@
+//! Writing.
+
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use unmelt_diffusion::files::AsideFile;
+use unmelt_imaging::{Grid, Orientation};
+
+use super::extension::{self, Extension};
+use super::header::{Header, Version};
+use super::place::set_grid;
+use crate::{Error, Result, Scan, Source};
+
+/// The type of the voxels in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Element {
+    /// 32-bit floats.
+    Float32,
+    /// 16-bit integers with slope 1: Hounsfield units.
+    Int16,
+}
+
+/// Writes a volume (`.nii` or `.nii.gz`, in any case), whole or not at all, in the orientation of its source, with the
+/// source's header: a grid that did not change keeps sform, qform and their codes bit for bit.
+pub fn write(scan: &Scan, element: Element, path: &Path) -> Result<()> {
+    write_marked(scan, element, "", path)
+}
+
+/// The same with what was done to the volume, which is put in front of the header's description.
+pub fn write_marked(scan: &Scan, element: Element, mark: &str, path: &Path) -> Result<()> {
+    let volume = &scan.volume;
+    let source = match &scan.source {
+        Source::Nifti(source) => Some(source.as_ref()),
+        _ => None,
+    };
+    let orientation = match &scan.source {
+        Source::Nifti(_) | Source::Memory => volume.orientation(),
+        Source::Dicom(_) => Orientation::RAS,
+    };
+    let mut header = source.map_or_else(Header::fresh, |s| s.header.clone());
+    let extensions = source.map_or(&[][..], |s| &s.extensions);
+    let grid = orientation.from_ras(&volume.grid);
+    if !source.is_some_and(|s| s.grid.same_as(&grid)) {
+        set_grid(&mut header, source, &grid);
+    }
+    describe(&mut header, &grid, element, extensions);
+    add_mark(&mut header.descrip, mark);
+    let mut file = AsideFile::create(path)?;
+    if let Some(source) = source {
+        file.no_more_readable_than(&source.path);
+    }
+    let packed = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase().ends_with(".gz");
+    let start = [header.to_bytes(), extension::to_bytes(extensions)].concat();
+    let voxels = Voxels { voxels: &volume.voxels, orientation, shape: grid.shape, element };
+    voxels.write(&start, packed, &mut file).map_err(Error::file("write", path))?;
+    Ok(file.finish()?)
+}
+
+/// Sets what follows from the voxels to come.
+fn describe(header: &mut Header, grid: &Grid, element: Element, extensions: &[Extension]) {
+    let [x, y, z] = grid.shape.map(|n| n as i64);
+    if [x, y, z].iter().any(|n| *n > i16::MAX.into()) {
+        header.version = Version::Two;
+    }
+    (header.big_endian, header.pair) = (false, false);
+    header.dim = [3, x, y, z, 1, 1, 1, 1];
+    (header.datatype, header.bitpix) = match element {
+        Element::Float32 => (16, 32),
+        Element::Int16 => (4, 16),
+    };
+    (header.scl_slope, header.scl_inter) = (1.0, 0.0);
+    (header.cal_min, header.cal_max) = (0.0, 0.0);
+    let extended: usize = extensions.iter().map(Extension::size).sum();
+    header.vox_offset = (header.version.size() + 4 + extended) as f64;
+}
+
+/// Puts a mark in front of a description, as much of which is kept as there is room for; an older mark goes.
+fn add_mark(descrip: &mut [u8; 80], mark: &str) {
+    if mark.is_empty() {
+        return;
+    }
+    let text = String::from_utf8_lossy(descrip).trim_matches(['\0', ' ']).to_owned();
+    let before = match text.strip_prefix("unmelt ") {
+        Some(old) => old.split_once("; ").map_or("", |(_, before)| before).to_owned(),
+        None => text,
+    };
+    let joined = if before.is_empty() { mark.to_owned() } else { format!("{mark}; {before}") };
+    *descrip = [0; 80];
+    // The last byte stays 0. Text of other bytes than ASCII is cut between characters.
+    let mut end = joined.len().min(79);
+    while !joined.is_char_boundary(end) {
+        end -= 1;
+    }
+    descrip[..end].copy_from_slice(&joined.as_bytes()[..end]);
+}
+
+/// Voxels in RAS order that are to be written in a file's.
+struct Voxels<'a> {
+    voxels: &'a [f32],
+    orientation: Orientation,
+    /// As stored.
+    shape: [usize; 3],
+    element: Element,
+}
+
+impl Voxels<'_> {
+    /// Writes what stands before the voxels and them, packed or not, to the last byte.
+    fn write(&self, start: &[u8], packed: bool, out: impl Write) -> std::io::Result<()> {
+        let out = BufWriter::new(out);
+        if packed {
+            let mut gzip = GzEncoder::new(out, Compression::fast());
+            self.put(start, &mut gzip)?;
+            return gzip.finish()?.flush();
+        }
+        let mut out = out;
+        self.put(start, &mut out)?;
+        out.flush()
+    }
+
+    fn put(&self, start: &[u8], out: &mut impl Write) -> std::io::Result<()> {
+        out.write_all(start)?;
+        let mut bytes = Vec::new();
+        for row in self.orientation.stored_rows(self.shape) {
+            bytes.clear();
+            for at in row {
+                let value = self.voxels[at];
+                match self.element {
+                    Element::Float32 => bytes.extend(value.to_le_bytes()),
+                    Element::Int16 => {
+                        let bounded = value.round().clamp(f32::from(i16::MIN), f32::from(i16::MAX));
+                        bytes.extend((bounded as i16).to_le_bytes());
+                    }
+                }
+            }
+            out.write_all(&bytes)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk with room for some bytes.
+    struct Disk(usize);
+
+    impl Write for Disk {
+        fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+            let count = buffer.len().min(self.0);
+            self.0 -= count;
+            if count == 0 { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(count) }
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_disk_that_is_full_before_the_last_byte_is_an_error() {
+        let values: Vec<f32> = (0..24).map(|k| (k as f32).sin()).collect();
+        let voxels = Voxels {
+            voxels: &values,
+            orientation: Orientation::RAS,
+            shape: [2, 3, 4],
+            element: Element::Float32,
+        };
+        for packed in [false, true] {
+            let mut whole = Vec::new();
+            voxels.write(b"start", packed, &mut whole).expect("memory");
+            voxels.write(b"start", packed, Disk(whole.len())).expect("room");
+            for room in 0..whole.len() {
+                voxels.write(b"start", packed, Disk(room)).expect_err("no room");
+            }
+        }
+    }
+
+    #[test]
+    fn a_mark_stands_before_what_was_there_and_replaces_an_older_one() {
+        let marked = |text: &str, mark: &str| {
+            let mut descrip = [0; 80];
+            descrip[..text.len()].copy_from_slice(text.as_bytes());
+            add_mark(&mut descrip, mark);
+            assert_eq!(descrip[79], 0);
+            String::from_utf8(descrip.to_vec()).expect("text").trim_end_matches('\0').to_owned()
+        };
+        assert_eq!(marked("TE=4.6", ""), "TE=4.6");
+        assert_eq!(marked("", "unmelt 1: denoise"), "unmelt 1: denoise");
+        assert_eq!(marked("TE=4.6", "unmelt 1: denoise"), "unmelt 1: denoise; TE=4.6");
+        assert_eq!(marked("unmelt 1: denoise; TE=4.6", "unmelt 1: inpaint"), "unmelt 1: inpaint; TE=4.6");
+        assert_eq!(marked("unmelt 1: denoise", "unmelt 1: inpaint"), "unmelt 1: inpaint");
+        let long = "ä".repeat(39);
+        assert!(marked(&long, "unmelt 1: x").starts_with("unmelt 1: x; ää"));
+    }
+}

@@ -1,0 +1,100 @@
+//! Volumes out: NIfTI or a derived DICOM series, by the name of what is written.
+
+use std::path::{Path, PathBuf};
+
+use unmelt_diffusion::files::{distinct, lies_within};
+
+use crate::nifti::{Element, foreign};
+use crate::{Derivation, Error, Result, Scan, Source, dicom, nifti};
+
+/// Ends of names that are no names of folders.
+const FILES: [&str; 8] = [".hdr", ".img", ".dcm", ".gz", ".npy", ".csv", ".json", ".nii"];
+
+/// Whether a name is that of a NIfTI file that can be written.
+pub fn is_nifti(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    name.ends_with(".nii") || name.ends_with(".nii.gz")
+}
+
+/// Checks, before the work, that a result can be written under this name. A folder of DICOM files needs a series that
+/// came in as one.
+pub fn check(path: &Path, dicom_came_in: bool) -> Result<()> {
+    if is_nifti(path) {
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        return match folder.is_dir() && !path.is_dir() {
+            true => Ok(()),
+            false => {
+                Err(Error::Request(format!("could not write {}: there is no such folder", path.display())))
+            }
+        };
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let is_file_name = FILES.iter().any(|end| name.ends_with(end)) || foreign::by_name(path).is_some();
+    if path.is_file() || is_file_name {
+        return Err(Error::Output { path: path.into(), fault: "is no name to write to" });
+    }
+    if !dicom_came_in {
+        let fault = "would be a folder of DICOM files, which only a DICOM series can become";
+        return Err(Error::Output { path: path.into(), fault });
+    }
+    Ok(())
+}
+
+impl Scan {
+    /// Checks, before the work, that what is made of the volume can be written under this name: as [`check`], and what the
+    /// volume was read from is not replaced, nor is a derived series put among the files of its source.
+    pub fn check_output(&self, path: &Path) -> Result<()> {
+        check(path, matches!(self.source, Source::Dicom(_)))?;
+        self.keeps_source(path)
+    }
+
+    /// Whether a result under this name leaves what the volume was read from as it is.
+    fn keeps_source(&self, path: &Path) -> Result<()> {
+        let files: Vec<PathBuf> = match &self.source {
+            Source::Memory => return Ok(()),
+            Source::Nifti(source) => nifti::files(&source.path),
+            Source::Dicom(series) => vec![series.path().into()],
+        };
+        // A volume from bytes in memory has the name of no file.
+        let inputs: Vec<&Path> = files.iter().map(PathBuf::as_path).filter(|p| p.exists()).collect();
+        distinct(&inputs, &[path])?;
+        match inputs.iter().find(|folder| folder.is_dir() && !is_nifti(path) && lies_within(path, folder)) {
+            None => Ok(()),
+            Some(folder) => Err(Error::Request(format!(
+                "{} lies in {}, which the series was read from, and the files of both would mix; give the name of a folder \
+                 outside of it",
+                path.display(),
+                folder.display()
+            ))),
+        }
+    }
+
+    /// Writes the volume as NIfTI or as a derived DICOM series, by the name. What was done stands in front of the description of a
+    /// NIfTI header; a file that only changed its name or its packing keeps its own.
+    ///
+    /// CT is written as int16 if that holds it: whole Hounsfield units are what an estimate is good for. What was only converted
+    /// keeps its fractions, as 32-bit floats.
+    ///
+    /// # Errors
+    /// What [`check_output`](Self::check_output) finds, and what cannot be written.
+    pub fn write(&self, path: &Path, derivation: &Derivation) -> Result<()> {
+        self.check_output(path)?;
+        if !is_nifti(path) {
+            return dicom::write(self, derivation, path);
+        }
+        let converted = derivation.task == "convert";
+        let fits = |v: &f32| v.abs() <= f32::from(i16::MAX) && (!converted || v.fract() == 0.0);
+        let whole = self.volume.is_ct() && self.volume.voxels.iter().all(fits);
+        let described = matches!(&self.source, Source::Nifti(s) if s.header.descrip[0] != 0);
+        let mark = if converted && described { String::new() } else { derivation.mark() };
+        nifti::write_marked(self, if whole { Element::Int16 } else { Element::Float32 }, &mark, path)
+    }
+
+    /// Writes a map that belongs to a volume in the same place: a standard deviation, an end of an interval. It is NIfTI with
+    /// 32-bit floats, whatever the volume is, and `what` it is stands in the header's description in plain ASCII.
+    pub fn write_map(&self, path: &Path, derivation: &Derivation, what: &str) -> Result<()> {
+        check(path, false)?;
+        self.keeps_source(path)?;
+        nifti::write_marked(self, Element::Float32, &format!("{}, {what}", derivation.mark()), path)
+    }
+}

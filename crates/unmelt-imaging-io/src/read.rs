@@ -1,0 +1,49 @@
+//! Volumes in: NIfTI or DICOM, by what the file holds.
+
+use std::path::Path;
+
+use crate::{Error, Result, Scan, dicom, nifti};
+
+/// A volume that was read, and what had to be corrected on the way.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The volume, and what its file said besides.
+    pub scan: Scan,
+    /// One sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Which volume of a file or folder with several.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    /// Index along the fourth dimension of a NIfTI file, from 0.
+    pub index: Option<usize>,
+    /// Which series of a DICOM folder: its number in the list of several, from 1, or its SeriesInstanceUID.
+    pub series: Option<String>,
+    /// Whether a packed file is read whose data do not fit its checksum: with a warning in place of an error.
+    pub force: bool,
+}
+
+impl Scan {
+    /// Reads a NIfTI file (.nii, .nii.gz, .hdr, .img) or a DICOM file or folder.
+    pub fn read(path: &Path, choice: &Choice) -> Result<Reading> {
+        let metadata = std::fs::metadata(path).map_err(Error::file("read", path))?;
+        let is_dicom = metadata.is_dir() || dicom::is_dicom(path);
+        if is_dicom && choice.force {
+            return Err(not_there(path, "is DICOM, which has no checksum that could be passed over"));
+        }
+        match (is_dicom, choice.index, choice.series.as_deref()) {
+            (true, None, series) => dicom::read(path, series),
+            (false, _, None) => nifti::read_with(path, choice),
+            (true, Some(_), _) => {
+                Err(not_there(path, "is DICOM, and an index chooses among the volumes of a 4D NIfTI file"))
+            }
+            (false, _, Some(_)) => Err(not_there(path, "is no DICOM, so there is no series to choose")),
+        }
+    }
+}
+
+/// A choice where there is none.
+fn not_there(path: &Path, why: &str) -> Error {
+    Error::Request(format!("{} {why}", path.display()))
+}
