@@ -15,7 +15,7 @@ MODULES = [
     unmelt,
     unmelt.diffusion,
     unmelt.distributed,
-    unmelt.judges,
+    unmelt.checks,
     unmelt.molecules,
     unmelt.plots,
     unmelt.views,

@@ -1,11 +1,11 @@
 """Diffusion models that generate 3D molecules and enhance MRI and CT volumes.
 
 `unmelt.molecules` generates molecules, `unmelt.volumes` enhances volumes, `unmelt.diffusion` samples with your own networks,
-`unmelt.distributed` spreads generation over a Ray or Dask cluster. `unmelt.views` and `unmelt.plots` show results, `unmelt.judges`
+`unmelt.distributed` spreads generation over a Ray or Dask cluster. `unmelt.views` and `unmelt.plots` show results, `unmelt.checks`
 checks molecules with PoseBusters and GFN2-xTB.
 """
 
-from . import diffusion, distributed, judges, molecules, plots, views, volumes
+from . import checks, diffusion, distributed, molecules, plots, views, volumes
 from ._unmelt import (
     FormatError,
     ModelError,
@@ -28,10 +28,10 @@ __all__ = [
     "UnmeltWarning",
     "Volume",
     "__version__",
+    "checks",
     "devices",
     "diffusion",
     "distributed",
-    "judges",
     "molecules",
     "plots",
     "set_limit",

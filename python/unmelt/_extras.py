@@ -5,9 +5,9 @@ from typing import Any
 
 _EXTRAS = {
     "rdkit": "chem",
-    "posebusters": "judges",
-    "tblite": "judges",
-    "scipy": "judges",
+    "posebusters": "checks",
+    "tblite": "checks",
+    "scipy": "checks",
     "polars": "chem",
     "nibabel": "imaging",
     "pydicom": "imaging",

@@ -1,4 +1,4 @@
-"""Generated molecules, judged by others: RDKit, PoseBusters and GFN2-xTB.
+"""Generated molecules, checked by RDKit, PoseBusters and GFN2-xTB.
 
     python3 tests/peers/molecules.py molecules.sdf [--xtb 100] [--json]
 
@@ -65,14 +65,14 @@ def main():
     }
     own = [unmelt.Molecule.from_rdkit(m) for m in good]
     try:
-        out["posebusters_of_all"] = sum(unmelt.judges.posebusters(own)) / len(raw)
+        out["posebusters_of_all"] = sum(unmelt.checks.posebusters(own)) / len(raw)
     except ImportError:
         pass
     try:
-        out["strain_kcal_mol_median"] = statistics.median(unmelt.judges.strain(own[: args.xtb]))
+        out["strain_kcal_mol_median"] = statistics.median(unmelt.checks.strain(own[: args.xtb]))
         aimed = [k for k, m in enumerate(good) if m.HasProp("target_dipole")]
         if aimed:
-            found = unmelt.judges.dipoles([own[k] for k in aimed])
+            found = unmelt.checks.dipoles([own[k] for k in aimed])
             errors = [abs(d - float(good[k].GetProp("target_dipole"))) for d, k in zip(found, aimed)]
             out["dipole_mean_absolute_error_debye"] = statistics.mean(errors)
     except ImportError:

@@ -1,4 +1,4 @@
-"""What others think of molecules: PoseBusters of their geometry, GFN2-xTB of their strain and dipole (`pip install unmelt[judges]`)."""
+"""Independent checks of molecules: geometry by PoseBusters, strain and dipole by GFN2-xTB (`pip install unmelt[checks]`)."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def posebusters(molecules: Iterable[Molecule]) -> list[bool]:
     does not.
 
     Raises:
-        ModuleNotFoundError: PoseBusters or RDKit is not installed: `pip install unmelt[judges]`.
+        ModuleNotFoundError: PoseBusters or RDKit is not installed: `pip install unmelt[checks]`.
 
     Example:
-        >>> passed = unmelt.judges.posebusters(unmelt.molecules.generate(10))  # doctest: +SKIP
+        >>> passed = unmelt.checks.posebusters(unmelt.molecules.generate(10))  # doctest: +SKIP
     """
-    judge = extra("posebusters").PoseBusters(config="mol")
+    checker = extra("posebusters").PoseBusters(config="mol")
     mols = Molecules(molecules).to_rdkit()
     usable = [mol for mol in mols if mol is not None]
-    table = judge.bust(usable, None, None) if usable else None
+    table = checker.bust(usable, None, None) if usable else None
     verdicts = iter([] if table is None else [bool(v) for v in table.all(axis=1)])
     return [mol is not None and next(verdicts) for mol in mols]
 
@@ -44,10 +44,10 @@ def strain(molecules: Iterable[Molecule], steps: int = 100) -> npt.NDArray[np.fl
     where it does not converge.
 
     Raises:
-        ModuleNotFoundError: tblite or SciPy is not installed: `pip install unmelt[judges]`.
+        ModuleNotFoundError: tblite or SciPy is not installed: `pip install unmelt[checks]`.
 
     Example:
-        >>> released = unmelt.judges.strain(unmelt.molecules.generate(10))  # doctest: +SKIP
+        >>> released = unmelt.checks.strain(unmelt.molecules.generate(10))  # doctest: +SKIP
     """
     at_least("steps", steps, 1)
     minimize = extra("scipy.optimize").minimize
@@ -58,7 +58,7 @@ def dipoles(molecules: Iterable[Molecule]) -> npt.NDArray[np.float64]:
     """The dipole of each molecule in Debye by GFN2-xTB, as it lies; NaN where it does not converge.
 
     Raises:
-        ModuleNotFoundError: tblite is not installed: `pip install unmelt[judges]`.
+        ModuleNotFoundError: tblite is not installed: `pip install unmelt[checks]`.
     """
 
     def of(molecule: Molecule) -> float:

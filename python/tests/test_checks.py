@@ -17,8 +17,8 @@ def water(stretch: float = 1.0) -> unmelt.Molecule:
 def test_gfn2_knows_water() -> None:
     pytest.importorskip("tblite")
     # GFN2's dipole of water is about 2.1 D; that of an experiment in the gas 1.85 D.
-    assert abs(unmelt.judges.dipoles([water()])[0] - 2.1) < 0.3
-    relaxed, stretched = unmelt.judges.strain([water(), water(1.2)])
+    assert abs(unmelt.checks.dipoles([water()])[0] - 2.1) < 0.3
+    relaxed, stretched = unmelt.checks.strain([water(), water(1.2)])
     assert 0 <= relaxed < 1 and stretched > 10
 
 
@@ -26,16 +26,16 @@ def test_posebusters_tells_good_from_bad(molecules: unmelt.molecules.Molecules) 
     pytest.importorskip("posebusters")
     good = [m for m in molecules if m.is_valid and m.is_connected][:3]
     flat = unmelt.Molecule(good[0].symbols, np.zeros((len(good[0]), 3)), good[0].bonds, list(good[0].charges))
-    verdicts = unmelt.judges.posebusters([*good, flat])
+    verdicts = unmelt.checks.posebusters([*good, flat])
     assert len(verdicts) == 4 and not verdicts[3] and any(verdicts[:3])
-    assert unmelt.judges.posebusters([]) == []
+    assert unmelt.checks.posebusters([]) == []
 
 
-def test_missing_judges_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str, package: str | None = None) -> Any:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
     monkeypatch.setattr(importlib, "import_module", missing)
-    for judge in (unmelt.judges.posebusters, unmelt.judges.strain, unmelt.judges.dipoles):
-        with pytest.raises(ModuleNotFoundError, match=r"unmelt\[judges\]"):
-            judge([water()])
+    for check in (unmelt.checks.posebusters, unmelt.checks.strain, unmelt.checks.dipoles):
+        with pytest.raises(ModuleNotFoundError, match=r"unmelt\[checks\]"):
+            check([water()])
