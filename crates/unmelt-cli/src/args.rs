@@ -33,6 +33,9 @@ pub struct Args {
     /// Tell what is computed where, too
     #[arg(long, short, global = true)]
     pub verbose: bool,
+    /// File with options of the command (TOML), by their long names, as in count = 100; what is typed goes before it
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// File to whose end every line is added, with its time in seconds since 1970
     #[arg(long, global = true, value_name = "FILE", env = "UNMELT_LOG")]
     pub log: Option<PathBuf>,

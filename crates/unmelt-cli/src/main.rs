@@ -4,6 +4,7 @@
 mod say;
 
 mod args;
+mod config;
 mod failure;
 mod info;
 mod interrupt;
@@ -14,6 +15,7 @@ mod progress;
 mod reference;
 mod replay;
 mod run_table;
+mod settings_file;
 mod training;
 mod volumes;
 
@@ -31,7 +33,16 @@ static ALLOCATOR: unmelt_allocator::MiMalloc = unmelt_allocator::MiMalloc;
 
 fn main() -> std::process::ExitCode {
     unmelt_allocator::keep_freed_memory();
-    let matches = match taking_negative_numbers(Args::command()).try_get_matches() {
+    let words: Vec<_> = std::env::args_os().collect();
+    let command = match config::with_file(taking_negative_numbers(Args::command()), &words) {
+        Ok(command) => command,
+        Err(failure) => {
+            let is_json = words.iter().any(|w| w == "--json");
+            say::set(say::Voice { is_json, ..say::Voice::default() });
+            return failure.report().into();
+        }
+    };
+    let matches = match command.try_get_matches_from(&words) {
         Ok(matches) => matches,
         Err(error) => refused(&error),
     };
@@ -119,6 +130,9 @@ fn run(args: Args) -> Outcome {
             return Err(Failure::usage(format!("--limit names {name} twice")));
         }
         unmelt_diffusion::files::limits::set(name, *value)?;
+    }
+    if let Some(path) = &args.config {
+        detail!("options that were not typed are those of {}", path.display());
     }
     unmelt_kernels::check_environment().map_err(Failure::usage)?;
     detail!(

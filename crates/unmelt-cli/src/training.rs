@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use unmelt_diffusion::checkpoint::CARD_FILE;
 use unmelt_diffusion::device::DeviceName;
-use unmelt_diffusion::files::limits::limits;
-use unmelt_diffusion::files::{distinct, read_bounded};
+use unmelt_diffusion::files::distinct;
 use unmelt_diffusion::train::{Begin, LOSSES_FILE, VALIDATION_FILE, check_folder};
 
 use crate::failure::Failure;
+use crate::settings_file;
 
 /// Where a run lives, how it goes on and when it ends.
 #[derive(Debug, clap::Args)]
@@ -38,7 +38,7 @@ pub struct RunOptions {
 impl RunOptions {
     /// The settings of the configuration file, the defaults without one.
     pub fn settings<C: DeserializeOwned + Default>(&self) -> Result<C, Failure> {
-        self.config.as_deref().map_or_else(|| Ok(C::default()), read_config)
+        self.config.as_deref().map_or_else(|| Ok(C::default()), settings_file::read)
     }
 
     /// The failure of a run. An error of its settings names their file.
@@ -89,22 +89,4 @@ fn minutes(m: f64) -> Result<Duration, Failure> {
     sound
         .map(|m| Duration::from_secs_f64(m * 60.0))
         .ok_or_else(|| Failure::usage(format!("--minutes must be a number from 0 to 1e9, but it is {m}")))
-}
-
-/// The settings of a configuration file.
-fn read_config<C: DeserializeOwned>(path: &Path) -> Result<C, Failure> {
-    let bytes = read_bounded(path, limits().card_bytes, "card_bytes")?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Failure::usage(format!("could not read {}: it is no text in UTF-8", path.display())))?;
-    toml::from_str(&text).map_err(|e| {
-        let begin = e.span().and_then(|span| text.get(..span.start));
-        let place = begin.map_or(String::new(), |before| {
-            let number = before.matches('\n').count();
-            let line = text.lines().nth(number).unwrap_or_default().trim();
-            // The message itself does not name the key.
-            let key = line.split_once('=').map_or(String::new(), |(key, _)| format!(" ({})", key.trim()));
-            format!(", line {}{key}", number + 1)
-        });
-        Failure::usage(format!("{}{place}: {}", path.display(), e.message()))
-    })
 }

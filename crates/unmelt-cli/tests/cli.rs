@@ -334,6 +334,35 @@ fn generated_molecules_are_made_again_from_their_file() {
 }
 
 #[test]
+fn options_come_from_a_file_unless_they_are_typed() {
+    let f = folder();
+    let write = |text: &str| std::fs::write(f.path().join("usual.toml"), text).expect("room");
+    let said = |arguments: &[&str]| fails(2, arguments, f.path());
+    write("count = 3\nsteps = 6\nseed = 5\noutput = \"x.sdf\"\nfilter = [\"valid\"]\noverwrite = true\njson = true\n");
+    let document = succeeds(&["--config", "usual.toml", "molecules", "generate"], f.path());
+    assert_eq!(result(&document)["molecules"], 3);
+    let typed = ["molecules", "generate", "--config", "usual.toml", "--count", "2", "--output", "y.sdf"];
+    assert_eq!(result(&succeeds(&typed, f.path()))["molecules"], 2);
+    assert_eq!(names(f.path()), ["usual.toml", "x.sdf", "y.sdf"]);
+
+    for (text, complaint) in [
+        ("cuont = 3\n", "usual.toml: cuont is no option of unmelt molecules generate"),
+        ("count = [3, 4]\n", "usual.toml: count takes one value, not a list"),
+        ("overwrite = 1\n", "usual.toml: overwrite must be true or false, but it is 1"),
+        ("count = { a = 1 }\n", "usual.toml: count must be a text, a number"),
+        ("count = \"three\"\n", "three"),
+        ("count = \n", "usual.toml, line 1 (count)"),
+        ("config = \"other.toml\"\n", "config is no option"),
+    ] {
+        write(text);
+        let found = said(&["molecules", "generate", "--config", "usual.toml", "--output", "z.sdf"]);
+        assert!(found.contains(complaint), "{text}: {found}");
+    }
+    let missing = said(&["molecules", "generate", "--config", "nowhere.toml", "--output", "z.sdf"]);
+    assert!(missing.contains("nowhere.toml"), "{missing}");
+}
+
+#[test]
 fn completions_pages_and_the_reference_name_every_command() {
     let f = folder();
     for shell in ["bash", "zsh", "fish"] {
