@@ -14,7 +14,7 @@ const OPTION: &str = "config";
 
 /// The same command line with the values of the file behind `--config`, if one was typed, as its defaults. A command with an
 /// option of that name of its own keeps it to itself.
-pub fn with_file(mut command: Command, words: &[OsString]) -> Result<Command, Failure> {
+pub fn with_file(command: Command, words: &[OsString]) -> Result<Command, Failure> {
     // Whether all that was typed is sound is checked once the defaults stand.
     let Ok(matches) = command.clone().ignore_errors(true).try_get_matches_from(words) else {
         return Ok(command);
@@ -26,8 +26,10 @@ pub fn with_file(mut command: Command, words: &[OsString]) -> Result<Command, Fa
         leaf = below;
     }
     let Ok(Some(path)) = leaf.try_get_one::<PathBuf>(OPTION) else { return Ok(command) };
-    command.build();
-    let taken = names.iter().try_fold(&command, |c, name| c.find_subcommand(name));
+    // Only a command that was built knows the options of the whole program; one that was built cannot be changed.
+    let mut built = command.clone();
+    built.build();
+    let taken = names.iter().try_fold(&built, |c, name| c.find_subcommand(name));
     let Some(taken) = taken.filter(|c| c.get_arguments().any(|a| a.get_id() == OPTION && a.is_global_set()))
     else {
         return Ok(command);
@@ -36,7 +38,8 @@ pub fn with_file(mut command: Command, words: &[OsString]) -> Result<Command, Fa
     for (key, value) in settings_file::read::<Table>(path)? {
         let about = |fault: String| Failure::usage(format!("{}: {key} {fault}", path.display()));
         let Some(arg) = taken.get_arguments().find(|arg| is_named(arg, &key)) else {
-            let known: Vec<&str> = taken.get_arguments().filter(|a| may_be_set(a)).filter_map(Arg::get_long).collect();
+            let known: Vec<&str> =
+                taken.get_arguments().filter(|a| may_be_set(a)).filter_map(Arg::get_long).collect();
             let hint = format!("its options are {}", known.join(", "));
             return Err(about(format!("is no option of unmelt {}", names.join(" "))).hint(hint));
         };
@@ -44,11 +47,7 @@ pub fn with_file(mut command: Command, words: &[OsString]) -> Result<Command, Fa
         let below = if arg.is_global_set() { &[][..] } else { &names[..] };
         defaults.push((arg.get_id().to_string(), below, values));
     }
-    let mut with_defaults = command.clone();
-    for (id, below, values) in defaults {
-        with_defaults = put(with_defaults, below, &id, values);
-    }
-    Ok(with_defaults)
+    Ok(defaults.into_iter().fold(command, |command, (id, below, values)| put(command, below, &id, values)))
 }
 
 /// Whether a key of the file names an option; dashes and underscores are one.
@@ -69,7 +68,8 @@ fn texts(arg: &Arg, value: &Value) -> Result<Vec<String>, String> {
         Value::Boolean(is_on) if is_switch => Ok(if *is_on { vec!["true".into()] } else { Vec::new() }),
         _ if is_switch => Err(format!("must be true or false, but it is {value}")),
         Value::Array(items) => {
-            let takes_several = matches!(arg.get_action(), ArgAction::Append) || arg.get_value_delimiter().is_some();
+            let takes_several =
+                matches!(arg.get_action(), ArgAction::Append) || arg.get_value_delimiter().is_some();
             if !takes_several {
                 return Err("takes one value, not a list".into());
             }

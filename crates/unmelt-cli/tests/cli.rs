@@ -338,7 +338,9 @@ fn options_come_from_a_file_unless_they_are_typed() {
     let f = folder();
     let write = |text: &str| std::fs::write(f.path().join("usual.toml"), text).expect("room");
     let said = |arguments: &[&str]| fails(2, arguments, f.path());
-    write("count = 3\nsteps = 6\nseed = 5\noutput = \"x.sdf\"\nfilter = [\"valid\"]\noverwrite = true\njson = true\n");
+    write(
+        "count = 3\nsteps = 6\nseed = 5\noutput = \"x.sdf\"\nfilter = [\"valid\"]\noverwrite = true\njson = true\n",
+    );
     let document = succeeds(&["--config", "usual.toml", "molecules", "generate"], f.path());
     assert_eq!(result(&document)["molecules"], 3);
     let typed = ["molecules", "generate", "--config", "usual.toml", "--count", "2", "--output", "y.sdf"];
