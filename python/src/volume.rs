@@ -375,7 +375,7 @@ pub fn compare_volumes(
     let comparison: Comparison = py.detach(|| {
         let (truth, volume) = (truth.volume(), volume.volume());
         let marked = marked.unwrap_or_else(|| intensity::foreground(&truth.voxels));
-        metrics::compare(&truth.voxels, &volume.voxels, truth.grid.shape, &marked)
+        metrics::compare(truth.field(), volume.field(), &marked)
     });
     serde_json::to_string(&comparison).map_err(|e| PyValueError::new_err(e.to_string()))
 }

@@ -72,8 +72,15 @@ fn one_of_several_volumes_is_chosen_by_its_index() {
     bytes[40] = 4;
     (bytes[46], bytes[48]) = (4, 2);
     std::fs::write(&path, bytes).expect("written");
-    let (code, said) = run(&["info", "a.nii"], dir.path());
+    let denoise = ["enhance", "a.nii", "--task", "denoise", "--output", "b.nii"];
+    let (code, said) = run(&denoise, dir.path());
     assert!(code == 2 && said.contains("a.nii holds 2 volumes") && said.contains("--index 0"), "{said}");
+    assert_eq!(run(&["info", "a.nii"], dir.path()).0, 0);
+    assert_eq!(run(&["convert", "a.nii", "both.nii"], dir.path()).0, 0);
+    assert_eq!(
+        nifti::read(&dir.path().join("both.nii"), Some(1)).expect("two").scan.volume.voxels,
+        volume.voxels[256..]
+    );
     assert_eq!(run(&["convert", "a.nii", "b.nii", "--index", "1"], dir.path()).0, 0);
     assert_eq!(load(&dir.path().join("b.nii")).voxels, volume.voxels[256..]);
 }

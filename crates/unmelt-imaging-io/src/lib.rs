@@ -11,13 +11,17 @@ pub mod nifti;
 mod nifti_files;
 pub mod npy;
 pub mod output;
+mod picture;
 mod read;
 mod scan;
+mod scan_series;
 mod table;
 
 pub use derivation::Derivation;
 pub use error::{Error, Result};
 pub use nifti_files::{NiftiFiles, nifti_files};
+pub use picture::{Depth, PictureKind, PictureSource};
 pub use read::{Choice, Reading};
 pub use scan::{Scan, Source};
+pub use scan_series::{ScanSeries, SeriesReading};
 pub use table::{Row, write_table};

@@ -20,13 +20,7 @@ pub fn is_nifti(path: &Path) -> bool {
 /// came in as one.
 pub fn check(path: &Path, dicom_came_in: bool) -> Result<()> {
     if is_nifti(path) {
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        return match folder.is_dir() && !path.is_dir() {
-            true => Ok(()),
-            false => {
-                Err(Error::Request(format!("could not write {}: there is no such folder", path.display())))
-            }
-        };
+        return check_folder(path);
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let is_file_name = FILES.iter().any(|end| name.ends_with(end)) || foreign::by_name(path).is_some();
@@ -40,22 +34,20 @@ pub fn check(path: &Path, dicom_came_in: bool) -> Result<()> {
     Ok(())
 }
 
-impl Scan {
-    /// Checks, before the work, that what is made of the volume can be written under this name: as [`check`], and what the
-    /// volume was read from is not replaced, nor is a derived series put among the files of its source.
-    pub fn check_output(&self, path: &Path) -> Result<()> {
-        check(path, matches!(self.source, Source::Dicom(_)))?;
-        self.keeps_source(path)
+/// Checks that the folder of a file to be written is there.
+pub(crate) fn check_folder(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match folder.is_dir() && !path.is_dir() {
+        true => Ok(()),
+        false => Err(Error::Request(format!("could not write {}: there is no such folder", path.display()))),
     }
+}
 
-    /// Whether a result under this name leaves what the volume was read from as it is.
-    fn keeps_source(&self, path: &Path) -> Result<()> {
-        let files: Vec<PathBuf> = match &self.source {
-            Source::Memory => return Ok(()),
-            Source::Nifti(source) => nifti::files(&source.path),
-            Source::Dicom(series) => vec![series.path().into()],
-        };
-        // A volume from bytes in memory has the name of no file.
+impl Source {
+    /// Refuses a name under which a result would replace what was read, or would mix with it.
+    pub(crate) fn keep(&self, path: &Path) -> Result<()> {
+        let files = self.files();
+        // What came from bytes in memory has the name of no file.
         let inputs: Vec<&Path> = files.iter().map(PathBuf::as_path).filter(|p| p.exists()).collect();
         distinct(&inputs, &[path])?;
         match inputs.iter().find(|folder| folder.is_dir() && !is_nifti(path) && lies_within(path, folder)) {
@@ -67,6 +59,22 @@ impl Scan {
                 folder.display()
             ))),
         }
+    }
+
+    /// What was done, for the front of the description of a NIfTI header; nothing where a file only changed its name or packing and
+    /// has a description of its own.
+    pub(crate) fn mark(&self, derivation: &Derivation) -> String {
+        let described = matches!(self, Self::Nifti(s) if s.header.descrip[0] != 0);
+        if derivation.task == "convert" && described { String::new() } else { derivation.mark() }
+    }
+}
+
+impl Scan {
+    /// Checks, before the work, that what is made of the volume can be written under this name: as [`check`], and what the
+    /// volume was read from is not replaced, nor is a derived series put among the files of its source.
+    pub fn check_output(&self, path: &Path) -> Result<()> {
+        check(path, matches!(self.source, Source::Dicom(_)))?;
+        self.source.keep(path)
     }
 
     /// Writes the volume as NIfTI or as a derived DICOM series, by the name. What was done stands in front of the description of a
@@ -85,16 +93,15 @@ impl Scan {
         let converted = derivation.task == "convert";
         let fits = |v: &f32| v.abs() <= f32::from(i16::MAX) && (!converted || v.fract() == 0.0);
         let whole = self.volume.is_ct() && self.volume.voxels.iter().all(fits);
-        let described = matches!(&self.source, Source::Nifti(s) if s.header.descrip[0] != 0);
-        let mark = if converted && described { String::new() } else { derivation.mark() };
-        nifti::write_marked(self, if whole { Element::Int16 } else { Element::Float32 }, &mark, path)
+        let element = if whole { Element::Int16 } else { Element::Float32 };
+        nifti::write_marked(self, element, &self.source.mark(derivation), path)
     }
 
     /// Writes a map that belongs to a volume in the same place: a standard deviation, an end of an interval. It is NIfTI with
     /// 32-bit floats, whatever the volume is, and `what` it is stands in the header's description in plain ASCII.
     pub fn write_map(&self, path: &Path, derivation: &Derivation, what: &str) -> Result<()> {
         check(path, false)?;
-        self.keeps_source(path)?;
+        self.source.keep(path)?;
         nifti::write_marked(self, Element::Float32, &format!("{}, {what}", derivation.mark()), path)
     }
 }

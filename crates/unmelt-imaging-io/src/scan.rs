@@ -1,11 +1,13 @@
 //! A volume and what its file said besides.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use unmelt_imaging::Volume;
 
 use crate::dicom::DicomSeries;
-use crate::nifti::NiftiSource;
+use crate::nifti::{self, NiftiSource};
+use crate::picture::PictureSource;
 
 /// A volume and what its file said besides.
 #[derive(Clone, Debug)]
@@ -25,6 +27,8 @@ pub enum Source {
     Nifti(Arc<NiftiSource>),
     /// A DICOM series.
     Dicom(Arc<DicomSeries>),
+    /// A picture.
+    Picture(Arc<PictureSource>),
 }
 
 impl Scan {
@@ -50,8 +54,34 @@ impl Scan {
     /// Takes the free text of its source away, in which names of persons may stand: of a NIfTI file its description, the names in its
     /// header and its extensions. A derived DICOM series has no such text.
     pub fn strip(&mut self) {
-        if let Source::Nifti(source) = &mut self.source {
+        self.source.strip();
+    }
+}
+
+impl Source {
+    /// Takes free text away.
+    pub(crate) fn strip(&mut self) {
+        if let Self::Nifti(source) = self {
             Arc::make_mut(source).clear_text();
+        }
+    }
+
+    /// A file that it was read from, whose permissions say who may read what is made of it.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Memory | Self::Dicom(_) => None,
+            Self::Nifti(source) => Some(&source.path),
+            Self::Picture(source) => Some(&source.path),
+        }
+    }
+
+    /// All files and folders that it was read from.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        match self {
+            Self::Memory => Vec::new(),
+            Self::Nifti(source) => nifti::files(&source.path),
+            Self::Dicom(series) => vec![series.path().into()],
+            Self::Picture(source) => vec![source.path.clone()],
         }
     }
 }

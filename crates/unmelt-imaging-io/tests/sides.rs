@@ -73,8 +73,7 @@ fn left_stays_left_in_every_task() {
             let sampled: Vec<bool> = (0..SHAPE[0] * SHAPE[1])
                 .map(|k| !(k / SHAPE[0]).is_multiple_of(3) || k / SHAPE[0] == 6)
                 .collect();
-            let (measurement, data) =
-                kspace::of_zero_filled(&volume.voxels, SHAPE, &sampled).expect("k-space");
+            let (measurement, data) = kspace::of_zero_filled(volume.field(), &sampled).expect("k-space");
             let tasks = [
                 Task::Denoise { sigma: Some(5.0), rician: Some(false) },
                 Task::SuperResolve { spacing: [1.5, 1.5, 1.0], profile: Profile::Box },

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::field::convolve::{convolve_axis, gaussian};
 use crate::field::intensity::percentiles;
+use crate::{Field, FieldRef};
 
 /// Measures of one volume over one set of voxels.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -32,10 +33,15 @@ pub struct Comparison {
 }
 
 /// Compares a volume to the truth; the foreground is what is marked.
-pub fn compare(truth: &[f32], out: &[f32], shape: [usize; 3], marked: &[bool]) -> Comparison {
-    let data_range = percentiles(truth, 0.5, 99.5).map_or(0.0, |(low, high)| high - low);
-    let similarity = ssim_map(truth, out, shape, data_range);
-    let (a, b) = (laplacian_of_gaussian(truth, shape), laplacian_of_gaussian(out, shape));
+///
+/// # Panics
+/// If the shapes differ.
+pub fn compare(truth: FieldRef, out: FieldRef, marked: &[bool]) -> Comparison {
+    assert_eq!(truth.shape(), out.shape(), "one shape");
+    let data_range = percentiles(truth.values(), 0.5, 99.5).map_or(0.0, |(low, high)| high - low);
+    let similarity = ssim_map(truth, out, data_range);
+    let (a, b) = (laplacian_of_gaussian(truth), laplacian_of_gaussian(out));
+    let (truth, out) = (truth.values(), out.values());
     let quality = |chosen: &dyn Fn(usize) -> bool| {
         let (mut count, mut error, mut power, mut ssim, mut fine, mut finest) =
             (0usize, 0.0, 0.0, 0.0, 0.0, 0.0);
@@ -70,16 +76,16 @@ pub fn coverage(truth: &[f32], estimate: &[f32], half: &[f32], marked: &[bool]) 
     inside as f64 / count.max(1) as f64
 }
 
-fn blurred(x: &[f32], shape: [usize; 3], kernel: &[f32]) -> Vec<f32> {
-    let mut y = x.to_vec();
-    (0..3).for_each(|axis| convolve_axis(&mut y, shape, axis, kernel));
-    y
+fn blurred(mut field: Field, kernel: &[f32]) -> Field {
+    (0..3).for_each(|axis| convolve_axis(&mut field, axis, kernel));
+    field
 }
 
 /// Structural similarity around every voxel.
-fn ssim_map(a: &[f32], b: &[f32], shape: [usize; 3], range: f64) -> Vec<f32> {
+fn ssim_map(a: FieldRef, b: FieldRef, range: f64) -> Vec<f32> {
+    let (shape, a, b) = (a.shape(), a.values(), b.values());
     let kernel = gaussian(1.5);
-    let blur = |x: Vec<f32>| blurred(&x, shape, &kernel);
+    let blur = |x: Vec<f32>| blurred(Field::new(x, shape), &kernel).into_values();
     let product = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| x * y).collect::<Vec<f32>>();
     let (ma, mb) = (blur(a.to_vec()), blur(b.to_vec()));
     let (aa, bb, ab) = (blur(product(a, a)), blur(product(b, b)), blur(product(a, b)));
@@ -94,13 +100,13 @@ fn ssim_map(a: &[f32], b: &[f32], shape: [usize; 3], range: f64) -> Vec<f32> {
         .collect()
 }
 
-fn laplacian_of_gaussian(x: &[f32], shape: [usize; 3]) -> Vec<f32> {
-    let smooth = blurred(x, shape, &gaussian(1.5));
-    let mut sum = vec![0.0f32; x.len()];
-    for axis in (0..3).filter(|a| shape[*a] > 1) {
+fn laplacian_of_gaussian(x: FieldRef) -> Vec<f32> {
+    let smooth = blurred(x.to_field(), &gaussian(1.5));
+    let mut sum = vec![0.0f32; x.values().len()];
+    for axis in (0..3).filter(|a| x.shape()[*a] > 1) {
         let mut second = smooth.clone();
-        convolve_axis(&mut second, shape, axis, &[1.0, -2.0, 1.0]);
-        sum.iter_mut().zip(second).for_each(|(s, v)| *s += v);
+        convolve_axis(&mut second, axis, &[1.0, -2.0, 1.0]);
+        sum.iter_mut().zip(second.values()).for_each(|(s, v)| *s += v);
     }
     sum
 }
@@ -114,11 +120,12 @@ mod tests {
         let shape = [12, 10, 8];
         let truth: Vec<f32> = (0..960).map(|k| (k % 12 * (k / 12 % 10)) as f32).collect();
         let marked: Vec<bool> = truth.iter().map(|v| *v > 10.0).collect();
-        let same = compare(&truth, &truth, shape, &marked);
+        let field = |x| FieldRef::new(x, shape);
+        let same = compare(field(&truth), field(&truth), &marked);
         assert!(same.whole.psnr.is_infinite() && same.whole.nmse == 0.0 && same.whole.hfen == 0.0);
         assert!((same.foreground.ssim - 1.0).abs() < 1e-5);
         let off: Vec<f32> = truth.iter().map(|v| v + 2.0).collect();
-        let other = compare(&truth, &off, shape, &marked);
+        let other = compare(field(&truth), field(&off), &marked);
         assert!((other.whole.psnr - 20.0 * (other.data_range / 2.0).log10()).abs() < 1e-6);
         assert!(other.whole.hfen < 1e-3 && other.foreground.voxels < 960);
     }

@@ -1,6 +1,6 @@
 //! A scalar volume in the world.
 
-use crate::{Grid, Orientation};
+use crate::{FieldRef, Grid, Orientation};
 
 /// A scalar volume, its axes put in RAS order.
 ///
@@ -93,6 +93,22 @@ impl Volume {
     pub fn with_voxels(&self, voxels: Vec<f32>) -> Self {
         assert_eq!(voxels.len(), self.grid.voxels(), "one value per voxel");
         Self { voxels, ..self.clone() }
+    }
+
+    /// The voxels and their shape.
+    pub fn field(&self) -> FieldRef<'_> {
+        FieldRef::new(&self.voxels, self.grid.shape)
+    }
+
+    /// The box of a size that begins at an index, measured and stored in the same way.
+    ///
+    /// # Panics
+    /// If it reaches outside.
+    pub fn part(&self, start: [usize; 3], size: [usize; 3]) -> Self {
+        let low = start.map(|s| -(s as isize));
+        let high = std::array::from_fn(|a| (start[a] + size[a]) as isize - self.grid.shape[a] as isize);
+        let (voxels, grid) = (self.field().part(start, size).into_values(), self.grid.extended(low, high));
+        Self { voxels, grid, acquisition: self.acquisition.clone() }
     }
 
     /// How the axes of the array that the voxels came in relate to RAS.

@@ -9,7 +9,7 @@ use unmelt_diffusion::measurement::Measurement;
 use unmelt_imaging::enhance::{EnhanceSettings, Enhancer, Task};
 use unmelt_imaging::kspace::{ComplexArray, KSpace, of_zero_filled};
 use unmelt_imaging::measurement::random_cartesian_lines;
-use unmelt_imaging::{Grid, Volume, models};
+use unmelt_imaging::{FieldRef, Grid, Volume, models};
 
 /// An ellipsoid off the middle with structure in it.
 fn phantom([nx, ny, nz]: [usize; 3]) -> Vec<f32> {
@@ -103,7 +103,7 @@ fn array_and_image_with_mask_are_one_reconstruction() {
     let k = masked(&centred_transform(&complex(&truth), shape), &marks);
     let image: Vec<f32> = centred_inverse(&k, shape).iter().map(|v| v.re).collect();
     let by_array = array(k, shape, 1).measurement(None).expect("a measurement");
-    let by_image = of_zero_filled(&image, shape, &marks[..40 * 48]).expect("a measurement");
+    let by_image = of_zero_filled(FieldRef::new(&image, shape), &marks[..40 * 48]).expect("a measurement");
     let nothing = vec![0.0; truth.len()];
     let (a, b) = (by_array.0.project(&nothing, &by_array.1), by_image.0.project(&nothing, &by_image.1));
     assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 0.05), "the first guesses agree");
@@ -137,11 +137,11 @@ fn every_slice_and_coil_has_a_mask_of_its_own() {
     assert_eq!(data.chunks_exact(2).filter(|p| **p != [0.0, 0.0]).count(), sampled(&k));
     // The same with an image and a mask of all slices.
     let image: Vec<f32> = centred_inverse(&k, shape).iter().map(|v| v.re).collect();
-    let (by_image, of_image) = of_zero_filled(&image, shape, &marks).expect("a measurement");
+    let (by_image, of_image) = of_zero_filled(FieldRef::new(&image, shape), &marks).expect("a measurement");
     let nothing = vec![0.0; truth.len()];
     let (a, b) = (measurement.project(&nothing, &data), by_image.project(&nothing, &of_image));
     assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 0.05));
-    assert!(of_zero_filled(&image, shape, &marks[..100]).is_err());
+    assert!(of_zero_filled(FieldRef::new(&image, shape), &marks[..100]).is_err());
     // Two coils, the second of which misses a line that the first has.
     let see = |coil: usize| -> Vec<Complex32> {
         let seen = truth.iter().enumerate().map(|(k, v)| {

@@ -11,9 +11,9 @@ pub enum Volumes {
     Enhance(Box<Enhance>),
     /// Sample a volume from the prior alone
     Generate(Generate),
-    /// Say what a file or folder holds: grid, spacing, orientation, intensities; no identifying tag
+    /// Say what a file or folder holds: grid, spacing, frames, orientation, intensities; no identifying tag
     Info(Info),
-    /// Convert between NIfTI and DICOM: a DICOM folder to .nii.gz, say
+    /// Convert between NIfTI, DICOM and pictures, all frames and channels: a DICOM folder to .nii.gz, say
     Convert(Convert),
     /// Make synthetic scans from label maps
     Synthesize(Synthesize),
@@ -121,7 +121,8 @@ pub enum ProfileName {
 
 #[derive(Debug, clap::Args)]
 pub struct Input {
-    /// NIfTI file (.nii, .nii.gz, .hdr, .img), DICOM file or folder of DICOM files
+    /// NIfTI file (.nii, .nii.gz, .hdr, .img), DICOM file or folder of DICOM files; a picture (.png, .tif, .jpg) for info, convert and
+    /// enhance --classical
     pub input: PathBuf,
     /// Which volume of a 4D NIfTI file, from 0
     #[arg(long)]
@@ -157,9 +158,20 @@ pub struct Enhance {
     /// What to do
     #[arg(long, value_enum)]
     pub task: TaskName,
-    /// File to write (.nii or .nii.gz), or a folder for a derived DICOM series, where a DICOM series came in
+    /// File to write (.nii or .nii.gz; with --classical .png or .tif), or a folder for a derived DICOM series, where a DICOM series
+    /// came in
     #[arg(long)]
     pub output: PathBuf,
+    /// Work without a model: a block-matching filter, interpolation with back-projection, smooth filling. Pictures, single slices and
+    /// series are treated frame by frame and channel by channel
+    #[arg(
+        long,
+        conflicts_with_all = [
+            "sensitivities", "samples", "std", "interval", "uncalibrated", "solver", "sigma_max", "sigma_min", "model", "steps",
+            "seed", "device"
+        ]
+    )]
+    pub classical: bool,
     /// Leave out all free text of a NIfTI header (description, names, extensions), in which names of persons may stand
     #[arg(long)]
     pub strip: bool,
@@ -240,7 +252,7 @@ pub struct Info {
 pub struct Convert {
     #[command(flatten)]
     pub input: Input,
-    /// File to write (.nii or .nii.gz), or a folder for DICOM, where a DICOM series came in
+    /// File to write (.nii, .nii.gz, .png or .tif), or a folder for DICOM, where a DICOM series came in
     pub output: PathBuf,
     /// Leave out all free text of a NIfTI header (description, names, extensions), in which names of persons may stand
     #[arg(long)]

@@ -7,15 +7,18 @@ use super::args::Convert;
 use super::files;
 use crate::Outcome;
 
-/// Converts.
+/// Converts, all frames and channels.
 pub fn run(args: &Convert) -> Outcome {
     let _claims = args.writing.claim(&[&args.input.input], &[&args.output])?;
-    let mut scan = files::read(&args.input)?;
+    let mut scan = files::read_series(&args.input)?;
     if args.strip {
         scan.strip();
     }
     scan.check_output(&args.output)?;
-    scan.write(&args.output, &Derivation { task: "convert".into(), model: String::new() })?;
+    let derivation = Derivation { task: "convert".into(), model: String::new() };
+    for warning in scan.write(&args.output, &derivation)? {
+        eprintln!("warning: {warning}");
+    }
     println!("Wrote {}.", args.output.display());
     Ok(json!({ "output": args.output }))
 }

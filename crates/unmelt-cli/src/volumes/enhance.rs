@@ -9,7 +9,7 @@ use unmelt_imaging::enhance::{EnhanceSettings, Enhanced, Enhancer, Task, TaskKin
 use unmelt_imaging::measurement::Profile;
 use unmelt_imaging::{Error, FieldExtension, Grid, Volume, kspace, models};
 use unmelt_imaging_io::npy::read_npy;
-use unmelt_imaging_io::{Derivation, Scan, output};
+use unmelt_imaging_io::{Derivation, PictureKind, Scan, output};
 
 use super::args::{Enhance, NoiseName, ProfileName, TaskName};
 use super::files;
@@ -23,6 +23,7 @@ pub fn run(args: &Enhance) -> Outcome {
     let from_npy = args.input.input.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"));
     check_options(args, from_npy)?;
     let _claims = claim(args)?;
+    refuse_pictures(args)?;
     let npy = if from_npy { Some(read_kspace(args)?) } else { None };
     let (mut scan, of_npy) = match npy {
         Some((volume, task)) => (Scan::new(volume), Some(task)),
@@ -75,7 +76,7 @@ pub fn run(args: &Enhance) -> Outcome {
 }
 
 /// Refuses options that the task would not look at.
-fn check_options(args: &Enhance, from_npy: bool) -> Result<(), Failure> {
+pub(super) fn check_options(args: &Enhance, from_npy: bool) -> Result<(), Failure> {
     use TaskName::{Denoise, Inpaint, Kspace, Outpaint, SuperResolve};
     let task = args.task;
     if from_npy && task != Kspace {
@@ -136,6 +137,21 @@ fn check_options(args: &Enhance, from_npy: bool) -> Result<(), Failure> {
     }
 }
 
+/// Refuses pictures, which priors of volumes have not seen.
+fn refuse_pictures(args: &Enhance) -> Result<(), Failure> {
+    let path = &args.input.input;
+    match PictureKind::of_file(path) {
+        None => Ok(()),
+        Some(kind) => Err(Failure::usage(format!(
+            "{} is a picture ({}), and {} is a prior of volumes",
+            path.display(),
+            kind.name(),
+            args.walk.model
+        ))
+        .hint("--classical enhances pictures without a model")),
+    }
+}
+
 /// Refuses an interval that nothing says the coverage of.
 fn check_calibration(args: &Enhance, enhancer: &Enhancer, settings: &EnhanceSettings) -> Result<(), Failure> {
     let kind = args.task.kind();
@@ -174,7 +190,7 @@ impl TaskName {
 }
 
 /// Claims all that is written.
-fn claim(args: &Enhance) -> Result<unmelt_diffusion::files::Claims, Failure> {
+pub(super) fn claim(args: &Enhance) -> Result<unmelt_diffusion::files::Claims, Failure> {
     let more = args.mask.iter().chain(&args.sensitivities);
     let inputs: Vec<&Path> = more.chain([&args.input.input]).map(PathBuf::as_path).collect();
     let maps = args.std.iter().chain(&args.interval);
@@ -221,7 +237,7 @@ fn write(args: &Enhance, input: &Scan, enhanced: &Enhanced, derivation: &Derivat
     Ok(scan.write(&args.output, derivation)?)
 }
 
-fn task(args: &Enhance, volume: &Volume) -> Result<Task, Failure> {
+pub(super) fn task(args: &Enhance, volume: &Volume) -> Result<Task, Failure> {
     Ok(match args.task {
         TaskName::Denoise => Task::Denoise {
             sigma: match args.sigma.as_deref() {
@@ -263,20 +279,20 @@ fn task(args: &Enhance, volume: &Volume) -> Result<Task, Failure> {
         TaskName::Kspace => {
             let marked = files::read_only(mask_path(args)?)?.volume;
             let sampled = kspace::sampling_of(&marked, volume).map_err(about_files(args))?;
-            let (measurement, data) = kspace::of_zero_filled(&volume.voxels, volume.grid.shape, &sampled)
-                .map_err(about_files(args))?;
+            let (measurement, data) =
+                kspace::of_zero_filled(volume.field(), &sampled).map_err(about_files(args))?;
             Task::KSpace { measurement, data }
         }
     })
 }
 
-fn mask_path(args: &Enhance) -> Result<&Path, Failure> {
+pub(super) fn mask_path(args: &Enhance) -> Result<&Path, Failure> {
     let missing = || Failure::usage("this task wants a mask: add --mask M.nii.gz");
     args.mask.as_deref().ok_or_else(missing)
 }
 
 /// A failure to enhance, with the names of the files.
-fn about_files(args: &Enhance) -> impl Fn(Error) -> Failure {
+pub(super) fn about_files(args: &Enhance) -> impl Fn(Error) -> Failure {
     let mut files = args.input.input.display().to_string();
     for (what, path) in [("mask", &args.mask), ("sensitivities", &args.sensitivities)] {
         if let Some(path) = path {

@@ -51,7 +51,7 @@ pub fn run(args: &Evaluate) -> Outcome {
     let mut reports = Vec::new();
     for path in &args.outputs {
         let out = on_its_grid(path)?;
-        let comparison = compare(&truth.voxels, &out.voxels, truth.grid.shape, &marked);
+        let comparison = compare(truth.field(), out.field(), &marked);
         reports.push(Report { volume: path.display().to_string(), comparison, coverage: covered });
     }
     if let Some(path) = &args.table {

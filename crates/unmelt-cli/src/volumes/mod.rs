@@ -2,6 +2,7 @@
 
 pub mod args;
 mod calibrate;
+mod classical;
 mod convert;
 mod enhance;
 mod evaluate;
@@ -17,6 +18,7 @@ use args::Volumes;
 /// Runs a command on volumes.
 pub fn run(command: Volumes) -> Outcome {
     match command {
+        Volumes::Enhance(args) if args.classical => classical::run(&args),
         Volumes::Enhance(args) => enhance::run(&args),
         Volumes::Generate(args) => generate::run(&args),
         Volumes::Info(args) => info::run(&args),

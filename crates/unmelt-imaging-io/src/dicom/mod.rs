@@ -7,6 +7,7 @@ mod codestream;
 mod dataset;
 mod decimal;
 mod file;
+mod flat;
 mod frame;
 mod frames;
 mod geometry;
@@ -29,7 +30,7 @@ mod write;
 use std::path::Path;
 
 pub use origin::DicomSeries;
-pub use read::read;
+pub use read::{read, read_series};
 pub use write::write;
 
 /// Whether a file looks like DICOM: its beginning, with or without a preamble, or a name that says so.

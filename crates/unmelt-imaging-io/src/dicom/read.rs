@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use dicom_dictionary_std::tags;
 use unmelt_diffusion::files::limits::{limits, within};
-use unmelt_imaging::{Acquisition, Orientation, SliceGeometry, Volume};
+use unmelt_imaging::{Acquisition, Orientation, Series, SliceGeometry, Volume};
 
 use super::DicomSeries;
 use super::dataset::Dataset;
 use super::file::{Opened, begins_as_dicom, open};
+use super::flat;
 use super::frame::Frame;
 use super::frames::{frames, has_image, other_kind, slope_name};
 use super::geometry::{Stack, stack};
@@ -19,11 +20,12 @@ use super::mosaic;
 use super::pet;
 use super::pixels::{Pixels, rescaled};
 use super::place::file;
-use super::series::{Group, Problem, choose, groups};
+use super::series::{Group, Problem, choose, groups, times};
 use super::source::SourceSlice;
 use super::tags::{WHITELIST, number, number_name, text};
 use crate::finite::make_finite;
-use crate::{Error, Reading, Result, Scan, Source};
+use crate::scan_series::{ScanSeries, SeriesReading};
+use crate::{Choice, Error, Reading, Result, Scan, Source};
 
 /// Most folders below a folder.
 const DEPTH: usize = 16;
@@ -35,7 +37,82 @@ pub fn read(path: &Path, series: Option<&str>) -> Result<Reading> {
     if found.is_empty() {
         return Err(Error::format("DICOM folder", path, "it holds no DICOM image"));
     }
-    let (Group { frames, kind, .. }, mut warnings) = choose(&mut found, series, path)?;
+    let (group, warnings) = choose(&mut found, series, path)?;
+    assembled(group, warnings, path)
+}
+
+/// Reads the same with all its times as frames, and images that have no place in the patient as pictures.
+///
+/// # Errors
+/// What [`read`] finds, and a choice that DICOM does not have.
+pub fn read_series(path: &Path, choice: &Choice) -> Result<SeriesReading> {
+    if choice.force {
+        return Err(no_choice(path, "is DICOM, which has no checksum that could be passed over"));
+    }
+    if choice.index.is_some() {
+        let why = "is DICOM, and an index chooses among the volumes of a 4D NIfTI file";
+        return Err(no_choice(path, why));
+    }
+    if let Some(file) = alone(path)
+        && choice.series.is_none()
+        && flat::is_placeless(&file)
+    {
+        return flat::read(&file);
+    }
+    let mut found = find(path)?;
+    if found.is_empty() {
+        return Err(Error::format("DICOM folder", path, "it holds no DICOM image"));
+    }
+    let times = if choice.series.is_none() { times(&mut found) } else { None };
+    let Some(times) = times else {
+        let (group, warnings) = choose(&mut found, choice.series.as_deref(), path)?;
+        let Reading { scan, warnings } = assembled(group, warnings, path)?;
+        return Ok(SeriesReading { scan: ScanSeries::of(scan), warnings });
+    };
+    let (mut volumes, mut warnings, mut source): (Vec<Volume>, Vec<String>, _) =
+        (Vec::new(), Vec::new(), None);
+    let mut voxels = 0;
+    for mut group in times {
+        let said = std::mem::take(&mut group.warnings);
+        let Reading { scan, warnings: more } = assembled(group, said, path)?;
+        for text in more.into_iter().filter(|text| !warnings.contains(text)).collect::<Vec<_>>() {
+            warnings.push(text);
+        }
+        voxels += scan.volume.voxels.len() as u64;
+        within(limits().voxels, "voxels", voxels, &format!("voxels of {}", path.display()))?;
+        if let Some(first) = volumes.first()
+            && !first.grid.same_as(&scan.volume.grid)
+        {
+            let text = "the volumes of its times lie at different places, so they make no series; choose one of them";
+            return Err(Error::format("DICOM series", path, text));
+        }
+        let grid = volumes.first().map_or(scan.volume.grid, |v: &Volume| v.grid);
+        volumes.push(Volume { grid, ..scan.volume });
+        source.get_or_insert(scan.source);
+    }
+    let series = Series::joined(volumes, 1, 0.0);
+    let source = source.unwrap_or(Source::Memory);
+    Ok(SeriesReading { scan: ScanSeries { series, source }, warnings })
+}
+
+/// A choice that DICOM does not have.
+fn no_choice(path: &Path, why: &str) -> Error {
+    Error::Request(format!("{} {why}", path.display()))
+}
+
+/// The file itself, or the only one of a folder.
+fn alone(path: &Path) -> Option<PathBuf> {
+    if path.is_file() {
+        return Some(path.into());
+    }
+    let mut files = std::fs::read_dir(path).ok()?.filter_map(|e| e.ok().map(|e| e.path()));
+    let only = files.next().filter(|p| p.is_file())?;
+    files.next().is_none().then_some(only)
+}
+
+/// The volume of a group.
+fn assembled(group: Group, mut warnings: Vec<String>, path: &Path) -> Result<Reading> {
+    let Group { frames, kind, .. } = group;
     let stacked = stack(frames, path).map_err(|error| match (error, warnings.first()) {
         // What was left out may be what is missing.
         (Error::Format { kind, path, fault }, Some(said)) => {

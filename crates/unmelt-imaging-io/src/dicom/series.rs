@@ -27,13 +27,36 @@ pub(super) struct Problem {
     pub other_kind: bool,
 }
 
+/// One of several volumes at one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Time {
+    /// From 0.
+    pub number: usize,
+    /// How many there are.
+    pub of: usize,
+    /// Slices that it has.
+    pub slices: usize,
+    /// Slices that it should have.
+    pub places: usize,
+}
+
+impl std::fmt::Display for Time {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "volume {} of {} at the same place", self.number + 1, self.of)?;
+        if self.slices < self.places {
+            write!(f, ", incomplete: {} of {} slices", self.slices, self.places)?;
+        }
+        Ok(())
+    }
+}
+
 /// Frames that belong together.
 #[derive(Default)]
 pub(super) struct Group {
     pub frames: Vec<Frame>,
     pub kind: Kind,
     /// Which of several volumes at one place.
-    pub note: Option<String>,
+    pub time: Option<Time>,
     /// Whether it only shows where the others lie.
     pub localizer: bool,
     /// Files of it that cannot be read.
@@ -297,14 +320,9 @@ fn by_time(mut group: Group) -> Vec<Group> {
     }
     divided[0].faults = group.faults;
     for (k, part) in divided.iter_mut().enumerate() {
-        let missing = there - part.frames.len();
-        let whole = if missing > 0 {
-            format!(", incomplete: {} of {there} slices", part.frames.len())
-        } else {
-            String::new()
-        };
-        part.note = Some(format!("volume {} of {most} at the same place{whole}", k + 1));
-        if missing > 0 {
+        let slices = part.frames.len();
+        part.time = Some(Time { number: k, of: most, slices, places: there });
+        if slices < there {
             part.warnings.push(format!(
                 "this volume of a series of {most} is incomplete: {} of {there} slices",
                 part.frames.len()
@@ -409,6 +427,24 @@ fn copy_of((path, text): &(PathBuf, String)) -> Error {
     if path.as_os_str().is_empty() { Error::Request(text.clone()) } else { fault(path, text.clone()) }
 }
 
+/// The groups that are the times of one series, in their order, where nothing else that could be wanted is there. The others stay.
+pub(super) fn times(groups: &mut Vec<Group>) -> Option<Vec<Group>> {
+    let is_time = |g: &Group| g.time.is_some() && !g.localizer;
+    let first = groups.iter().find(|g| is_time(g))?;
+    let (kind, Time { of, .. }) = (first.kind.clone(), first.time?);
+    let of_it = |g: &Group| is_time(g) && g.kind == kind;
+    let whole = |g: &Group| g.time.is_some_and(|t| t.of == of && t.slices == t.places) && g.faults.is_empty();
+    let harmless = |g: &Group| g.localizer || g.frames.is_empty() && g.faults.is_empty();
+    let alone = groups.iter().all(|g| if of_it(g) { whole(g) } else { harmless(g) });
+    if !alone || groups.iter().filter(|g| of_it(g)).count() != of {
+        return None;
+    }
+    let (mut found, rest): (Vec<Group>, Vec<Group>) = std::mem::take(groups).into_iter().partition(of_it);
+    *groups = rest;
+    found.sort_by_key(|g| g.time.map(|t| t.number));
+    Some(found)
+}
+
 /// The group that is wanted by its number in the list or its SeriesInstanceUID, or the only one; and what is to be said.
 pub(super) fn choose(
     groups: &mut Vec<Group>,
@@ -499,7 +535,7 @@ fn line(number: usize, group: &Group) -> String {
     if !image.is_empty() && !group.frames.is_empty() {
         parts.push(short(image));
     }
-    parts.extend(group.note.clone());
+    parts.extend(group.time.map(|t| t.to_string()));
     if group.localizer {
         parts.push("localizer".into());
     }

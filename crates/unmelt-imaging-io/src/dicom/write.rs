@@ -247,10 +247,10 @@ impl<'a> Derived<'a> {
         };
         o.text(tags::IMAGE_TYPE, VR::CS, kind);
         let version = env!("CARGO_PKG_VERSION");
-        let what = if converted {
-            format!("converted by unmelt {version}")
-        } else {
-            format!("{} by unmelt {version} with the generative model {}", d.task, d.model)
+        let what = match (converted, d.model.as_str()) {
+            (true, _) => format!("converted by unmelt {version}"),
+            (false, "") => format!("{} by unmelt {version} without a model", d.task),
+            (false, model) => format!("{} by unmelt {version} with the generative model {model}", d.task),
         };
         o.text(tags::DERIVATION_DESCRIPTION, VR::ST, &what);
         o.mark_description(if converted { " (converted)" } else { " (machine-enhanced)" });

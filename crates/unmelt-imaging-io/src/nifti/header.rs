@@ -157,6 +157,24 @@ impl Header {
         }
     }
 
+    /// Seconds from one volume to the next; 0 where that is not known.
+    pub(super) fn frame_step(&self) -> f64 {
+        let unit = match self.xyzt_units & 0x38 {
+            8 => 1.0,
+            16 => 1e-3,
+            24 => 1e-6,
+            _ => return 0.0,
+        };
+        let step = self.pixdim[4] * unit;
+        if step.is_finite() && step > 0.0 { step } else { 0.0 }
+    }
+
+    /// Says how many seconds lie between one volume and the next.
+    pub(super) fn set_frame_step(&mut self, seconds: f64) {
+        self.pixdim[4] = seconds;
+        self.xyzt_units = self.xyzt_units & 7 | 8;
+    }
+
     /// The version that `start`, the first four bytes of a file, begins, and whether it is big-endian.
     pub(super) fn version_of(start: [u8; 4]) -> Option<(Version, bool)> {
         [Version::One, Version::Two].into_iter().find_map(|version| {

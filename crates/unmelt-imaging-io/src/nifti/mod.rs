@@ -21,8 +21,8 @@ use unmelt_imaging::Grid;
 pub use extension::Extension;
 pub use header::{Header, Version};
 pub(crate) use read::files;
-pub use read::{read, read_bytes, read_with};
-pub use write::{Element, write, write_marked};
+pub use read::{read, read_bytes, read_series, read_with};
+pub use write::{Element, write, write_marked, write_series};
 
 /// What a NIfTI file said besides its voxels.
 #[derive(Clone, Debug)]

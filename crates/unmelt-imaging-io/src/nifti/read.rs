@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use unmelt_diffusion::files::limits::{limits, within};
-use unmelt_imaging::{Acquisition, Orientation, Rescale, Volume};
+use unmelt_imaging::{Acquisition, Grid, Lattice, Orientation, Rescale, Series};
 
 use super::NiftiSource;
 use super::extension;
@@ -14,7 +14,8 @@ use super::input::{Input, unreadable};
 use super::place::{place, shape};
 use super::voxels::{Kind, Stored, scale};
 use crate::finite::make_finite;
-use crate::{Choice, Error, Reading, Result, Scan, Source};
+use crate::scan_series::{ScanSeries, SeriesReading};
+use crate::{Choice, Error, Reading, Result, Source};
 
 /// Voxels that a packed file may hold however small it is: 512³ twice.
 const FREE_VOXELS: u64 = 1 << 28;
@@ -26,18 +27,50 @@ pub fn read(path: &Path, index: Option<usize>) -> Result<Reading> {
 
 /// Reads a volume by a choice: which one, and whether damaged packed data are taken as they are.
 pub fn read_with(path: &Path, choice: &Choice) -> Result<Reading> {
-    let (header_path, data_path) = pair(path);
-    let data = (data_path != header_path).then_some(data_path);
-    read_input(Input::open(&header_path)?, data, path, choice)
+    one(read_file(path, choice, Wanted::One)?, path)
+}
+
+/// Reads all volumes of a file as the frames of a series, and red, green and blue as channels; one frame alone where the choice names
+/// one by its index.
+pub fn read_series(path: &Path, choice: &Choice) -> Result<SeriesReading> {
+    read_file(path, choice, Wanted::All)
 }
 
 /// Reads a volume from the bytes of one file, packed or not; `name` is what messages call it.
 pub fn read_bytes(bytes: Vec<u8>, name: &Path, choice: &Choice) -> Result<Reading> {
-    read_input(Input::of_bytes(bytes, name)?, None, name, choice)
+    one(read_input(Input::of_bytes(bytes, name)?, None, name, (choice, Wanted::One))?, name)
+}
+
+/// What is wanted of a file.
+#[derive(Clone, Copy, PartialEq)]
+enum Wanted {
+    /// One volume of single numbers.
+    One,
+    /// All frames and channels.
+    All,
+}
+
+fn read_file(path: &Path, choice: &Choice, wanted: Wanted) -> Result<SeriesReading> {
+    let (header_path, data_path) = pair(path);
+    let data = (data_path != header_path).then_some(data_path);
+    read_input(Input::open(&header_path)?, data, path, (choice, wanted))
+}
+
+/// The one volume of a reading.
+fn one(reading: SeriesReading, path: &Path) -> Result<Reading> {
+    let SeriesReading { scan, warnings } = reading;
+    let count = scan.series.lattice().parts();
+    let several = || Error::SeveralVolumes { path: path.into(), count };
+    Ok(Reading { scan: scan.into_scan().ok_or_else(several)?, warnings })
 }
 
 /// Reads a volume whose header `input` begins with, and whose voxels stand behind it or in a file of their own.
-fn read_input(mut input: Input, data: Option<PathBuf>, path: &Path, choice: &Choice) -> Result<Reading> {
+fn read_input(
+    mut input: Input,
+    data: Option<PathBuf>,
+    path: &Path,
+    (choice, wanted): (&Choice, Wanted),
+) -> Result<SeriesReading> {
     let mut warnings = Vec::new();
     let mut header = read_header(&mut input)?;
     let two_files = data.is_some();
@@ -47,12 +80,17 @@ fn read_input(mut input: Input, data: Option<PathBuf>, path: &Path, choice: &Cho
         return Err(fault(path, "its header is that of a pair of .hdr and .img; give the .hdr file"));
     }
     let (shape, volumes) = shape(&header, &header_path, &mut warnings)?;
-    let kind = Kind::of(&header, &header_path)?;
+    let colours = wanted == Wanted::All && header.datatype == RGB24;
+    let kind = if colours { Kind::U8 } else { Kind::of(&header, &header_path)? };
     let scale = scale(&header, &header_path)?;
-    let index = choose(choice.index, volumes, &header_path)?;
-    let count = shape.iter().try_fold(1u64, |n, &d| n.checked_mul(d as u64));
-    let count = count.ok_or_else(|| fault(path, "it claims more voxels than can be counted"))?;
-    within(limits().voxels, "voxels", count, &format!("voxels of {}", path.display()))?;
+    let all_of_it = wanted == Wanted::All && choice.index.is_none();
+    let index = if all_of_it { 0 } else { choose(choice.index, volumes, &header_path)? };
+    let too_many = || fault(path, "it claims more voxels than can be counted");
+    let points = shape.iter().try_fold(1u64, |n, &d| n.checked_mul(d as u64)).ok_or_else(too_many)?;
+    let count = points.checked_mul(if colours { 3 } else { 1 }).ok_or_else(too_many)?;
+    let wanted_volumes = if all_of_it { volumes } else { 1 };
+    let numbers = count.checked_mul(wanted_volumes as u64).ok_or_else(too_many)?;
+    within(limits().voxels, "voxels", numbers, &format!("voxels of {}", path.display()))?;
     let place = place(&mut header, shape, &header_path, &mut warnings)?;
     let orientation = Orientation::of(&place.grid.affine)
         .ok_or_else(|| fault(path, "its affine is singular, so voxels have no place in the world"))?;
@@ -71,9 +109,9 @@ fn read_input(mut input: Input, data: Option<PathBuf>, path: &Path, choice: &Cho
     let bytes = |volumes: u64| count.checked_mul(kind.size() as u64).and_then(|n| n.checked_mul(volumes));
     let all = bytes(volumes as u64).and_then(|n| n.checked_add(offset));
     let all = all.ok_or_else(|| fault(path, "it claims more voxels than can be counted"))?;
-    check_length(&input, all, count, choice.force, &mut warnings)?;
+    check_length(&input, all, numbers, choice.force, &mut warnings)?;
     input.skip(bytes(index as u64).unwrap_or(u64::MAX))?;
-    let stored = Stored { kind, big_endian: header.big_endian, scale, count: count as usize };
+    let stored = Stored { kind, big_endian: header.big_endian, scale, count: numbers as usize };
     let decoded = stored.decode(&mut input, &data_path, |e| unreadable(e, &data_path));
     // Where the packed data end too early, it is they that are broken.
     let (mut voxels, rounded) = match (decoded, input.damage()) {
@@ -91,18 +129,54 @@ fn read_input(mut input: Input, data: Option<PathBuf>, path: &Path, choice: &Cho
             "{rounded} voxels of {name} hold whole numbers above 16,777,216, which are rounded"
         ));
     }
-    if orientation != Orientation::RAS {
-        voxels = orientation.gather(&voxels, shape);
+    if colours {
+        voxels = voxels.chunks_exact(count as usize).flat_map(planes).collect();
     }
-    if volumes > 1 {
+    if orientation != Orientation::RAS {
+        let mut turned = Vec::with_capacity(voxels.len());
+        voxels.chunks_exact(points as usize).for_each(|part| turned.extend(orientation.gather(part, shape)));
+        voxels = turned;
+    }
+    let lattice = match all_of_it {
+        true => lattice(&header, orientation.to_ras(&place.grid), volumes, colours),
+        false => Lattice {
+            channels: if colours { 3 } else { 1 },
+            ..Lattice::scalar(orientation.to_ras(&place.grid))
+        },
+    };
+    if volumes > 1 && !all_of_it {
         one_of_many(&mut header);
     }
-    let grid = orientation.to_ras(&place.grid);
     let source = NiftiSource { header, extensions, grid: place.grid, qform: place.qform, path: path.into() };
     let rescale = Rescale { slope: scale.0, intercept: scale.1 };
     let acquisition = Acquisition { orientation, rescale, ..Acquisition::default() };
-    let volume = Volume { voxels, grid, acquisition };
-    Ok(Reading { scan: Scan { volume, source: Source::Nifti(Arc::new(source)) }, warnings })
+    let series = Series::new(voxels, lattice).acquired(acquisition);
+    Ok(SeriesReading { scan: ScanSeries { series, source: Source::Nifti(Arc::new(source)) }, warnings })
+}
+
+/// NIfTI's number of colours of three bytes.
+const RGB24: i16 = 128;
+
+/// NIfTI's number of the intent of vectors, whose parts lie along the fifth dimension.
+const VECTOR: i32 = 1007;
+
+/// Red, green and blue one after the other, of voxels that have them side by side.
+fn planes(colours: &[f32]) -> Vec<f32> {
+    (0..3).flat_map(|channel| colours.iter().skip(channel).step_by(3)).copied().collect()
+}
+
+/// Channels and frames of a file whose volumes are all wanted. Vectors of three parts at one time are colours, as this program writes
+/// them.
+fn lattice(header: &Header, grid: Grid, volumes: usize, colours: bool) -> Lattice {
+    let is_vector = header.intent_code == VECTOR && header.dim[0] == 5 && header.dim[4] <= 1 && volumes == 3;
+    let (channels, frames) = match (colours, is_vector) {
+        (true, _) => (3, volumes),
+        (false, true) => (3, 1),
+        (false, false) => (1, volumes),
+    };
+    let timed = header.dim[0] >= 4 && header.dim[4] > 1 && frames > 1;
+    let frame_step = if timed { header.frame_step() } else { 0.0 };
+    Lattice { grid, channels, frames, frame_step }
 }
 
 /// The files that a volume is read from: one, or those of header and voxels.

@@ -11,6 +11,7 @@ use unmelt_imaging::{Grid, Orientation};
 use super::extension::{self, Extension};
 use super::header::{Header, Version};
 use super::place::set_grid;
+use crate::scan_series::ScanSeries;
 use crate::{Error, Result, Scan, Source};
 
 /// The type of the voxels in a file.
@@ -20,6 +21,37 @@ pub enum Element {
     Float32,
     /// 16-bit integers with slope 1: Hounsfield units.
     Int16,
+    /// 8-bit integers from 0 on: gray pictures.
+    Uint8,
+    /// 16-bit integers from 0 on: gray pictures.
+    Uint16,
+    /// Red, green and blue, 8 bits of each: colour pictures.
+    Rgb24,
+}
+
+impl Element {
+    /// NIfTI's number of the type, and bits of a voxel.
+    fn code(self) -> (i16, i16) {
+        match self {
+            Self::Float32 => (16, 32),
+            Self::Int16 => (4, 16),
+            Self::Uint8 => (2, 8),
+            Self::Uint16 => (512, 16),
+            Self::Rgb24 => (128, 24),
+        }
+    }
+
+    fn put(self, value: f32, to: &mut Vec<u8>) {
+        match self {
+            Self::Float32 => to.extend(value.to_le_bytes()),
+            Self::Int16 => {
+                let bounded = value.round().clamp(f32::from(i16::MIN), f32::from(i16::MAX));
+                to.extend((bounded as i16).to_le_bytes());
+            }
+            Self::Uint16 => to.extend((value.round().clamp(0.0, 65_535.0) as u16).to_le_bytes()),
+            Self::Uint8 | Self::Rgb24 => to.push(value.round().clamp(0.0, 255.0) as u8),
+        }
+    }
 }
 
 /// Writes a volume (`.nii` or `.nii.gz`, in any case), whole or not at all, in the orientation of its source, with the
@@ -31,45 +63,105 @@ pub fn write(scan: &Scan, element: Element, path: &Path) -> Result<()> {
 /// The same with what was done to the volume, which is put in front of the header's description.
 pub fn write_marked(scan: &Scan, element: Element, mark: &str, path: &Path) -> Result<()> {
     let volume = &scan.volume;
-    let source = match &scan.source {
-        Source::Nifti(source) => Some(source.as_ref()),
-        _ => None,
+    let (source, orientation) = (&scan.source, volume.orientation());
+    let file = File { source, orientation, grid: volume.grid, frame_step: 0.0 };
+    file.write(&[&volume.voxels], [3, 1, 1, 1, 1, 1, 1, 1], element, mark, path)
+}
+
+/// Writes a series: frames along the fourth dimension, with the times of its source; red, green and blue as colours of 8 bits if that
+/// is the element, and otherwise as vectors along the fifth dimension.
+pub fn write_series(scan: &ScanSeries, element: Element, mark: &str, path: &Path) -> Result<()> {
+    let (series, lattice) = (&scan.series, scan.series.lattice());
+    let orientation = series.acquisition.orientation;
+    let file = File { source: &scan.source, orientation, grid: lattice.grid, frame_step: lattice.frame_step };
+    let (channels, frames) = (lattice.channels, lattice.frames);
+    let as_colours = element == Element::Rgb24 && channels == 3;
+    let parts: Vec<&[f32]> = match as_colours {
+        true => (0..frames).flat_map(|f| (0..channels).map(move |c| series.part(c, f))).collect(),
+        false => (0..channels).flat_map(|c| (0..frames).map(move |f| series.part(c, f))).collect(),
     };
-    let orientation = match &scan.source {
-        Source::Nifti(_) | Source::Memory => volume.orientation(),
-        Source::Dicom(_) => Orientation::RAS,
+    let mut dim = [3, 1, 1, 1, 1, 1, 1, 1];
+    let before = match &scan.source {
+        Source::Nifti(source) => source.header.dim[4..8].iter().map(|n| (*n).max(1)).product::<i64>(),
+        _ => 0,
     };
-    let mut header = source.map_or_else(Header::fresh, |s| s.header.clone());
-    let extensions = source.map_or(&[][..], |s| &s.extensions);
-    let grid = orientation.from_ras(&volume.grid);
-    if !source.is_some_and(|s| s.grid.same_as(&grid)) {
-        set_grid(&mut header, source, &grid);
+    match &scan.source {
+        Source::Nifti(source) if before == frames as i64 && (channels == 1 || as_colours) => {
+            dim[4..8].copy_from_slice(&source.header.dim[4..8]);
+        }
+        _ => {
+            dim[4] = frames as i64;
+            dim[5] = if as_colours { 1 } else { channels as i64 };
+        }
     }
-    describe(&mut header, &grid, element, extensions);
-    add_mark(&mut header.descrip, mark);
-    let mut file = AsideFile::create(path)?;
-    if let Some(source) = source {
-        file.no_more_readable_than(&source.path);
+    dim[4..8].iter_mut().for_each(|n| *n = (*n).max(1));
+    dim[0] = (4..8).rev().find(|k| dim[*k] > 1).unwrap_or(3) as i64;
+    if as_colours || element != Element::Rgb24 {
+        return file.write(&parts, dim, element, mark, path);
     }
-    let packed = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase().ends_with(".gz");
-    let start = [header.to_bytes(), extension::to_bytes(extensions)].concat();
-    let voxels = Voxels { voxels: &volume.voxels, orientation, shape: grid.shape, element };
-    voxels.write(&start, packed, &mut file).map_err(Error::file("write", path))?;
-    Ok(file.finish()?)
+    Err(Error::Request("colours of 8 bits have three channels".into()))
+}
+
+/// What is written besides the voxels.
+struct File<'a> {
+    source: &'a Source,
+    /// How the axes of the source relate to RAS.
+    orientation: Orientation,
+    grid: Grid,
+    /// Seconds from one frame to the next, where the source does not say it.
+    frame_step: f64,
+}
+
+impl File<'_> {
+    /// Writes fields of the grid one after the other; `dim` has the dimensions behind the third.
+    fn write(
+        &self,
+        parts: &[&[f32]],
+        dim: [i64; 8],
+        element: Element,
+        mark: &str,
+        path: &Path,
+    ) -> Result<()> {
+        let source = match self.source {
+            Source::Nifti(source) => Some(source.as_ref()),
+            _ => None,
+        };
+        let orientation = match self.source {
+            Source::Nifti(_) | Source::Picture(_) | Source::Memory => self.orientation,
+            Source::Dicom(_) => Orientation::RAS,
+        };
+        let mut header = source.map_or_else(Header::fresh, |s| s.header.clone());
+        let extensions = source.map_or(&[][..], |s| &s.extensions);
+        let grid = orientation.from_ras(&self.grid);
+        if !source.is_some_and(|s| s.grid.same_as(&grid)) {
+            set_grid(&mut header, source, &grid);
+        }
+        if source.is_none() && self.frame_step > 0.0 {
+            header.set_frame_step(self.frame_step);
+        }
+        describe(&mut header, &grid, dim, element, extensions);
+        add_mark(&mut header.descrip, mark);
+        let mut file = AsideFile::create(path)?;
+        if let Some(read_from) = self.source.file() {
+            file.no_more_readable_than(read_from);
+        }
+        let packed = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase().ends_with(".gz");
+        let start = [header.to_bytes(), extension::to_bytes(extensions)].concat();
+        let voxels = Voxels { parts, orientation, shape: grid.shape, element };
+        voxels.write(&start, packed, &mut file).map_err(Error::file("write", path))?;
+        Ok(file.finish()?)
+    }
 }
 
 /// Sets what follows from the voxels to come.
-fn describe(header: &mut Header, grid: &Grid, element: Element, extensions: &[Extension]) {
-    let [x, y, z] = grid.shape.map(|n| n as i64);
-    if [x, y, z].iter().any(|n| *n > i16::MAX.into()) {
+fn describe(header: &mut Header, grid: &Grid, mut dim: [i64; 8], element: Element, extensions: &[Extension]) {
+    dim[1..4].copy_from_slice(&grid.shape.map(|n| n as i64));
+    if dim.iter().any(|n| *n > i16::MAX.into()) {
         header.version = Version::Two;
     }
     (header.big_endian, header.pair) = (false, false);
-    header.dim = [3, x, y, z, 1, 1, 1, 1];
-    (header.datatype, header.bitpix) = match element {
-        Element::Float32 => (16, 32),
-        Element::Int16 => (4, 16),
-    };
+    header.dim = dim;
+    (header.datatype, header.bitpix) = element.code();
     (header.scl_slope, header.scl_inter) = (1.0, 0.0);
     (header.cal_min, header.cal_max) = (0.0, 0.0);
     let extended: usize = extensions.iter().map(Extension::size).sum();
@@ -98,7 +190,8 @@ fn add_mark(descrip: &mut [u8; 80], mark: &str) {
 
 /// Voxels in RAS order that are to be written in a file's.
 struct Voxels<'a> {
-    voxels: &'a [f32],
+    /// Fields that follow each other.
+    parts: &'a [&'a [f32]],
     orientation: Orientation,
     /// As stored.
     shape: [usize; 3],
@@ -122,19 +215,16 @@ impl Voxels<'_> {
     fn put(&self, start: &[u8], out: &mut impl Write) -> std::io::Result<()> {
         out.write_all(start)?;
         let mut bytes = Vec::new();
-        for row in self.orientation.stored_rows(self.shape) {
-            bytes.clear();
-            for at in row {
-                let value = self.voxels[at];
-                match self.element {
-                    Element::Float32 => bytes.extend(value.to_le_bytes()),
-                    Element::Int16 => {
-                        let bounded = value.round().clamp(f32::from(i16::MIN), f32::from(i16::MAX));
-                        bytes.extend((bounded as i16).to_le_bytes());
-                    }
+        // Colours stand side by side.
+        let together = if self.element == Element::Rgb24 { 3 } else { 1 };
+        for parts in self.parts.chunks(together) {
+            for row in self.orientation.stored_rows(self.shape) {
+                bytes.clear();
+                for at in row {
+                    parts.iter().for_each(|part| self.element.put(part[at], &mut bytes));
                 }
+                out.write_all(&bytes)?;
             }
-            out.write_all(&bytes)?;
         }
         Ok(())
     }
@@ -163,7 +253,7 @@ mod tests {
     fn a_disk_that_is_full_before_the_last_byte_is_an_error() {
         let values: Vec<f32> = (0..24).map(|k| (k as f32).sin()).collect();
         let voxels = Voxels {
-            voxels: &values,
+            parts: &[&values],
             orientation: Orientation::RAS,
             shape: [2, 3, 4],
             element: Element::Float32,

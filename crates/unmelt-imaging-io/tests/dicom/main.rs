@@ -6,6 +6,7 @@ mod cases;
 mod geometry;
 mod make;
 mod pet;
+mod pictures;
 mod public;
 mod reading;
 mod series;

@@ -8,4 +8,5 @@ mod files;
 mod mended;
 mod places;
 mod raw;
+mod series;
 mod written;

@@ -87,6 +87,10 @@ impl Fields {
         f32::from_le_bytes(self.0[at..at + 4].try_into().expect("four bytes")).into()
     }
 
+    pub fn byte(&self, at: usize) -> u8 {
+        self.0[at]
+    }
+
     pub fn text(&self, at: usize, length: usize) -> String {
         String::from_utf8_lossy(&self.0[at..at + length]).trim_end_matches('\0').into()
     }

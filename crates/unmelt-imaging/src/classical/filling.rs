@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use unmelt_diffusion::job::CancelToken;
 
 use crate::classical::interpolate::resample;
+use crate::{Field, FieldRef};
 
 /// How long to search for the smoothest filling, in iterations: so long that nothing is to be seen of where it began.
 pub(crate) const THOROUGH: usize = 300;
@@ -14,87 +15,83 @@ pub(crate) const QUICK: usize = 40;
 /// Fills what is not known, smoothly: by means over blocks, and from those towards the smoothest filling.
 ///
 /// Where the work is no longer wanted it ends early, with numbers of no use.
-pub(crate) fn fill(x: &[f32], known: &[bool], shape: [usize; 3], cancel: &CancelToken) -> Vec<f32> {
+pub(crate) fn fill(x: FieldRef, known: &[bool], cancel: &CancelToken) -> Field {
     let weights: Vec<f32> = known.iter().map(|k| f32::from(u8::from(*k))).collect();
-    smoothest(block_means(x, &weights, shape), known, shape, (TENSION, THOROUGH), cancel)
+    Spline { tension: TENSION, iterations: THOROUGH, cancel }.smoothest(block_means(x, &weights), known)
 }
 
 /// The smoothest filling of a hole of any depth. It begins with that on a grid of half as many voxels along each axis, where a way
 /// across the hole is half as long: on one grid hundreds of iterations do not reach the far end of a missing top of a head.
 /// `iterations` are those on every grid.
-pub(crate) fn settled(
-    x: &[f32],
-    known: &[bool],
-    shape: [usize; 3],
-    iterations: usize,
-    cancel: &CancelToken,
-) -> Vec<f32> {
-    settled_on_grids(x, known, shape, (TENSION, iterations), cancel)
-}
-
-fn settled_on_grids(
-    x: &[f32],
-    known: &[bool],
-    shape: [usize; 3],
-    (tension, iterations): (f32, usize),
-    cancel: &CancelToken,
-) -> Vec<f32> {
-    if shape == [1; 3] || known.iter().all(|k| *k) {
-        return x.to_vec();
-    }
-    let (means, some_known, coarse) = halved(x, known, shape);
-    // Where voxels are twice as large, the tension of one is four times as much.
-    let far = settled_on_grids(&means, &some_known, coarse, (4.0 * tension, iterations), cancel);
-    let smooth = resample(&far, coarse, shape);
-    let guess = (0..x.len()).map(|k| if known[k] { x[k] } else { smooth[k] }).collect();
-    smoothest(guess, known, shape, (tension, iterations), cancel)
+pub(crate) fn settled(x: FieldRef, known: &[bool], iterations: usize, cancel: &CancelToken) -> Field {
+    Spline { tension: TENSION, iterations, cancel }.settled(x, known)
 }
 
 /// Tension of a filling, per square voxel: over more than seven voxels it is pulled straight.
 const TENSION: f32 = 0.02;
 
-/// The filling that agrees with what is known and solves Δ²u = τ·Δu (a spline in tension, Smith & Wessel 1990), by
-/// conjugate gradients from a guess: biharmonic in small holes; in large ones harmonic, which runs away nowhere.
-fn smoothest(
-    guess: Vec<f32>,
-    known: &[bool],
-    shape: [usize; 3],
-    (tension, iterations): (f32, usize),
-    cancel: &CancelToken,
-) -> Vec<f32> {
-    // Only what lies near a hole takes part.
-    let free = |v: &mut [f32]| v.iter_mut().zip(known).for_each(|(v, k)| *v = if *k { 0.0 } else { *v });
-    let operator = |v: &[f32]| {
-        let once = laplacian(v, shape);
-        let mut twice = laplacian(&once, shape);
-        twice.par_iter_mut().zip(&once).for_each(|(t, o)| *t -= tension * o);
-        twice
-    };
-    let mut x = guess;
-    let mut residual: Vec<f32> = operator(&x).into_iter().map(|v| -v).collect();
-    free(&mut residual);
-    let mut direction = residual.clone();
-    let mut square = dot(&residual, &residual);
-    let end = square * 1e-8;
-    for _ in 0..iterations {
-        if square <= end || square == 0.0 || cancel.is_cancelled() {
-            break;
+/// A spline in tension, and how long it is searched for.
+struct Spline<'a> {
+    tension: f32,
+    iterations: usize,
+    cancel: &'a CancelToken,
+}
+
+impl Spline<'_> {
+    fn settled(&self, x: FieldRef, known: &[bool]) -> Field {
+        if x.shape() == [1; 3] || known.iter().all(|k| *k) {
+            return x.to_field();
         }
-        let mut image = operator(&direction);
-        free(&mut image);
-        let curvature = dot(&direction, &image);
-        if curvature <= 0.0 {
-            break;
+        let (means, some_known) = halved(x, known);
+        // Where voxels are twice as large, the tension of one is four times as much.
+        let far = Self { tension: 4.0 * self.tension, ..*self }.settled(means.view(), &some_known);
+        let mut guess = resample(far.view(), x.shape());
+        for (k, (guess, value)) in guess.values_mut().iter_mut().zip(x.values()).enumerate() {
+            if known[k] {
+                *guess = *value;
+            }
         }
-        let length = (square / curvature) as f32;
-        x.par_iter_mut().zip(&direction).for_each(|(x, d)| *x += length * d);
-        residual.par_iter_mut().zip(&image).for_each(|(r, i)| *r -= length * i);
-        let next = dot(&residual, &residual);
-        let ratio = (next / square) as f32;
-        direction.par_iter_mut().zip(&residual).for_each(|(d, r)| *d = r + ratio * *d);
-        square = next;
+        self.smoothest(guess, known)
     }
-    x
+
+    /// The filling that agrees with what is known and solves Δ²u = τ·Δu (a spline in tension, Smith & Wessel 1990), by
+    /// conjugate gradients from a guess: biharmonic in small holes; in large ones harmonic, which runs away nowhere.
+    fn smoothest(&self, guess: Field, known: &[bool]) -> Field {
+        let shape = guess.shape();
+        // Only what lies near a hole takes part.
+        let free = |v: &mut [f32]| v.iter_mut().zip(known).for_each(|(v, k)| *v = if *k { 0.0 } else { *v });
+        let operator = |v: &[f32]| {
+            let once = laplacian(FieldRef::new(v, shape));
+            let mut twice = laplacian(once.view()).into_values();
+            twice.par_iter_mut().zip(once.values()).for_each(|(t, o)| *t -= self.tension * o);
+            twice
+        };
+        let mut x = guess.into_values();
+        let mut residual: Vec<f32> = operator(&x).into_iter().map(|v| -v).collect();
+        free(&mut residual);
+        let mut direction = residual.clone();
+        let mut square = dot(&residual, &residual);
+        let end = square * 1e-8;
+        for _ in 0..self.iterations {
+            if square <= end || square == 0.0 || self.cancel.is_cancelled() {
+                break;
+            }
+            let mut image = operator(&direction);
+            free(&mut image);
+            let curvature = dot(&direction, &image);
+            if curvature <= 0.0 {
+                break;
+            }
+            let length = (square / curvature) as f32;
+            x.par_iter_mut().zip(&direction).for_each(|(x, d)| *x += length * d);
+            residual.par_iter_mut().zip(&image).for_each(|(r, i)| *r -= length * i);
+            let next = dot(&residual, &residual);
+            let ratio = (next / square) as f32;
+            direction.par_iter_mut().zip(&residual).for_each(|(d, r)| *d = r + ratio * *d);
+            square = next;
+        }
+        Field::new(x, shape)
+    }
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f64 {
@@ -106,12 +103,12 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
 }
 
 /// Sum of the differences to the neighbours, none across the edges of the volume.
-fn laplacian(x: &[f32], shape: [usize; 3]) -> Vec<f32> {
-    let [nx, ny, nz] = shape;
+fn laplacian(x: FieldRef) -> Field {
+    let [nx, ny, nz] = x.shape();
     let plane = nx * ny;
-    let row = |y: usize, z: usize| &x[z * plane + y * nx..][..nx];
-    let mut out = vec![0.0f32; x.len()];
-    out.par_chunks_mut(plane).enumerate().for_each(|(z, out)| {
+    let row = |y: usize, z: usize| &x.values()[z * plane + y * nx..][..nx];
+    let mut out = Field::filled(0.0f32, x.shape());
+    out.values_mut().par_chunks_mut(plane).enumerate().for_each(|(z, out)| {
         for (y, out) in out.chunks_exact_mut(nx).enumerate() {
             let here = row(y, z);
             out[1..].iter_mut().zip(here.iter().zip(&here[1..])).for_each(|(o, (before, h))| *o = before - h);
@@ -129,9 +126,10 @@ fn laplacian(x: &[f32], shape: [usize; 3]) -> Vec<f32> {
 }
 
 /// Means of known voxels over blocks of growing size, coarse ones interpolated into fine; `weights` say how much of a voxel is known.
-fn block_means(x: &[f32], weights: &[f32], shape: [usize; 3]) -> Vec<f32> {
+fn block_means(field: FieldRef, weights: &[f32]) -> Field {
+    let (x, shape) = (field.values(), field.shape());
     if weights.iter().all(|w| *w > 0.0) || shape == [1; 3] {
-        return x.to_vec();
+        return field.to_field();
     }
     let coarse = shape.map(|n| n.div_ceil(2));
     let count = coarse.iter().product();
@@ -148,13 +146,19 @@ fn block_means(x: &[f32], weights: &[f32], shape: [usize; 3]) -> Vec<f32> {
     }
     sums.iter_mut().zip(&total).for_each(|(s, t)| *s /= t.max(1e-6));
     let present: Vec<f32> = total.iter().map(|t| t.min(1.0)).collect();
-    let below = block_means(&sums, &present, coarse);
-    let smooth = resample(&below, coarse, shape);
-    x.iter().zip(weights).zip(smooth).map(|((x, w), s)| w * x + (1.0 - w) * s).collect()
+    let below = block_means(FieldRef::new(&sums, coarse), &present);
+    let mut smooth = resample(below.view(), shape);
+    smooth
+        .values_mut()
+        .iter_mut()
+        .zip(x.iter().zip(weights))
+        .for_each(|(s, (x, w))| *s = w * x + (1.0 - w) * *s);
+    smooth
 }
 
-/// Means of known voxels over blocks of 2×2×2, which blocks have any, and how many blocks there are.
-fn halved(x: &[f32], known: &[bool], shape: [usize; 3]) -> (Vec<f32>, Vec<bool>, [usize; 3]) {
+/// Means of known voxels over blocks of 2×2×2, and which blocks have any.
+fn halved(field: FieldRef, known: &[bool]) -> (Field, Vec<bool>) {
+    let (x, shape) = (field.values(), field.shape());
     let coarse = shape.map(|n| n.div_ceil(2));
     let count = coarse.iter().product();
     let (mut means, mut counts) = (vec![0.0f32; count], vec![0u8; count]);
@@ -167,7 +171,7 @@ fn halved(x: &[f32], known: &[bool], shape: [usize; 3]) -> (Vec<f32>, Vec<bool>,
         }
     }
     means.iter_mut().zip(&counts).for_each(|(m, c)| *m /= f32::from((*c).max(1)));
-    (means, counts.iter().map(|c| *c > 0).collect(), coarse)
+    (Field::new(means, coarse), counts.iter().map(|c| *c > 0).collect())
 }
 
 #[cfg(test)]
@@ -181,7 +185,7 @@ mod tests {
         let inside = |k: usize| [k % 8, k / 8 % 8, k / 64].iter().all(|i| (2..6).contains(i));
         let known: Vec<bool> = (0..512).map(|k| !inside(k)).collect();
         let holed: Vec<f32> = (0..512).map(|k| if known[k] { x[k] } else { 0.0 }).collect();
-        let filled = fill(&holed, &known, shape, &CancelToken::new());
+        let filled = fill(FieldRef::new(&holed, shape), &known, &CancelToken::new()).into_values();
         // a plane has no Laplacian, so it is what the smoothest filling finds
         assert!(filled.iter().zip(&x).all(|(a, b)| (a - b).abs() < 0.02));
         assert!((0..512).filter(|k| known[*k]).all(|k| filled[k] == x[k]));
@@ -198,11 +202,13 @@ mod tests {
         let count = shape.iter().product();
         let known: Vec<bool> = (0..count).map(|k| at(k)[2] < 16).collect();
         let x: Vec<f32> = (0..count).map(|k| f32::from(u8::from(known[k] && inside(at(k))))).collect();
-        let filled = settled(&x, &known, shape, THOROUGH, &CancelToken::new());
-        let end = smoothest(filled.clone(), &known, shape, (TENSION, 5000), &CancelToken::new());
-        let from_end = |x: &[f32]| x.iter().zip(&end).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        let (here, on_one_grid) =
-            (from_end(&filled), from_end(&fill(&x, &known, shape, &CancelToken::new())));
+        let (x, cancel) = (FieldRef::new(&x, shape), CancelToken::new());
+        let filled = settled(x, &known, THOROUGH, &cancel);
+        let long = Spline { tension: TENSION, iterations: 5000, cancel: &cancel };
+        let end = long.smoothest(filled.clone(), &known);
+        let from_end =
+            |x: &Field| x.values().iter().zip(end.values()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let (here, on_one_grid) = (from_end(&filled), from_end(&fill(x, &known, &cancel)));
         assert!(10.0 * here < on_one_grid, "{here} and {on_one_grid}");
     }
 }

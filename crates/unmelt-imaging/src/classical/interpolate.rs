@@ -4,26 +4,29 @@ use rayon::prelude::*;
 use unmelt_diffusion::measurement::Measurement;
 
 use crate::measurement::Slices;
+use crate::{Field, FieldRef};
 
 /// Interpolation by cubic B-splines between two shapes that cover the same edges, one axis after another; the volume
 /// is mirrored at its edges (Unser, Aldroubi & Eden 1993).
-pub(crate) fn resample(x: &[f32], from: [usize; 3], to: [usize; 3]) -> Vec<f32> {
-    let (mut x, mut shape) = (x.to_vec(), from);
+pub(crate) fn resample(x: FieldRef, to: [usize; 3]) -> Field {
+    let mut x = x.to_field();
     for axis in 0..3 {
-        if shape[axis] != to[axis] {
-            x = resample_axis(&x, shape, axis, to[axis]);
-            shape[axis] = to[axis];
+        if x.shape()[axis] != to[axis] {
+            x = resample_axis(x.view(), axis, to[axis]);
         }
     }
     x
 }
 
-fn resample_axis(x: &[f32], shape: [usize; 3], axis: usize, length: usize) -> Vec<f32> {
+fn resample_axis(x: FieldRef, axis: usize, length: usize) -> Field {
+    let mut shape = x.shape();
     let n = shape[axis];
     let stride: usize = shape[..axis].iter().product();
     let ratio = n as f64 / length as f64;
-    let mut out = vec![0.0f32; x.len() / n * length];
-    out.par_chunks_mut(stride * length).zip(x.par_chunks(stride * n)).for_each(|(out, x)| {
+    shape[axis] = length;
+    let mut out = Field::filled(0.0f32, shape);
+    let parts = out.values_mut().par_chunks_mut(stride * length).zip(x.values().par_chunks(stride * n));
+    parts.for_each(|(out, x)| {
         let mut weights = x.to_vec();
         spline_weights(&mut weights, stride);
         for (k, to) in out.chunks_exact_mut(stride).enumerate() {
@@ -82,13 +85,14 @@ pub(crate) struct Spline {
 
 impl Spline {
     /// Through these voxels.
-    pub fn through(mut x: Vec<f32>, shape: [usize; 3]) -> Self {
+    pub fn through(mut x: Field) -> Self {
+        let shape = x.shape();
         let mut stride = 1;
         for n in shape {
-            x.par_chunks_mut(stride * n).for_each(|block| spline_weights(block, stride));
+            x.values_mut().par_chunks_mut(stride * n).for_each(|block| spline_weights(block, stride));
             stride *= n;
         }
-        Self { weights: x, shape }
+        Self { weights: x.into_values(), shape }
     }
 
     /// The value at a place, in voxels; 0 outside the volume.
@@ -116,20 +120,17 @@ fn taps(place: f64, n: usize) -> [(usize, f32); 4] {
 const BACK_PROJECTIONS: usize = 10;
 
 /// Cubic interpolation whose averages are brought to the data (Irani & Peleg 1991).
-pub(crate) fn back_projected(
-    measurement: &Slices,
-    data: &[f32],
-    coarse: [usize; 3],
-    fine: [usize; 3],
-) -> Vec<f32> {
-    let up = |x: &[f32]| resample(x, coarse, fine);
+pub(crate) fn back_projected(measurement: &Slices, data: FieldRef) -> Field {
+    let up = |x: FieldRef| resample(x, measurement.fine());
     let mut x = up(data);
     for _ in 0..BACK_PROJECTIONS {
         if measurement.is_stopped() {
             break;
         }
-        let missing: Vec<f32> = measurement.forward(&x).iter().zip(data).map(|(a, y)| y - a).collect();
-        x.iter_mut().zip(up(&missing)).for_each(|(x, m)| *x += m);
+        let again = measurement.forward(x.values());
+        let missing = again.iter().zip(data.values()).map(|(a, y)| y - a).collect();
+        let missing = up(Field::new(missing, data.shape()).view());
+        x.values_mut().iter_mut().zip(missing.values()).for_each(|(x, m)| *x += m);
     }
     x
 }
@@ -141,7 +142,7 @@ mod tests {
     #[test]
     fn splines_go_through_the_samples_and_follow_a_wave() {
         let x: Vec<f32> = (0..40).map(|k| (0.5 * k as f32).sin()).collect();
-        let fine = resample(&x, [40, 1, 1], [120, 1, 1]);
+        let fine = resample(FieldRef::new(&x, [40, 1, 1]), [120, 1, 1]).into_values();
         // far enough from the edges, where mirroring bends the wave
         for k in 24..96 {
             let place = (k as f32 + 0.5) / 3.0 - 0.5;
@@ -149,7 +150,12 @@ mod tests {
         }
         // the middle of three new voxels is the old one
         assert!((0..40).all(|k| (fine[3 * k + 1] - x[k]).abs() < 1e-5));
-        assert!(resample(&[3.0], [1; 3], [4, 1, 1]).iter().all(|v| (v - 3.0).abs() < 1e-5));
+        assert!(
+            resample(FieldRef::new(&[3.0], [1; 3]), [4, 1, 1])
+                .values()
+                .iter()
+                .all(|v| (v - 3.0).abs() < 1e-5)
+        );
     }
 
     #[test]
@@ -158,7 +164,7 @@ mod tests {
         let wave = |[x, y, z]: [f64; 3]| ((0.4 * x).sin() + (0.5 * y).cos() + 0.1 * z) as f32;
         let index = |k: usize| [k % 24, k / 24 % 20, k / 480].map(|v| v as f64);
         let x: Vec<f32> = (0..24 * 20 * 16).map(|k| wave(index(k))).collect();
-        let spline = Spline::through(x.clone(), shape);
+        let spline = Spline::through(Field::new(x.clone(), shape));
         assert!((0..x.len()).all(|k| (spline.at(index(k)) - x[k]).abs() < 1e-4));
         let between = [12.3, 9.6, 7.5];
         assert!((spline.at(between) - wave(between)).abs() < 5e-3);
@@ -168,7 +174,12 @@ mod tests {
     #[test]
     fn resampling_keeps_constants_and_the_same_grid() {
         let x: Vec<f32> = (0..24).map(|k| k as f32).collect();
-        assert_eq!(resample(&x, [2, 3, 4], [2, 3, 4]), x);
-        assert!(resample(&[5.0; 24], [2, 3, 4], [5, 3, 9]).iter().all(|v| (*v - 5.0).abs() < 1e-5));
+        assert_eq!(resample(FieldRef::new(&x, [2, 3, 4]), [2, 3, 4]).values(), x);
+        assert!(
+            resample(FieldRef::new(&[5.0; 24], [2, 3, 4]), [5, 3, 9])
+                .values()
+                .iter()
+                .all(|v| (*v - 5.0).abs() < 1e-5)
+        );
     }
 }

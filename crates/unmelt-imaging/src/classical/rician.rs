@@ -1,5 +1,6 @@
 //! Rician noise: magnitudes of complex Gaussian noise, whose mean lies above the signal.
 
+use crate::FieldRef;
 use crate::field::intensity::percentiles;
 
 /// Mean of a Rician magnitude with signal `signal` and noise σ in each part: σ·√(π/2)·L½(−ν²/2σ²) (Rice 1944).
@@ -91,7 +92,8 @@ impl BiasTable {
 /// The noise of a scan, estimated from differences of neighbours: the detail band of 2×2×2 blocks, whose spread in
 /// flat places is the noise; and whether the noise is Rician, which an all but non-negative scan with a noisy background
 /// says. In the units of the scan; 0 for a scan without noise.
-pub fn estimate(voxels: &[f32], shape: [usize; 3]) -> Estimate {
+pub fn estimate(field: FieldRef) -> Estimate {
+    let (voxels, shape) = (field.values(), field.shape());
     let mut bright = Vec::new();
     let mut background = Vec::new();
     let range = percentiles(voxels, 0.5, 99.5).map_or(0.0, |(low, high)| high - low);

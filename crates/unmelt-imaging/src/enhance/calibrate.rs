@@ -15,7 +15,7 @@ use crate::field::random_stream::RandomStream;
 use crate::measurement::{Fourier, Profile, Slices, random_cartesian_lines};
 use crate::prior::calibration::{Calibration, Scores, covered, fitted_factor, scores};
 use crate::task::{Task, TaskKind};
-use crate::{Error, Grid, Result, Volume, VolumeModel};
+use crate::{Error, FieldRef, Grid, Result, Volume, VolumeModel};
 
 /// Purposes of the noise.
 const EXAM: u16 = 320;
@@ -144,7 +144,7 @@ impl Enhancer {
             for &severity in wanted(kind)? {
                 let mut all: Vec<Scores> = Vec::new();
                 for (number, truth) in blocks.iter().enumerate() {
-                    let exam = exam(truth, kind, severity, (settings.seed, number as u64))?;
+                    let exam = exam(truth, kind, severity, settings.seed, number as u64)?;
                     let listener = |event: &Event| match event {
                         Event::Progress(of) => job.report(&Event::Progress(Progress {
                             phase: Phase::Calibrating,
@@ -211,28 +211,14 @@ fn block(volume: &Volume, edge: usize) -> Result<Volume> {
             volume.grid
         )));
     }
-    let middle = centre(&foreground(&volume.voxels), shape);
+    let middle = centre(FieldRef::new(&foreground(&volume.voxels), shape));
     let start: [usize; 3] =
         std::array::from_fn(|a| (middle[a].round() as usize).saturating_sub(edge / 2).min(shape[a] - edge));
-    Ok(window(volume, start, [edge; 3]))
+    Ok(volume.part(start, [edge; 3]))
 }
 
-fn window(volume: &Volume, start: [usize; 3], size: [usize; 3]) -> Volume {
-    let [nx, ny, nz] = volume.grid.shape;
-    let end = [nx, ny, nz].map(|n| n as isize);
-    let low = start.map(|s| -(s as isize));
-    let high = std::array::from_fn(|a| (start[a] + size[a]) as isize - end[a]);
-    let mut voxels = Vec::with_capacity(size.iter().product());
-    for z in start[2]..start[2] + size[2] {
-        for y in start[1]..start[1] + size[1] {
-            voxels.extend(&volume.voxels[(z * ny + y) * nx + start[0]..][..size[0]]);
-        }
-    }
-    Volume::new(voxels, volume.grid.extended(low, high))
-}
-
-/// What is done to the truth for a task, `seed` and the volume's number decide of what is random.
-fn exam(truth: &Volume, kind: TaskKind, severity: f64, (seed, number): (u64, u64)) -> Result<Exam> {
+/// What is done to the truth for a task; `seed` and the volume's number decide of what is random.
+fn exam(truth: &Volume, kind: TaskKind, severity: f64, seed: u64, number: u64) -> Result<Exam> {
     let (noise, shape) = (Noise::new(seed), truth.grid.shape);
     let scaling = Scaling::of(&truth.voxels)
         .ok_or_else(|| Error::Request("a volume is constant: there is nothing to calibrate on".into()))?;
@@ -260,7 +246,7 @@ fn exam(truth: &Volume, kind: TaskKind, severity: f64, (seed, number): (u64, u64
         }
         TaskKind::SuperResolve => {
             let thick = severity.round() as usize;
-            let truth = window(truth, [0; 3], [nx, ny, nz / thick * thick]);
+            let truth = truth.part([0; 3], [nx, ny, nz / thick * thick]);
             let fine = truth.grid.shape;
             let coarse = [nx, ny, fine[2] / thick];
             let spacing = truth.grid.spacing();
@@ -287,7 +273,7 @@ fn exam(truth: &Volume, kind: TaskKind, severity: f64, (seed, number): (u64, u64
         TaskKind::Outpaint => {
             let added = ((MISSING_TOP * nz as f64).round() as usize).clamp(1, nz - 1);
             let kept = (nz - added) * nx * ny;
-            let volume = window(truth, [0; 3], [nx, ny, nz - added]);
+            let volume = truth.part([0; 3], [nx, ny, nz - added]);
             let marked = shown(truth).into_iter().enumerate().map(|(k, shown)| shown && k >= kept).collect();
             let task = Task::Outpaint { low: [0; 3], high: [0, 0, added] };
             Exam { volume, task, marked, truth: truth.voxels.clone() }
@@ -421,7 +407,7 @@ mod tests {
         assert!(truth.grid.world([0.0; 3]).iter().all(|v| (v + 9.5).abs() < 1e-9));
         for kind in TaskKind::ALL {
             for severity in severities(kind, &[]).expect("the usual ones") {
-                let exam = exam(&truth, kind, *severity, (0, 1)).expect("an exam");
+                let exam = exam(&truth, kind, *severity, 0, 1).expect("an exam");
                 let voxels = exam.truth.len();
                 assert!(exam.marked.len() == voxels && exam.marked.contains(&true), "{kind:?}");
                 if let Task::SuperResolve { .. } = exam.task {
@@ -430,7 +416,7 @@ mod tests {
                 }
             }
         }
-        let exam = exam(&truth, TaskKind::Inpaint, 1.0, (0, 1)).expect("an exam");
+        let exam = exam(&truth, TaskKind::Inpaint, 1.0, 0, 1).expect("an exam");
         let Task::Inpaint { missing } = exam.task else { panic!("inpainting") };
         assert!(exam.marked.iter().zip(&missing).all(|(marked, missing)| *missing || !marked));
     }

@@ -2,50 +2,50 @@
 
 use unmelt_diffusion::job::{Event, Job, Phase, Progress};
 
-use crate::Result;
 use crate::classical::block_matching::BlockMatching;
 use crate::classical::rician::BiasTable;
 use crate::field::convolve::{convolve_axis, gaussian};
 use crate::prior::Degradation;
 use crate::prior::patches::PatchPrior;
+use crate::{Field, Result};
 
 /// The estimate behind noise of standard deviation `sigma`, in the prior's units, of the kind that `prior` is told of.
 pub(crate) fn denoise(data: &[f32], sigma: f64, prior: &PatchPrior, job: &Job) -> Result<Vec<f32>> {
     if sigma == 0.0 {
         return Ok(data.to_vec());
     }
-    let estimate = mean_answer(data, sigma, prior, job)?;
+    let estimate = Field::new(mean_answer(data, sigma, prior, job)?, prior.shape());
     let block_matching = BlockMatching {
-        shape: prior.shape(),
         sigma,
         share: WEIGHT_OF_BLOCK_MATCHING,
         step: STEP,
         wanted: None,
         cancel: prior.cancel,
     };
-    let estimate = blended_with_block_matching(estimate, data, sigma, prior, &block_matching);
+    let estimate = blended_with_block_matching(estimate, data, prior.degradation, &block_matching);
     prior.cancel.check()?;
-    Ok(estimate)
+    Ok(estimate.into_values())
 }
 
 /// The estimate beside that of similar blocks, each rid of the bias of Rician noise.
 fn blended_with_block_matching(
-    estimate: Vec<f32>,
+    estimate: Field,
     data: &[f32],
-    sigma: f64,
-    prior: &PatchPrior,
+    degradation: &Degradation,
     block_matching: &BlockMatching,
-) -> Vec<f32> {
-    if *prior.degradation != Degradation::Rician {
-        return block_matching.blended(restored(estimate, |k, _| data[k], prior.shape()), data);
+) -> Field {
+    if *degradation != Degradation::Rician {
+        return block_matching.blended(restored(estimate, |k, _| data[k]), data);
     }
+    let sigma = block_matching.sigma;
     // The mean of a magnitude lies above the signal.
     let table = BiasTable::new(sigma);
-    let estimate = restored(estimate, |k, x| data[k] - table.at(x), prior.shape());
+    let estimate = restored(estimate, |k, x| data[k] - table.at(x));
     // The mean of its square lies 2σ² above; half of that leaves noise of σ and hardly a bias.
     let signal = |v: &f32| (v * v - (0.5 * sigma * sigma) as f32).max(0.0).sqrt();
-    let estimate = block_matching.blended(estimate, &data.iter().map(signal).collect::<Vec<f32>>());
-    estimate.into_iter().map(|v| v.max(0.0)).collect()
+    let mut estimate = block_matching.blended(estimate, &data.iter().map(signal).collect::<Vec<f32>>());
+    estimate.values_mut().iter_mut().for_each(|v| *v = v.max(0.0));
+    estimate
 }
 
 /// How much the estimate from similar blocks counts beside the network's: errors of the two are less than alike, and with 0.3 to 0.5
@@ -60,11 +60,12 @@ const NEIGHBOURHOOD: f64 = 3.0;
 
 /// The estimate with what it is too high or too low by in whole neighbourhoods: noise has no mean there, so what is left of
 /// the data on average is signal. `data` says what was measured of a voxel, given its estimate.
-fn restored(mut estimate: Vec<f32>, data: impl Fn(usize, f32) -> f32, shape: [usize; 3]) -> Vec<f32> {
-    let mut left: Vec<f32> = estimate.iter().enumerate().map(|(k, &x)| data(k, x) - x).collect();
+fn restored(mut estimate: Field, data: impl Fn(usize, f32) -> f32) -> Field {
+    let left = estimate.values().iter().enumerate().map(|(k, &x)| data(k, x) - x).collect();
+    let mut left = Field::new(left, estimate.shape());
     let kernel = gaussian(NEIGHBOURHOOD);
-    (0..3).for_each(|axis| convolve_axis(&mut left, shape, axis, &kernel));
-    estimate.iter_mut().zip(left).for_each(|(x, r)| *x += r);
+    (0..3).for_each(|axis| convolve_axis(&mut left, axis, &kernel));
+    estimate.values_mut().iter_mut().zip(left.values()).for_each(|(x, r)| *x += r);
     estimate
 }
 

@@ -1,6 +1,7 @@
 //! Every enhancement of a volume, from one prior: a measurement for each task, a solver for all.
 
 pub(crate) mod calibrate;
+mod classical;
 mod denoise;
 mod enhancer;
 pub(crate) mod field_extension;
@@ -11,6 +12,7 @@ mod settings;
 mod training_range;
 mod with_block_matching;
 
+pub use classical::{EnhancedSeries, enhance_classically, enhance_series_classically};
 pub use enhancer::Enhancer;
 pub use settings::{EnhanceSettings, Enhanced};
 

@@ -5,6 +5,7 @@ use unmelt_diffusion::job::CancelToken;
 use unmelt_diffusion::measurement::Measurement;
 
 use crate::classical::filling::{THOROUGH, fill, settled};
+use crate::classical::interpolate::back_projected;
 use crate::classical::rician::{self, Estimate, InverseMean};
 use crate::enhance::memory;
 use crate::enhance::settings::{EnhanceSettings, Enhanced};
@@ -14,7 +15,7 @@ use crate::prior::Degradation;
 use crate::prior::calibration::DEVIATIONS;
 use crate::prior::patches::{Background, Partition, widened};
 use crate::task::{Task, check_extension};
-use crate::{Error, Grid, Result, Volume};
+use crate::{Error, FieldRef, Grid, Result, Volume};
 
 /// The first steps of a search, in which the prior is conditioned on the degradation of the first estimate, which it was trained on.
 #[derive(Clone)]
@@ -60,11 +61,11 @@ impl WarmStart {
         Self { at_most, with_block_matching, ..Self::new(degradation, [level; 2], then) }
     }
 
-    fn at_holes(known: &[bool], shape: [usize; 3]) -> Self {
-        let missing: Vec<bool> = known.iter().map(|k| !k).collect();
+    fn at_holes(known: FieldRef<bool>) -> Self {
+        let missing: Vec<bool> = known.values().iter().map(|k| !k).collect();
         // Far from all that is known the prior depends on where the filling began, and errs elsewhere than a filling that has settled:
         // the mean of both came out 0.3 and 0.65 dB better than either for the top of one head, half way between for another's.
-        let deep = widened(known, shape, DEEP).contains(&false);
+        let deep = widened(known, DEEP).contains(&false);
         let weight_beside_filling = deep.then_some(0.4);
         let level = Degradation::LEVEL_OF_MISSING;
         let degradation = Degradation::Missing(missing);
@@ -129,7 +130,7 @@ impl Problem {
         let mut problem = match task {
             Task::Denoise { sigma, rician } => denoising(volume, scaling, *sigma, *rician)?,
             Task::SuperResolve { spacing, profile } => {
-                super_resolution(volume, scaling, (*spacing, *profile), cancel)?
+                super_resolution(volume, scaling, *spacing, *profile, cancel)?
             }
             Task::Inpaint { missing } => {
                 let known: Vec<bool> = missing.iter().map(|m| !m).collect();
@@ -146,7 +147,8 @@ impl Problem {
                 let start =
                     known.iter().map(|v| (f64::from(*v) / scaling.range()) as f32).collect::<Vec<f32>>();
                 let warm_start = measurement.missing_lines().map(|(axis, lines)| {
-                    let level = missing_level(&start, volume.grid.shape, axis, &lines).clamp(0.005, 0.3);
+                    let level = missing_level(FieldRef::new(&start, volume.grid.shape), axis, &lines)
+                        .clamp(0.005, 0.3);
                     WarmStart::at_aliasing(axis, level)
                 });
                 Self {
@@ -176,13 +178,13 @@ impl Problem {
             marked.iter_mut().zip(known).for_each(|(m, known)| *m &= known);
         }
         let grid = &self.target.grid;
-        spans_a_head(&marked, grid).then(|| centre(&marked, grid.shape))
+        spans_a_head(&marked, grid).then(|| centre(FieldRef::new(&marked, grid.shape)))
     }
 
     /// The filling of holes that has settled, if there are holes.
     pub fn settled(&self, cancel: &CancelToken) -> Option<Vec<f32>> {
-        let shape = self.target.grid.shape;
-        self.kept.as_ref().map(|(known, _)| settled(&self.data, known, shape, THOROUGH, cancel))
+        let data = FieldRef::new(&self.data, self.target.grid.shape);
+        self.kept.as_ref().map(|(known, _)| settled(data, known, THOROUGH, cancel).into_values())
     }
 
     /// How the volume is taken apart for sample `number`.
@@ -251,7 +253,7 @@ fn spans_a_head(marked: &[bool], grid: &Grid) -> bool {
     })
 }
 
-fn check_mask(missing: &[bool], volume: &Volume) -> Result<()> {
+pub(crate) fn check_mask(missing: &[bool], volume: &Volume) -> Result<()> {
     if missing.len() != volume.voxels.len() {
         return Err(Error::Request("the mask lies on another grid than the volume".into()));
     }
@@ -284,7 +286,7 @@ fn denoising(volume: &Volume, scaling: Scaling, sigma: Option<f64>, rician: Opti
     let noise = match (sigma, rician) {
         (Some(sigma), Some(rician)) => Estimate { sigma, rician },
         _ => {
-            let found = rician::estimate(&volume.voxels, volume.grid.shape);
+            let found = rician::estimate(volume.field());
             Estimate { sigma: sigma.unwrap_or(found.sigma), rician: rician.unwrap_or(found.rician) }
         }
     };
@@ -328,7 +330,8 @@ pub(crate) fn finer_grid(volume: &Volume, spacing: [f64; 3]) -> Result<Grid> {
 fn super_resolution(
     volume: &Volume,
     scaling: Scaling,
-    (spacing, profile): ([f64; 3], Profile),
+    spacing: [f64; 3],
+    profile: Profile,
     cancel: &CancelToken,
 ) -> Result<Problem> {
     let grid = finer_grid(volume, spacing)?;
@@ -337,8 +340,7 @@ fn super_resolution(
         measurement = measurement.thick(axis, part);
     }
     let data = scaling.apply(&volume.voxels);
-    let start =
-        crate::classical::interpolate::back_projected(&measurement, &data, volume.grid.shape, grid.shape);
+    let start = back_projected(&measurement, FieldRef::new(&data, volume.grid.shape));
     let target = Volume { voxels: vec![0.0; grid.voxels()], grid, acquisition: volume.acquisition.clone() };
     let thickness: [f64; 3] = std::array::from_fn(|a| grid.shape[a] as f64 / volume.grid.shape[a] as f64);
     let warm_start = WarmStart::at_slices(thickness);
@@ -347,9 +349,9 @@ fn super_resolution(
         target,
         scaling,
         measurement: Box::new(measurement),
-        background: Some(Background::around(&start, grid.shape)),
+        background: Some(Background::around(start.view())),
         data,
-        start,
+        start: start.into_values(),
         centre: None,
         noise: None,
         severity: 1.0 + thickness.iter().map(|t| (t - 1.0).max(0.0).powi(2)).sum::<f64>().sqrt(),
@@ -361,8 +363,9 @@ fn super_resolution(
 fn inpainting(volume: Volume, scaling: Scaling, known: Vec<bool>, cancel: &CancelToken) -> Problem {
     let mut data = scaling.apply(&volume.voxels);
     data.iter_mut().zip(&known).for_each(|(v, k)| *v = if *k { *v } else { 0.0 });
-    let start = fill(&data, &known, volume.grid.shape, cancel);
-    let warm_start = WarmStart::at_holes(&known, volume.grid.shape);
+    let shape = volume.grid.shape;
+    let start = fill(FieldRef::new(&data, shape), &known, cancel).into_values();
+    let warm_start = WarmStart::at_holes(FieldRef::new(&known, shape));
     Problem {
         scaling,
         background: Some(Background::known(&start, &known)),
@@ -379,7 +382,7 @@ fn inpainting(volume: Volume, scaling: Scaling, known: Vec<bool>, cancel: &Cance
 }
 
 /// The volume on a wider grid, and which of its voxels are known.
-fn extended(volume: &Volume, low: [usize; 3], high: [usize; 3]) -> Result<(Volume, Vec<bool>)> {
+pub(crate) fn extended(volume: &Volume, low: [usize; 3], high: [usize; 3]) -> Result<(Volume, Vec<bool>)> {
     check_extension(low, high)?;
     let grid = volume.grid.extended(low.map(|v| v as isize), high.map(|v| v as isize));
     check_size(&grid, memory::ENHANCE)?;

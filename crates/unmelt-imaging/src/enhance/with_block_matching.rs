@@ -2,6 +2,7 @@
 
 use unmelt_diffusion::posterior::Prior;
 
+use crate::Field;
 use crate::classical::block_matching::BlockMatching;
 use crate::prior::patches::{Background, PatchPrior};
 
@@ -21,10 +22,9 @@ impl Prior<f32> for WithBlockMatching<'_> {
     fn denoise(&self, x: &[f32], sigma: f64, step: usize) -> unmelt_diffusion::Result<Vec<f32>> {
         let estimate = self.0.denoise(x, sigma, step)?;
         let wanted = self.0.background.map(Background::foreground);
-        let (shape, cancel) = (self.0.shape(), self.0.cancel);
-        let block_matching =
-            BlockMatching { shape, sigma: LEVEL * sigma, share: SHARE, step: STEP, wanted, cancel };
-        let estimate = block_matching.blended(estimate, x);
-        cancel.check().map(|()| estimate)
+        let cancel = self.0.cancel;
+        let block_matching = BlockMatching { sigma: LEVEL * sigma, share: SHARE, step: STEP, wanted, cancel };
+        let estimate = block_matching.blended(Field::new(estimate, self.0.shape()), x);
+        cancel.check().map(|()| estimate.into_values())
     }
 }

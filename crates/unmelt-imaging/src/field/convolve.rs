@@ -2,6 +2,8 @@
 
 use rayon::prelude::*;
 
+use crate::Field;
+
 /// Weights of a Gaussian of this standard deviation, in voxels, out to three of them.
 pub(crate) fn gaussian(sigma: f64) -> Vec<f32> {
     let reach = (3.0 * sigma).ceil() as i64;
@@ -12,14 +14,15 @@ pub(crate) fn gaussian(sigma: f64) -> Vec<f32> {
 }
 
 /// Convolves along an axis, the edge voxels repeated outside.
-pub(crate) fn convolve_axis(voxels: &mut [f32], shape: [usize; 3], axis: usize, kernel: &[f32]) {
+pub(crate) fn convolve_axis(field: &mut Field, axis: usize, kernel: &[f32]) {
     if kernel.len() <= 1 {
         return;
     }
+    let shape = field.shape();
     let (n, reach) = (shape[axis] as isize, kernel.len() as isize / 2);
     let stride: usize = shape[..axis].iter().product();
     let block = stride * shape[axis];
-    voxels.par_chunks_mut(block).for_each_init(Vec::new, |copy: &mut Vec<f32>, part| {
+    field.values_mut().par_chunks_mut(block).for_each_init(Vec::new, |copy: &mut Vec<f32>, part| {
         copy.clear();
         copy.extend_from_slice(part);
         for i in 0..n {

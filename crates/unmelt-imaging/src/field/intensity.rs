@@ -1,5 +1,7 @@
 //! Robust scaling of intensities, and what is foreground.
 
+use crate::FieldRef;
+
 /// Linear map between a scan's intensities and the prior's, where 0 is background and 1 is bright tissue.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scaling {
@@ -71,10 +73,10 @@ pub fn foreground(voxels: &[f32]) -> Vec<bool> {
 }
 
 /// Mean index of the marked voxels; the middle of the grid if there is none.
-pub fn centre(marked: &[bool], shape: [usize; 3]) -> [f64; 3] {
+pub fn centre(marked: FieldRef<bool>) -> [f64; 3] {
+    let shape = marked.shape();
     let (mut sums, mut count) = ([0.0; 3], 0.0);
-    for (k, _) in marked.iter().enumerate().filter(|(_, m)| **m) {
-        let index = [k % shape[0], k / shape[0] % shape[1], k / (shape[0] * shape[1])];
+    for (index, _) in marked.indices().zip(marked.values()).filter(|(_, m)| **m) {
         (0..3).for_each(|a| sums[a] += index[a] as f64);
         count += 1.0;
     }

@@ -9,6 +9,8 @@ use unmelt_diffusion::job::CancelToken;
 use unmelt_diffusion::measurement::{Measurement, nearest};
 use unmelt_diffusion::{Noise, Stream};
 
+use crate::{Field, FieldRef};
+
 /// The 2D Fourier transform of every slice (planes of the first two axes), unitary, with the zero frequency at
 /// index 0; only the sampled positions count. The signal is real; data are real and imaginary parts in turn, zero
 /// where nothing was sampled, `[coil, slice, y, x]`.
@@ -237,13 +239,14 @@ pub fn random_cartesian_lines(count: usize, acceleration: f64, centre: f64, seed
 
 /// What a volume looks like without the lines of k-space along an axis that are not marked; of a real signal a line tells its
 /// opposite too.
-pub(crate) fn without_lines(voxels: &mut [f32], shape: [usize; 3], axis: usize, lines: &[bool]) {
+pub(crate) fn without_lines(field: &mut Field, axis: usize, lines: &[bool]) {
+    let shape = field.shape();
     let n = shape[axis];
     let mut planner = FftPlanner::new();
     let [forward, inverse] = [planner.plan_fft_forward(n), planner.plan_fft_inverse(n)];
     let factors: Vec<f32> = (0..n).map(|k| if known(lines, k) { 1.0 / n as f32 } else { 0.0 }).collect();
     let stride: usize = shape[..axis].iter().product();
-    voxels.par_chunks_mut(stride * n).for_each(|block| {
+    field.values_mut().par_chunks_mut(stride * n).for_each(|block| {
         for first in 0..stride {
             let mut line = transformed_line(block, first, stride, &*forward);
             line.iter_mut().zip(&factors).for_each(|(v, f)| *v *= f);
@@ -255,22 +258,23 @@ pub(crate) fn without_lines(voxels: &mut [f32], shape: [usize; 3], axis: usize, 
 
 /// Root mean square of what is missing with the lines of k-space that are not marked in each slice, as the power of those around
 /// them says.
-pub(crate) fn missing_level(voxels: &[f32], shape: [usize; 3], axis: usize, lines: &[Vec<bool>]) -> f64 {
+pub(crate) fn missing_level(field: FieldRef, axis: usize, lines: &[Vec<bool>]) -> f64 {
     if let [first, rest @ ..] = lines
         && rest.iter().any(|l| l != first)
     {
-        let [nx, ny, _] = shape;
+        let [nx, ny, _] = field.shape();
         let of_slice = |(slice, lines): (&[f32], &Vec<bool>)| {
-            missing_level_of_lines(slice, [nx, ny, 1], axis, lines).powi(2)
+            missing_level_of_lines(FieldRef::new(slice, [nx, ny, 1]), axis, lines).powi(2)
         };
-        let squares: f64 = voxels.chunks_exact(nx * ny).zip(lines).map(of_slice).sum();
+        let squares: f64 = field.values().chunks_exact(nx * ny).zip(lines).map(of_slice).sum();
         return (squares / lines.len() as f64).sqrt();
     }
-    lines.first().map_or(0.0, |first| missing_level_of_lines(voxels, shape, axis, first))
+    lines.first().map_or(0.0, |first| missing_level_of_lines(field, axis, first))
 }
 
 /// The same where the lines are those of every slice.
-fn missing_level_of_lines(voxels: &[f32], shape: [usize; 3], axis: usize, lines: &[bool]) -> f64 {
+fn missing_level_of_lines(field: FieldRef, axis: usize, lines: &[bool]) -> f64 {
+    let (voxels, shape) = (field.values(), field.shape());
     let n = shape[axis];
     let stride: usize = shape[..axis].iter().product();
     let forward = FftPlanner::new().plan_fft_forward(n);
@@ -325,12 +329,12 @@ mod tests {
         let mut x = vec![0.0f32; 720];
         Noise::new(3).normal(Stream::new(0, 0, 0), &mut x);
         let want = fourier.project(&[0.0; 720], &fourier.forward(&x));
-        let mut got = x.clone();
-        without_lines(&mut got, shape, 1, &lines);
-        assert!(got.iter().zip(&want).all(|(a, b)| (a - b).abs() < 1e-5));
+        let mut got = Field::new(x.clone(), shape);
+        without_lines(&mut got, 1, &lines);
+        assert!(got.values().iter().zip(&want).all(|(a, b)| (a - b).abs() < 1e-5));
         // Noise has the same power in every line.
         let missing = (0..20).filter(|k| !known(&lines, *k)).count();
-        let level = missing_level(&got, shape, 1, &vec![lines; 3]);
+        let level = missing_level(got.view(), 1, &vec![lines; 3]);
         let expected = (missing as f64 / 20.0).sqrt();
         assert!((level / expected - 1.0).abs() < 0.15, "{level} {expected}");
     }

@@ -6,7 +6,7 @@ use unmelt_diffusion::measurement::Measurement;
 use crate::measurement::sampled;
 pub use crate::measurement::sampled::sampling_of;
 use crate::measurement::{Fourier, opposite};
-use crate::{Error, Result};
+use crate::{Error, FieldRef, Result};
 
 /// Complex numbers with the shape of their array.
 #[derive(Clone, Debug, PartialEq)]
@@ -188,10 +188,11 @@ fn median(numbers: &[f32]) -> Option<f64> {
 ///
 /// # Errors
 /// A mask of another size or without any mark.
-pub fn of_zero_filled(voxels: &[f32], shape: [usize; 3], sampled: &[bool]) -> Result<(Fourier, Vec<f32>)> {
+pub fn of_zero_filled(image: FieldRef, sampled: &[bool]) -> Result<(Fourier, Vec<f32>)> {
+    let (voxels, shape) = (image.values(), image.shape());
     let [nx, ny, nz] = shape;
     let plane = nx * ny;
-    if voxels.len() != plane * nz || (sampled.len() != plane && sampled.len() != plane * nz) {
+    if sampled.len() != plane && sampled.len() != plane * nz {
         return Err(Error::Request(
             "the sampling mask is not of the size of a slice, nor of all slices".into(),
         ));

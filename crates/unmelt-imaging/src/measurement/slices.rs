@@ -51,6 +51,11 @@ impl Slices {
         Self { cancel: cancel.clone(), ..self }
     }
 
+    /// The fine shape.
+    pub fn fine(&self) -> [usize; 3] {
+        self.fine
+    }
+
     /// The coarse shape.
     pub fn coarse(&self) -> [usize; 3] {
         self.coarse

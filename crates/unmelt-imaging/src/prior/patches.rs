@@ -12,7 +12,7 @@ use unmelt_diffusion::{Noise, Stream, Weights};
 use crate::classical::interpolate::mirrored;
 use crate::field::convolve::convolve_axis;
 use crate::prior::{Degradation, PatchCondition, PatchPlace, VolumeModel, patches_tensor, tensor_patches};
-use crate::{Grid, Result};
+use crate::{FieldRef, Grid, Result};
 
 /// Purpose of the noise that offsets come from.
 const OFFSET: u16 = 310;
@@ -137,9 +137,9 @@ impl Part {
     }
 
     /// What is seen of a volume.
-    fn gathered<T: Copy + Default>(&self, volume: &[T], shape: [usize; 3]) -> Vec<T> {
+    fn gathered<T: Copy + Default>(&self, volume: FieldRef<T>) -> Vec<T> {
         let mut patch = vec![T::default(); self.shape.iter().product()];
-        self.seen(shape, |k, at| patch[k] = volume[at]);
+        self.seen(volume.shape(), |k, at| patch[k] = volume.values()[at]);
         patch
     }
 
@@ -201,17 +201,17 @@ pub struct Background {
 const SURROUNDINGS: usize = 6;
 
 /// The marked voxels, and all within a box that reaches so many voxels from one.
-pub(crate) fn widened(marked: &[bool], shape: [usize; 3], reach: usize) -> Vec<bool> {
-    let mut near: Vec<f32> = marked.iter().map(|m| f32::from(u8::from(*m))).collect();
-    (0..3).for_each(|axis| convolve_axis(&mut near, shape, axis, &vec![1.0; 2 * reach + 1]));
-    near.into_iter().map(|v| v > 0.5).collect()
+pub(crate) fn widened(marked: FieldRef<bool>, reach: usize) -> Vec<bool> {
+    let mut near = marked.map(|m| f32::from(u8::from(m)));
+    (0..3).for_each(|axis| convolve_axis(&mut near, axis, &vec![1.0; 2 * reach + 1]));
+    near.into_values().into_iter().map(|v| v > 0.5).collect()
 }
 
 impl Background {
     /// Everything further than a few voxels from what stands out of the first guess.
-    pub fn around(guess: &[f32], shape: [usize; 3]) -> Self {
-        let stands_out: Vec<bool> = guess.iter().map(|v| v.abs() > 0.02).collect();
-        Self { foreground: widened(&stands_out, shape, SURROUNDINGS), values: guess.to_vec() }
+    pub fn around(guess: FieldRef) -> Self {
+        let stands_out = guess.map(|v| v.abs() > 0.02);
+        Self { foreground: widened(stands_out.view(), SURROUNDINGS), values: guess.values().to_vec() }
     }
 
     /// Everything that is known.
@@ -237,7 +237,7 @@ impl PatchPrior<'_> {
         let place = if mirrored { place.mirrored(row) } else { place };
         let degradation = match self.degradation {
             Degradation::Missing(missing) => {
-                let mut here = part.gathered(missing, self.shape());
+                let mut here = part.gathered(FieldRef::new(missing, self.shape()));
                 if mirrored {
                     mirror(&mut here, row);
                 }
@@ -268,7 +268,7 @@ impl PatchPrior<'_> {
                 part.answered(shape, |_, at| out[at] = background.values[at]);
                 continue;
             }
-            let mut patch = part.gathered(x, shape);
+            let mut patch = part.gathered(FieldRef::new(x, shape));
             if patch.iter().all(|v| *v == patch[0]) {
                 // Nothing was measured here: padding that a scanner or a brain extraction left.
                 continue;
@@ -297,7 +297,7 @@ impl PatchPrior<'_> {
             if self.is_background(&part) {
                 continue;
             }
-            let mut patch = part.gathered(x, shape);
+            let mut patch = part.gathered(FieldRef::new(x, shape));
             let mut weight = vec![0.0f32; patch.len()];
             part.answered(shape, |k, at| weight[k] = cotangent[at]);
             if patch.iter().all(|v| *v == patch[0]) {

@@ -3,14 +3,14 @@
 
 use unmelt_diffusion::Noise;
 
-use crate::Volume;
 use crate::classical::interpolate::Spline;
 use crate::field::coarse_field::CoarseField;
 use crate::field::intensity::{Scaling, centre, foreground};
 use crate::field::random_stream::RandomStream;
 use crate::prior::PatchPlace;
-use crate::training::deformation::Deformation;
+use crate::training::deformation::{Deformation, Shifts};
 use crate::training::synthesize::{LabelMap, Synthesis, Window};
+use crate::{Field, FieldRef, Volume};
 
 const PATCH: u16 = 300;
 const SHIFTS: u16 = 304;
@@ -34,11 +34,11 @@ impl Scan {
         let inside = (0..marked.len() as u32).filter(|k| marked[*k as usize]).collect();
         let voxels: Vec<f32> = scaling.apply(&volume.voxels).into_iter().map(|v| v.max(0.0)).collect();
         Some(Self {
-            spline: Spline::through(voxels.clone(), volume.grid.shape),
+            spline: Spline::through(Field::new(voxels.clone(), volume.grid.shape)),
             voxels,
             shape: volume.grid.shape,
             spacing: volume.grid.spacing(),
-            centre: centre(&marked, volume.grid.shape),
+            centre: centre(FieldRef::new(&marked, volume.grid.shape)),
             inside,
         })
     }
@@ -84,8 +84,7 @@ fn curve(knots: &[f32; 5], at: f32) -> f32 {
 
 /// A clean patch with its place.
 pub(crate) struct Patch {
-    pub voxels: Vec<f32>,
-    pub shape: [usize; 3],
+    pub voxels: Field,
     pub place: PatchPlace,
 }
 
@@ -157,7 +156,8 @@ impl CleanPatches {
 
     /// A window of a scan, deformed and shaded.
     fn deformed(&self, scan: &Scan, k: u64, window: Window, draw: &mut RandomStream) -> Vec<f32> {
-        let deformation = Deformation::draw(draw, (self.noise, (k, SHIFTS)), (scan.centre, scan.shape));
+        let shifts = Shifts { noise: self.noise, sample: k, purpose: SHIFTS };
+        let deformation = Deformation::draw(draw, shifts, scan.centre, scan.shape);
         let mut voxels = scan.deformed(window, &deformation);
         let (spacing, strength) = (draw.between(50.0, 90.0), draw.between(0.0, 0.25));
         let shading = CoarseField::<1>::new(self.noise, k, SHADING, scan.shape, spacing, strength);
@@ -189,7 +189,7 @@ impl CleanPatches {
             if mirror[a] { -(first + (window.shape[a] as f64 - 1.0) * spacing[a]) } else { first }
         });
         let place = if known { PatchPlace { origin, step: spacing, known } } else { PatchPlace::UNKNOWN };
-        Patch { voxels, shape: axes.map(|a| window.shape[a]), place }
+        Patch { voxels: Field::new(voxels, axes.map(|a| window.shape[a])), place }
     }
 }
 
@@ -212,7 +212,8 @@ mod tests {
         let plain = scan.window(window);
         for k in 0..3 {
             let mut draw = RandomStream::new(noise, k, PATCH);
-            let deformation = Deformation::draw(&mut draw, (noise, (k, SHIFTS)), (scan.centre, scan.shape));
+            let shifts = Shifts { noise, sample: k, purpose: SHIFTS };
+            let deformation = Deformation::draw(&mut draw, shifts, scan.centre, scan.shape);
             let bent = scan.deformed(window, &deformation);
             let moved = plain.iter().zip(&bent).filter(|(a, b)| (*a - *b).abs() > 0.5).count();
             let between = |v: &&f32| (0.2..0.8).contains(*v);

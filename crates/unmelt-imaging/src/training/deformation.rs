@@ -12,14 +12,18 @@ pub(crate) struct Deformation {
     field: CoarseField<3>,
 }
 
+/// Where the random numbers of smooth shifts come from.
+#[derive(Clone, Copy)]
+pub(crate) struct Shifts {
+    pub noise: Noise,
+    pub sample: u64,
+    pub purpose: u16,
+}
+
 impl Deformation {
     /// Turns of up to 17 degrees around each axis, sizes of 0.88 to 1.15, shears of up to 0.08 and shifts of up to about 4 voxels, for
-    /// a scan with this centre and shape. The stream (sample, purpose) is that of the shifts.
-    pub fn draw(
-        draw: &mut RandomStream,
-        (noise, (sample, purpose)): (Noise, (u64, u16)),
-        (centre, shape): ([f64; 3], [usize; 3]),
-    ) -> Self {
+    /// a scan with this centre and shape.
+    pub fn draw(draw: &mut RandomStream, shifts: Shifts, centre: [f64; 3], shape: [usize; 3]) -> Self {
         let angles: [f64; 3] = std::array::from_fn(|_| draw.between(-0.3, 0.3));
         let rotation = nalgebra::Rotation3::from_euler_angles(angles[0], angles[1], angles[2]);
         let mut linear = nalgebra::Matrix3::from_fn(|_, _| draw.between(-0.08, 0.08));
@@ -29,6 +33,7 @@ impl Deformation {
         let linear = rotation.matrix() * linear;
         let spacing = draw.between(20.0, 50.0);
         let amplitude = draw.between(0.0, 4.0);
+        let Shifts { noise, sample, purpose } = shifts;
         let field = CoarseField::new(noise, sample, purpose, shape, spacing, amplitude);
         let linear = std::array::from_fn(|r| std::array::from_fn(|c| linear[(r, c)]));
         Self { linear, centre, field }

@@ -11,6 +11,7 @@ use crate::measurement::{Profile, Slices, random_cartesian_lines, without_lines}
 use crate::prior::{Degradation, Expert, PatchCondition};
 use crate::training::clean_patches::{CleanPatches, Patch};
 use crate::training::patch_sampling::PatchSampling;
+use crate::{Field, FieldRef};
 
 const NOISE: u16 = 301;
 const QUADRATURE: u16 = 303;
@@ -38,8 +39,7 @@ pub(crate) struct DegradedPatch {
 /// What was measured of a patch and its surroundings.
 struct Data {
     /// The surroundings as they are seen, with the patch.
-    seen: Vec<f32>,
-    shape: [usize; 3],
+    seen: Field,
     /// Where the patch lies in them.
     offset: [usize; 3],
     measured: Measured,
@@ -58,43 +58,44 @@ impl Data {
     /// The patch nearest to an estimate that agrees with what was measured, if its surroundings are as they are seen.
     fn nearest(&self, estimate: &[f32], size: usize) -> Vec<f32> {
         let mut wide = self.seen.clone();
-        let window = (self.shape, self.offset, size);
-        rows(window)
+        rows(wide.shape(), self.offset, size)
             .zip(estimate.chunks_exact(size))
-            .for_each(|(at, row)| wide[at..at + size].copy_from_slice(row));
+            .for_each(|(at, row)| wide.values_mut()[at..at + size].copy_from_slice(row));
         match &self.measured {
-            Measured::Slices(slices, data) => wide = slices.project(&wide, data),
+            Measured::Slices(slices, data) => {
+                wide = Field::new(slices.project(wide.values(), data), wide.shape());
+            }
             Measured::Lines(axis, lines, shown) => {
                 let mut known = wide.clone();
-                without_lines(&mut known, self.shape, *axis, lines);
-                wide.iter_mut().zip(known.iter().zip(shown)).for_each(|(w, (k, s))| *w += s - k);
+                without_lines(&mut known, *axis, lines);
+                let known = known.values().iter().zip(shown);
+                wide.values_mut().iter_mut().zip(known).for_each(|(w, (k, s))| *w += s - k);
             }
             Measured::Known(known) => {
-                let seen = wide.iter_mut().zip(&self.seen).zip(known);
+                let seen = wide.values_mut().iter_mut().zip(self.seen.values()).zip(known);
                 seen.filter(|(_, known)| **known).for_each(|((w, s), _)| *w = *s);
             }
         }
-        cube(&wide, window)
+        wide.view().part(self.offset, [size; 3]).into_values()
     }
 }
 
 impl DegradedPatch {
     /// The cube of this edge at an offset, of a patch and of what is seen of it.
-    fn cut(
-        mut fine: Patch,
-        (seen, measured): (Vec<f32>, Measured),
-        (offset, size): ([usize; 3], usize),
-        (sigma, degradation): (f64, Degradation),
-    ) -> Self {
-        let window = (fine.shape, offset, size);
+    fn cut(mut fine: Patch, wide: Degraded, offset: [usize; 3], size: usize) -> Self {
+        let Degraded { seen, measured, sigma, degradation } = wide;
+        let shape = fine.voxels.shape();
         let degradation = match degradation {
-            Degradation::Missing(missing) => Degradation::Missing(cube(&missing, window)),
+            Degradation::Missing(missing) => {
+                Degradation::Missing(FieldRef::new(&missing, shape).part(offset, [size; 3]).into_values())
+            }
             same => same,
         };
         (0..3).for_each(|a| fine.place.origin[a] += offset[a] as f64 * fine.place.step[a]);
         let condition = PatchCondition { place: fine.place, sigma, degradation };
-        let (looked_at, clean) = (cube(&seen, window), cube(&fine.voxels, window));
-        let data = Some(Data { seen, shape: fine.shape, offset, measured });
+        let cut = |field: &Field| field.view().part(offset, [size; 3]).into_values();
+        let (looked_at, clean) = (cut(&seen), cut(&fine.voxels));
+        let data = Some(Data { seen, offset, measured });
         Self { seen: looked_at, clean, condition, data }
     }
 
@@ -114,16 +115,19 @@ impl DegradedPatch {
     }
 }
 
-/// Where the rows of a cube begin.
-fn rows((shape, offset, size): ([usize; 3], [usize; 3], usize)) -> impl Iterator<Item = usize> {
+/// A patch and its surroundings as they are seen, and what is wrong with them.
+struct Degraded {
+    seen: Field,
+    measured: Measured,
+    sigma: f64,
+    degradation: Degradation,
+}
+
+/// Where the rows of a cube at an offset of a shape begin.
+fn rows(shape: [usize; 3], offset: [usize; 3], size: usize) -> impl Iterator<Item = usize> {
     let row =
         move |k: usize| ((k / size + offset[2]) * shape[1] + k % size + offset[1]) * shape[0] + offset[0];
     (0..size * size).map(row)
-}
-
-/// The cube of an edge at an offset, of what has a shape.
-fn cube<T: Copy>(x: &[T], window: ([usize; 3], [usize; 3], usize)) -> Vec<T> {
-    rows(window).flat_map(|at| &x[at..at + window.2]).copied().collect()
 }
 
 /// Ellipsoids that take a part of a cube, of the size of lesions and larger.
@@ -188,7 +192,8 @@ impl DegradedPatches {
 
     /// Patch number `k` with noise, and without.
     fn noised(&self, k: u64, size: usize, draw: &mut RandomStream) -> DegradedPatch {
-        let Patch { voxels: clean, place, .. } = self.clean.patch(k, [size; 3]);
+        let Patch { voxels, place } = self.clean.patch(k, [size; 3]);
+        let clean = voxels.into_values();
         let sigma = self.sampling.sigma_median * (self.sampling.sigma_spread * draw.normal()).exp();
         let sigma = sigma.clamp(self.levels[0], self.levels[1]);
         let normal = |purpose: u16| {
@@ -223,13 +228,13 @@ impl DegradedPatches {
             coarse = [slices(draw, 3.2); 3];
         }
         let measurement = Slices::new([wide; 3], coarse, Profile::Box, 0.0);
-        let data = measurement.forward(&fine.voxels);
-        let guess = back_projected(&measurement, &data, coarse, [wide; 3]);
-        let seen = (guess, Measured::Slices(measurement, data));
+        let data = measurement.forward(fine.voxels.values());
+        let seen = back_projected(&measurement, FieldRef::new(&data, coarse));
         let thickness = coarse.map(|n| wide as f64 / n as f64);
         let sigma = Degradation::level_of_thick(thickness);
         let offset = [0; 3].map(|_| draw.below(2 * BEYOND + 1));
-        DegradedPatch::cut(fine, seen, (offset, size), (sigma, Degradation::Thick(thickness)))
+        let (measured, degradation) = (Measured::Slices(measurement, data), Degradation::Thick(thickness));
+        DegradedPatch::cut(fine, Degraded { seen, measured, sigma, degradation }, offset, size)
     }
 
     /// Patch number `k` with a part missing and filled smoothly, and as it is.
@@ -239,10 +244,11 @@ impl DegradedPatches {
         let fine = self.clean.patch(k, [wide; 3]);
         let missing = if draw.unit() < 0.65 { ellipsoids(wide, draw) } else { end(wide, draw) };
         let known: Vec<bool> = missing.iter().map(|m| !m).collect();
-        let guess = settled(&fine.voxels, &known, [wide; 3], QUICK, &CancelToken::new());
+        let seen = settled(fine.voxels.view(), &known, QUICK, &CancelToken::new());
         let offset = [0; 3].map(|_| draw.below(2 * BEYOND_HOLES + 1));
-        let wrong = (Degradation::LEVEL_OF_MISSING, Degradation::Missing(missing));
-        DegradedPatch::cut(fine, (guess, Measured::Known(known)), (offset, size), wrong)
+        let (sigma, degradation) = (Degradation::LEVEL_OF_MISSING, Degradation::Missing(missing));
+        let wide = Degraded { seen, measured: Measured::Known(known), sigma, degradation };
+        DegradedPatch::cut(fine, wide, offset, size)
     }
 
     /// Patch number `k` as it looks without some lines of k-space, or on the way from there to what it is.
@@ -252,20 +258,22 @@ impl DegradedPatches {
         let mut shape = [size; 3];
         shape[axis] = field.max(size);
         let fine = self.clean.patch(k, shape);
-        let axis = (0..3).find(|a| fine.shape[*a] != size).unwrap_or(axis);
+        let shape = fine.voxels.shape();
+        let axis = (0..3).find(|a| shape[*a] != size).unwrap_or(axis);
         let (acceleration, middle) = (draw.between(2.0, 6.0), draw.between(0.04, 0.12));
-        let lines = random_cartesian_lines(fine.shape[axis], acceleration, middle, k);
+        let lines = random_cartesian_lines(shape[axis], acceleration, middle, k);
         let mut seen = fine.voxels.clone();
-        without_lines(&mut seen, fine.shape, axis, &lines);
-        let shown = seen.clone();
+        without_lines(&mut seen, axis, &lines);
+        let shown = seen.values().to_vec();
         let share = if draw.unit() < 0.5 { 1.0 } else { draw.between(0.1, 1.0) as f32 };
-        seen.iter_mut().zip(&fine.voxels).for_each(|(s, v)| *s = v + share * (*s - v));
-        let wrong = seen.iter().zip(&fine.voxels).map(|(s, v)| f64::from(s - v).powi(2)).sum::<f64>();
-        let error = (wrong / seen.len() as f64).sqrt() * (0.2 * draw.normal()).exp();
+        let clean = fine.voxels.values();
+        seen.values_mut().iter_mut().zip(clean).for_each(|(s, v)| *s = v + share * (*s - v));
+        let wrong = seen.values().iter().zip(clean).map(|(s, v)| f64::from(s - v).powi(2)).sum::<f64>();
+        let error = (wrong / clean.len() as f64).sqrt() * (0.2 * draw.normal()).exp();
         let sigma = error.max(self.levels[0]).min(MOST_ALIASED);
-        let offset = std::array::from_fn(|a| draw.below(fine.shape[a] - size + 1));
-        let seen = (seen, Measured::Lines(axis, lines, shown));
-        DegradedPatch::cut(fine, seen, (offset, size), (sigma, Degradation::Aliased(axis)))
+        let offset = std::array::from_fn(|a| draw.below(shape[a] - size + 1));
+        let (measured, degradation) = (Measured::Lines(axis, lines, shown), Degradation::Aliased(axis));
+        DegradedPatch::cut(fine, Degraded { seen, measured, sigma, degradation }, offset, size)
     }
 }
 

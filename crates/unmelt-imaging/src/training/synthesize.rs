@@ -9,8 +9,8 @@ use unmelt_diffusion::{Noise, Stream};
 use crate::field::coarse_field::CoarseField;
 use crate::field::convolve::{convolve_axis, gaussian};
 use crate::field::random_stream::RandomStream;
-use crate::training::deformation::Deformation;
-use crate::{Grid, Volume};
+use crate::training::deformation::{Deformation, Shifts};
+use crate::{Field, FieldRef, Grid, Volume};
 
 /// Purposes of the noise.
 mod purpose {
@@ -94,7 +94,7 @@ impl LabelMap {
             .iter()
             .map(|n| !matches!(tissue(labels[usize::from(*n)]), Tissue::Background | Tissue::Outside))
             .collect();
-        let centre = crate::field::intensity::centre(&inside, volume.grid.shape);
+        let centre = crate::field::intensity::centre(FieldRef::new(&inside, volume.grid.shape));
         Self { numbers, labels, grid: volume.grid, centre }
     }
 
@@ -163,8 +163,8 @@ impl<'a> Synthesis<'a> {
     /// Draws shape, contrast and quality.
     pub fn new(map: &'a LabelMap, noise: Noise, sample: u64) -> Self {
         let mut draw = RandomStream::new(noise, sample, purpose::SHAPE);
-        let stream = (sample, purpose::FIELD);
-        let deformation = Deformation::draw(&mut draw, (noise, stream), (map.centre, map.grid.shape));
+        let shifts = Shifts { noise, sample, purpose: purpose::FIELD };
+        let deformation = Deformation::draw(&mut draw, shifts, map.centre, map.grid.shape);
         let strength = draw.between(0.0, 0.25);
         let shading = CoarseField::new(
             noise,
@@ -201,10 +201,10 @@ impl<'a> Synthesis<'a> {
         let wide = window.grown(MARGIN);
         let mut voxels = self.painted(wide);
         for axis in 0..3 {
-            convolve_axis(&mut voxels, wide.shape, axis, &gaussian(self.blur[axis]));
+            convolve_axis(&mut voxels, axis, &gaussian(self.blur[axis]));
         }
         if let Some((axis, width)) = self.slice {
-            convolve_axis(&mut voxels, wide.shape, axis, &vec![1.0 / width as f32; width]);
+            convolve_axis(&mut voxels, axis, &vec![1.0 / width as f32; width]);
         }
         let mut grain = vec![0.0f32; if self.grain > 0.0 { window.shape.iter().product() } else { 0 }];
         self.noise.normal(Stream::new(self.sample, purpose::GRAIN, 0), &mut grain);
@@ -217,7 +217,7 @@ impl<'a> Synthesis<'a> {
                     let index = [x, y, z];
                     let place = std::array::from_fn(|a| (window.start[a] + index[a] as i64) as f64);
                     let [shade] = self.shading.at(place);
-                    let v = voxels[at].max(0.0).powf(self.gamma) * (shade as f32).exp();
+                    let v = voxels.values()[at].max(0.0).powf(self.gamma) * (shade as f32).exp();
                     let noise = grain.get(out.len()).map_or(0.0, |g| g * self.grain);
                     out.push((v + noise).max(0.0));
                 }
@@ -227,7 +227,7 @@ impl<'a> Synthesis<'a> {
     }
 
     /// Labels at deformed places, painted with intensity and texture.
-    fn painted(&self, window: Window) -> Vec<f32> {
+    fn painted(&self, window: Window) -> Field {
         let [nx, ny, nz] = window.shape;
         let plane = nx * ny;
         let mut voxels = vec![0.0f32; plane * nz];
@@ -246,7 +246,7 @@ impl<'a> Synthesis<'a> {
                 }
             }
         });
-        voxels
+        Field::new(voxels, window.shape)
     }
 }
 
