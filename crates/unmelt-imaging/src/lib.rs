@@ -3,6 +3,7 @@
 //! A volume knows no file format: reading and writing are in `unmelt-imaging-io`.
 
 mod classical;
+mod degradation;
 pub mod enhance;
 mod error;
 mod field;

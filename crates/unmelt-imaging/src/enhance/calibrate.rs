@@ -261,7 +261,7 @@ fn exam(truth: &Volume, kind: TaskKind, severity: f64, seed: u64, number: u64) -
         }
         TaskKind::Inpaint => {
             let mut draw = RandomStream::new(noise, number, EXAM);
-            let missing = crate::training::degraded_patches::ellipsoids(nx, &mut draw);
+            let missing = crate::degradation::ellipsoids(nx, &mut draw);
             let marked = shown(truth).iter().zip(&missing).map(|(shown, m)| *shown && *m).collect();
             Exam {
                 volume: truth.clone(),

@@ -15,6 +15,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use unmelt_diffusion::{Layout, Weights, to_vec};
 
+pub use crate::degradation::{DEGRADATION_CHANNELS, Degradation, Expert};
 use crate::network::{UNet, UNetConfig};
 use crate::prior::calibration::Calibrations;
 use crate::prior::trained_on::TrainedOn;
@@ -23,10 +24,6 @@ use crate::{Error, Result};
 /// Channels that say where a voxel lies: mm / 100 from the centre of the foreground to the right, the front and the
 /// top, and 1 where that is known.
 pub const POSITION_CHANNELS: usize = 4;
-
-/// Channels that say what is wrong: 1 for Rician noise; half the logarithm of how many voxels a slice is thick, along each axis; 1
-/// for the axis along which lines of k-space are missing; the part of a voxel's block of 2×2×2 that was filled.
-pub const DEGRADATION_CHANNELS: usize = 8;
 
 /// Channels that say what is known of a patch beside its voxels.
 pub(crate) const CONDITION_CHANNELS: usize = POSITION_CHANNELS + DEGRADATION_CHANNELS;
@@ -165,25 +162,6 @@ impl VolumeModel {
     }
 }
 
-/// What a network of a prior with experts is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expert {
-    /// Gaussian and Rician noise.
-    Noise,
-    /// Thick slices, missing lines of k-space, holes.
-    Reconstruction,
-}
-
-impl Expert {
-    /// The one for a degradation.
-    pub fn of(degradation: &Degradation) -> Self {
-        match degradation {
-            Degradation::Gaussian | Degradation::Rician => Self::Noise,
-            Degradation::Thick(_) | Degradation::Aliased(_) | Degradation::Missing(_) => Self::Reconstruction,
-        }
-    }
-}
-
 /// What the names of a network's weights stand under; nothing where there is one network.
 fn name_of(part: Option<Expert>) -> &'static str {
     match part {
@@ -202,44 +180,6 @@ pub struct PatchCondition {
     pub sigma: f64,
     /// What is wrong with it.
     pub degradation: Degradation,
-}
-
-/// What is wrong with a patch.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Degradation {
-    /// Gaussian noise.
-    Gaussian,
-    /// The magnitude of a complex signal with Gaussian noise in both parts, as MRI shows it.
-    Rician,
-    /// Slices of so many voxels along x, y and z, box profile, interpolated by B-splines with back-projection.
-    Thick([f64; 3]),
-    /// Lines of k-space missing along this axis, the phase encoding; the level is that of what is wrong.
-    Aliased(usize),
-    /// Voxels missing, true for each of those, filled smoothly; the level is [`Degradation::LEVEL_OF_MISSING`].
-    Missing(Vec<bool>),
-}
-
-impl Degradation {
-    /// About the standard deviation of what smooth filling gets wrong, in units of the robust range.
-    pub const LEVEL_OF_MISSING: f64 = 0.15;
-
-    /// About the standard deviation of what interpolation of thick slices gets wrong, in units of the robust range.
-    pub fn level_of_thick([x, y, z]: [f64; 3]) -> f64 {
-        let beyond = [x, y, z].map(|r| (r - 1.0).max(0.0).powi(2)).iter().sum::<f64>();
-        (0.03 * beyond.sqrt()).clamp(0.01, 0.2)
-    }
-
-    /// Channels that are the same all over a patch, and room for the one that is not.
-    fn channels(&self) -> [f32; DEGRADATION_CHANNELS] {
-        let mut channels = [0.0; DEGRADATION_CHANNELS];
-        match self {
-            Self::Gaussian | Self::Missing(_) => {}
-            Self::Rician => channels[0] = 1.0,
-            Self::Thick(voxels) => (0..3).for_each(|a| channels[1 + a] = 0.5 * voxels[a].ln() as f32),
-            Self::Aliased(axis) => channels[4 + axis] = 1.0,
-        }
-        channels
-    }
 }
 
 /// Where a patch lies: position of its first voxel and the step along each axis, in mm from the centre of the
@@ -272,27 +212,14 @@ fn condition_channels(conditions: &[PatchCondition], [d, h, w]: [usize; 3], devi
             for y in 0..h {
                 for x in 0..w {
                     values.extend([at(0, x), at(1, y), at(2, z), known]);
+                    let mut told = told;
+                    degradation.tell_block([x, y, z], [w, h], FOLD, &mut told);
                     values.extend(told);
-                    if let Degradation::Missing(missing) = degradation
-                        && let Some(part) = values.last_mut()
-                    {
-                        *part = part_missing(missing, [x, y, z], [w, h]);
-                    }
                 }
             }
         }
     }
     Tensor::from_data(TensorData::new(values, [conditions.len(), d, h, w, CONDITION_CHANNELS]), device)
-}
-
-/// The part of a block that is missing, in a patch of so many blocks along x and y.
-fn part_missing(missing: &[bool], [x, y, z]: [usize; 3], [w, h]: [usize; 2]) -> f32 {
-    let at = |k: usize| {
-        let (i, j, k) = (x * FOLD + k % FOLD, y * FOLD + k / FOLD % FOLD, z * FOLD + k / (FOLD * FOLD));
-        (k * h * FOLD + j) * w * FOLD + i
-    };
-    let count = FOLD.pow(3);
-    (0..count).filter(|k| missing[at(*k)]).count() as f32 / count as f32
 }
 
 /// What the network sees of the mean of a block and of its seven differences: both about as large as 1.
@@ -391,14 +318,5 @@ mod tests {
         let both = [condition(Degradation::Gaussian), condition(Degradation::Aliased(0))];
         let said = model.network_output(&weights, patch.repeat_dim(0, 2), &both).expect_err("two experts");
         assert!(said.to_string().contains("two experts"), "{said}");
-    }
-
-    #[test]
-    fn a_missing_voxel_is_told_of_its_block() {
-        // two blocks along x, one along y, two along z
-        let mut missing = vec![false; 4 * 2 * 4];
-        missing[(3 * 2 + 1) * 4 + 2] = true;
-        let parts = [[0, 0, 0], [1, 0, 0], [0, 0, 1], [1, 0, 1]].map(|at| part_missing(&missing, at, [2, 1]));
-        assert_eq!(parts, [0.0, 0.0, 0.0, 0.125]);
     }
 }

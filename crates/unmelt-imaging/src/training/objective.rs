@@ -162,16 +162,15 @@ impl Objective for PatchObjective {
         // Row by row first: on a GPU every row has a thread of its own.
         let rows = square.reshape([batch, size * size, size]).mean_dim(2);
         let per_patch: Tensor<1> = rows.reshape([batch, size * size]).mean_dim(1).reshape([batch]);
-        let mean_of = |is: fn(&Degradation) -> bool| {
+        let mean_of = |name: &str| {
+            let is_of_it = |degradation: &Degradation| degradation.kind().name() == name;
             let chosen: Vec<f32> =
-                conditions.iter().map(|c| f32::from(u8::from(is(&c.degradation)))).collect();
+                conditions.iter().map(|c| f32::from(u8::from(is_of_it(&c.degradation)))).collect();
             let count = chosen.iter().sum::<f32>().max(1.0);
             let chosen = Tensor::<1>::from_data(TensorData::new(chosen, [batch]), &on_device);
             (per_patch.clone() * chosen).sum() / count
         };
-        let thick = mean_of(|d| matches!(d, Degradation::Thick(_)));
-        let missing = mean_of(|d| matches!(d, Degradation::Missing(_)));
-        let parts = vec![("thick", thick), ("missing", missing)];
+        let parts = ["thick", "missing"].map(|name| (name, mean_of(name))).to_vec();
         Ok(Loss { total: per_patch.mean(), parts, samples: batch as u64 })
     }
 }
