@@ -42,7 +42,12 @@ pub struct Volume {
 impl Volume {
     /// A volume, and what was done to it.
     pub fn new(inner: Scan, task: &str, model: &str) -> Self {
-        Self { inner: Arc::new(inner), derivation: Derivation { task: task.into(), model: model.into() } }
+        Self { inner: Arc::new(inner), derivation: Derivation::new(task, model) }
+    }
+
+    /// A volume with the record of how it was made.
+    pub fn derived(inner: Scan, derivation: Derivation) -> Self {
+        Self { inner: Arc::new(inner), derivation }
     }
 
     /// The volume without what its file said besides.

@@ -7,11 +7,13 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 use unmelt_diffusion::job::{Event, Job};
-use unmelt_imaging::enhance::{EnhanceSettings, Enhancer, Task};
+use unmelt_imaging::enhance::{
+    EnhanceRequest, EnhanceSettings, Enhancer, GenerateRequest, Task, VolumeRequest,
+};
 use unmelt_imaging::kspace::{ComplexArray, KSpace};
 use unmelt_imaging::measurement::Profile;
 use unmelt_imaging::{Grid, models};
-use unmelt_imaging_io::Scan;
+use unmelt_imaging_io::{Derivation, Scan};
 
 use crate::arrays::complex;
 use crate::errors::{OrRaise, bad_argument};
@@ -194,10 +196,13 @@ impl VolumeModel {
             return Err(bad_argument("spacing", "must be above 0 mm"));
         }
         let (enhancer, settings) = (self.enhancer.clone(), settings.settings());
+        let request = GenerateRequest { shape, spacing, settings: settings.clone() };
         let labour =
             move |job: &Job| enhancer.generate(Grid::centred(shape, spacing), &settings, job).or_raise();
         let volume = work::run(py, labour, |py, p| tell(py, progress.as_ref(), p))?;
-        Ok(Volume::new(Scan::new(volume), "generate", self.name()))
+        let request = VolumeRequest::Generate(request);
+        let derivation = Derivation::by_model("generate", self.enhancer.card(), request);
+        Ok(Volume::derived(Scan::new(volume), derivation))
     }
 }
 
@@ -223,6 +228,8 @@ impl VolumeModel {
     ) -> PyResult<Outcome> {
         let (enhancer, settings, name) = (self.enhancer.clone(), settings.settings(), task.name());
         let input = scan.clone();
+        let request = VolumeRequest::Enhance(EnhanceRequest::new(&scan.volume, &task, &settings));
+        let derivation = Derivation::by_model(name, self.enhancer.card(), request);
         let labour = move |job: &Job| enhancer.enhance(&input.volume, &task, &settings, job).or_raise();
         let out = work::run(py, labour, |py, p| tell(py, progress.as_ref(), p))?;
         let of = |voxels: Vec<f32>| Volume::new(scan.with(out.volume.with_voxels(voxels)), name, self.name());
@@ -230,7 +237,7 @@ impl VolumeModel {
         let half = out.half_interval.filter(|_| out.calibrated).map(of);
         let deviation = out.deviation.map(of);
         let noise = out.noise.map(|n| (n.sigma, n.rician));
-        Ok((Volume::new(scan.with(out.volume), name, self.name()), deviation, half, noise))
+        Ok((Volume::derived(scan.with(out.volume), derivation), deviation, half, noise))
     }
 }
 

@@ -18,8 +18,17 @@ use crate::progress::Bar;
 
 #[derive(Debug, clap::Args)]
 pub struct Replay {
-    /// Molecules that unmelt generated (.sdf)
+    /// Molecules that unmelt generated (.sdf), or a volume that it enhanced or generated (NIfTI, or a folder of DICOM files)
     pub file: PathBuf,
+    /// The scan that an enhanced volume was made from
+    #[arg(long)]
+    pub input: Option<PathBuf>,
+    /// The mask that an enhanced volume was made with
+    #[arg(long)]
+    pub mask: Option<PathBuf>,
+    /// The coil sensitivities that k-space was reconstructed with, if they came from a file
+    #[arg(long)]
+    pub sensitivities: Option<PathBuf>,
     /// Model to make them with: a name or a folder [default: the built-in model that the file names]
     #[arg(long)]
     pub model: Option<String>,
@@ -33,6 +42,14 @@ pub struct Replay {
 
 /// Makes results again, and says whether they came out the same.
 pub fn run(args: &Replay) -> Outcome {
+    if crate::volumes::is_volume(&args.file) {
+        return crate::volumes::replay(args);
+    }
+    if args.input.is_some() || args.mask.is_some() || args.sensitivities.is_some() {
+        return Err(
+            Failure::usage("--input, --mask and --sensitivities are for volumes").hint("leave them away")
+        );
+    }
     let name = args.file.to_string_lossy().to_lowercase();
     if [".xyz", ".extxyz"].iter().any(|ending| name.trim_end_matches(".gz").ends_with(ending)) {
         return Err(Failure::usage(format!(

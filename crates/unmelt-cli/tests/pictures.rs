@@ -22,7 +22,11 @@ fn squares(shape: [usize; 3], channels: usize, frames: usize) -> (Series, Series
     let points = grid.voxels();
     let value = |k: usize| {
         let [x, y] = [k % points % shape[0], k % points / shape[0] % shape[1]];
-        if (x / 8 + y / 8).is_multiple_of(2) { 60.0 } else { 150.0 + 9.0 * (k / points) as f32 }
+        if (2 * x / shape[0] + 2 * y / shape[1]).is_multiple_of(2) {
+            60.0
+        } else {
+            150.0 + 9.0 * (k / points) as f32
+        }
     };
     let clean: Vec<f32> = (0..lattice.values()).map(value).collect();
     let mut noise = vec![0.0f32; clean.len()];
@@ -32,7 +36,7 @@ fn squares(shape: [usize; 3], channels: usize, frames: usize) -> (Series, Series
 }
 
 fn save(series: &Series, path: &Path) {
-    let derivation = Derivation { task: "convert".into(), model: String::new() };
+    let derivation = Derivation::conversion();
     ScanSeries::new(series.clone()).write(path, &derivation).expect("written");
 }
 

@@ -105,3 +105,54 @@ fn a_mask_that_was_resampled_marks_at_half_of_its_largest_value_and_says_so() {
     let changed: Vec<usize> = (0..512).filter(|k| out.voxels[*k] != volume.voxels[*k]).collect();
     assert_eq!(changed, [100, 101]);
 }
+
+/// Exit code, what was printed, and what was said of `unmelt replay`.
+fn replay(arguments: &[&str], folder: &Path) -> (i32, String) {
+    let mut command = Command::cargo_bin("unmelt").expect("the binary");
+    let output = command.arg("replay").args(arguments).current_dir(folder).output().expect("started");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code().expect("no signal"), String::from_utf8(text).expect("text"))
+}
+
+#[test]
+fn results_are_made_again_from_their_records() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (volume, _) = scan(dir.path(), "a.nii");
+    let mask = volume.with_voxels((0..512).map(|k| if k % 90 == 0 { 1.0 } else { 0.0 }).collect());
+    nifti::write(&Scan::new(mask), Element::Float32, &dir.path().join("m.nii")).expect("written");
+    let (fill, of_fill): ([&str; 6], [&str; 4]) =
+        (["--task", "inpaint", "--mask", "m.nii", "--steps", "2"], ["--input", "a.nii", "--mask", "m.nii"]);
+    let denoise = ["--task", "denoise", "--sigma", "3.3"];
+    let extend = ["--task", "outpaint", "--extend", "top=2", "--classical"];
+    let cases: [(&str, &[&str], &[&str]); 3] = [
+        ("filled.nii.gz", &fill, &of_fill),
+        ("denoised.nii", &denoise, &["--input", "a.nii"]),
+        ("wider.nii.gz", &extend, &["--input", "a.nii"]),
+    ];
+    for (out, made, again) in cases {
+        let enhance = ["enhance", "a.nii", "--output", out];
+        let (code, said) = run(&[&enhance[..], made].concat(), dir.path());
+        assert_eq!(code, 0, "{said}");
+        let (code, said) = replay(&[&[out][..], again].concat(), dir.path());
+        assert!(code == 0 && said.contains("bit for bit"), "{out}: {said}");
+        let bytes = std::fs::read(dir.path().join(out)).expect("there");
+        assert!(out.ends_with(".gz") || !bytes.windows(5).any(|w| w == b"a.nii"), "no path");
+    }
+    let generate = ["generate", "--shape", "8,8,8", "--steps", "2", "--output", "g.nii"];
+    assert_eq!(run(&generate, dir.path()).0, 0);
+    let (code, said) = replay(&["g.nii"], dir.path());
+    assert!(code == 0 && said.contains("bit for bit"), "{said}");
+    // Another scan, another value, and a scan that nobody made.
+    let (code, said) = replay(&["denoised.nii", "--input", "m.nii"], dir.path());
+    assert!(code == 2 && said.contains("other values"), "{said}");
+    let (code, said) = replay(&["denoised.nii"], dir.path());
+    assert!(code == 2 && said.contains("--input"), "{said}");
+    let mut bytes = std::fs::read(dir.path().join("g.nii")).expect("there");
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(dir.path().join("g.nii"), bytes).expect("written");
+    let (code, said) = replay(&["g.nii"], dir.path());
+    assert!(code == 1 && said.contains("came out differently"), "{said}");
+    let (code, said) = replay(&["a.nii"], dir.path());
+    assert!(code == 2 && said.contains("nothing in a.nii says how it was made"), "{said}");
+}

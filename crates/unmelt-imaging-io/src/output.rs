@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use unmelt_diffusion::files::{distinct, lies_within};
 
-use crate::nifti::{Element, foreign};
+use crate::nifti::{Element, Label, foreign};
 use crate::{Derivation, Error, Result, Scan, Source, dicom, nifti};
 
 /// Ends of names that are no names of folders.
@@ -63,9 +63,39 @@ impl Source {
 
     /// What was done, for the front of the description of a NIfTI header; nothing where a file only changed its name or packing and
     /// has a description of its own.
-    pub(crate) fn mark(&self, derivation: &Derivation) -> String {
+    fn mark(&self, derivation: &Derivation) -> String {
         let described = matches!(self, Self::Nifti(s) if s.header.descrip[0] != 0);
-        if derivation.task == "convert" && described { String::new() } else { derivation.mark() }
+        if derivation.is_conversion() && described { String::new() } else { derivation.mark() }
+    }
+
+    /// The record of how the values were made, as JSON, where this program wrote one beside them.
+    pub fn record(&self) -> Option<&str> {
+        match self {
+            Self::Nifti(source) => source.record(),
+            Self::Dicom(series) => series.record(),
+            Self::Memory | Self::Picture(_) => None,
+        }
+    }
+}
+
+/// What is said in a NIfTI file of how its values came to be.
+pub(crate) struct Said {
+    mark: String,
+    record: Option<String>,
+    keeps_record: bool,
+}
+
+impl Said {
+    /// Of what was done to values of a source. A conversion keeps the values and what the source says of them.
+    pub fn of(source: &Source, derivation: &Derivation) -> Self {
+        let own = derivation.record.as_ref().map(|r| r.to_json());
+        let keeps_record = derivation.is_conversion() && matches!(source, Source::Nifti(_));
+        let kept = if derivation.is_conversion() { source.record().map(str::to_owned) } else { None };
+        Self { mark: source.mark(derivation), record: own.or(kept), keeps_record }
+    }
+
+    pub fn label(&self) -> Label<'_> {
+        Label { mark: &self.mark, record: self.record.as_deref(), keeps_record: self.keeps_record }
     }
 }
 
@@ -90,11 +120,12 @@ impl Scan {
         if !is_nifti(path) {
             return dicom::write(self, derivation, path);
         }
-        let converted = derivation.task == "convert";
+        let converted = derivation.is_conversion();
         let fits = |v: &f32| v.abs() <= f32::from(i16::MAX) && (!converted || v.fract() == 0.0);
         let whole = self.volume.is_ct() && self.volume.voxels.iter().all(fits);
         let element = if whole { Element::Int16 } else { Element::Float32 };
-        nifti::write_marked(self, element, &self.source.mark(derivation), path)
+        let said = Said::of(&self.source, derivation);
+        nifti::write_marked(self, element, said.label(), path)
     }
 
     /// Writes a map that belongs to a volume in the same place: a standard deviation, an end of an interval. It is NIfTI with
@@ -102,6 +133,7 @@ impl Scan {
     pub fn write_map(&self, path: &Path, derivation: &Derivation, what: &str) -> Result<()> {
         check(path, false)?;
         self.source.keep(path)?;
-        nifti::write_marked(self, Element::Float32, &format!("{}, {what}", derivation.mark()), path)
+        let mark = format!("{}, {what}", derivation.mark());
+        nifti::write_marked(self, Element::Float32, Label { mark: &mark, ..Label::default() }, path)
     }
 }

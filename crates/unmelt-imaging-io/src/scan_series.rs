@@ -132,7 +132,7 @@ impl ScanSeries {
             return self.scan(0, 0).write(path, derivation).map(|()| Vec::new());
         }
         let element = self.element();
-        nifti::write_series(self, element, &self.source.mark(derivation), path)?;
+        nifti::write_series(self, element, output::Said::of(&self.source, derivation).label(), path)?;
         Ok(Vec::new())
     }
 

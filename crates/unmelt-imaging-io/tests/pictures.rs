@@ -6,7 +6,7 @@ use unmelt_imaging::{Grid, Lattice, Series, Volume};
 use unmelt_imaging_io::{Choice, Depth, Derivation, PictureKind, Scan, ScanSeries, SeriesReading, Source};
 
 fn convert() -> Derivation {
-    Derivation { task: "convert".into(), model: String::new() }
+    Derivation::conversion()
 }
 
 fn read(path: &Path) -> SeriesReading {

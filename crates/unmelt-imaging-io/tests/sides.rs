@@ -62,7 +62,7 @@ fn left_stays_left_in_every_task() {
     for flips in [[false; 3], [true, false, false], [true, true, false], [false, true, true], [true; 3]] {
         for axes in [[0, 1, 2], [2, 0, 1]] {
             let scan = head(Orientation { axes, flips });
-            let derivation = |task: &str| Derivation { task: task.into(), model: String::new() };
+            let derivation = |task: &str| Derivation::new(task, "");
             let path = dir.path().join("in.nii");
             scan.write(&path, &derivation("convert")).expect("written");
             // From the file's header from now on.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde_json::json;
 use unmelt_diffusion::job::Event;
-use unmelt_imaging::enhance::{Task, enhance_series_classically};
+use unmelt_imaging::enhance::{EnhanceRequest, Task, VolumeRequest, enhance_series_classically};
 use unmelt_imaging::rician::Estimate;
 use unmelt_imaging_io::Derivation;
 
@@ -41,7 +41,8 @@ pub fn run(args: &Enhance) -> Outcome {
     bar.finish();
     // Results that are there are written to their end.
     interrupt::listen();
-    let derivation = Derivation { task: task.name().into(), model: String::new() };
+    let request = EnhanceRequest::classical(scan.series.values(), &task);
+    let derivation = Derivation::classical(task.name(), VolumeRequest::Enhance(request));
     for warning in scan.with(enhanced.series).write(&args.output, &derivation)? {
         eprintln!("warning: {warning}");
     }

@@ -15,7 +15,7 @@ pub fn run(args: &Convert) -> Outcome {
         scan.strip();
     }
     scan.check_output(&args.output)?;
-    let derivation = Derivation { task: "convert".into(), model: String::new() };
+    let derivation = Derivation::conversion();
     for warning in scan.write(&args.output, &derivation)? {
         eprintln!("warning: {warning}");
     }

@@ -5,8 +5,10 @@ use std::time::Instant;
 
 use serde_json::json;
 use unmelt_diffusion::job::Event;
-use unmelt_imaging::enhance::{EnhanceSettings, Enhanced, Enhancer, Task, TaskKind};
-use unmelt_imaging::measurement::Profile;
+use unmelt_imaging::enhance::{
+    EnhanceRequest, EnhanceSettings, Enhanced, Enhancer, Task, TaskKind, VolumeRequest,
+};
+use unmelt_imaging::measurement::{Fourier, Profile};
 use unmelt_imaging::{Error, FieldExtension, Grid, Volume, kspace, models};
 use unmelt_imaging_io::npy::read_npy;
 use unmelt_imaging_io::{Derivation, PictureKind, Scan, output};
@@ -53,13 +55,16 @@ pub fn run(args: &Enhance) -> Outcome {
     for warning in enhancer.warnings(&scan.volume, &task, &settings) {
         eprintln!("warning: {warning}");
     }
+    let request = EnhanceRequest::new(&scan.volume, &task, &settings);
+    let plan = request.plan(&enhancer.card().model, &scan.volume.grid).map_err(about_files(args))?;
     let begin = Instant::now();
     let bar = EvaluationBar::new();
     let listener = |event: &Event| bar.hear(event);
     let job = interrupt::job().heard_by(&listener);
     let enhanced = enhancer.enhance(&scan.volume, &task, &settings, &job).map_err(about_files(args))?;
     bar.finish();
-    let derivation = Derivation { task: task.name().into(), model: enhancer.name().into() };
+    let request = VolumeRequest::Enhance(request);
+    let derivation = Derivation::by_model(task.name(), enhancer.card(), request);
     write(args, &scan, &enhanced, &derivation)?;
     if let Some(noise) = enhanced.noise {
         let kind = if noise.rician { "Rician" } else { "Gaussian" };
@@ -71,7 +76,7 @@ pub fn run(args: &Enhance) -> Outcome {
     let interval = (!args.interval.is_empty()).then_some(&args.interval);
     Ok(json!({
         "output": args.output, "std": args.std, "interval": interval, "is_calibrated": enhanced.calibrated,
-        "noise": noise, "model": enhancer.name(), "seed": settings.seed, "seconds": seconds,
+        "noise": noise, "model": enhancer.name(), "seed": settings.seed, "plan": plan, "seconds": seconds,
     }))
 }
 
@@ -293,8 +298,12 @@ pub(super) fn mask_path(args: &Enhance) -> Result<&Path, Failure> {
 
 /// A failure to enhance, with the names of the files.
 pub(super) fn about_files(args: &Enhance) -> impl Fn(Error) -> Failure {
-    let mut files = args.input.input.display().to_string();
-    for (what, path) in [("mask", &args.mask), ("sensitivities", &args.sensitivities)] {
+    about(&args.input.input, args.mask.as_deref(), args.sensitivities.as_deref())
+}
+
+fn about(input: &Path, mask: Option<&Path>, sensitivities: Option<&Path>) -> impl Fn(Error) -> Failure {
+    let mut files = input.display().to_string();
+    for (what, path) in [("mask", mask), ("sensitivities", sensitivities)] {
         if let Some(path) = path {
             files += &format!(" with the {what} {}", path.display());
         }
@@ -313,14 +322,29 @@ fn extension(words: &[String]) -> Result<FieldExtension, Failure> {
     words.join(",").parse().map_err(|fault| Failure::usage(format!("--extend: {fault}")))
 }
 
-/// The volume to come and the task of a k-space file.
-fn read_kspace(args: &Enhance) -> Result<(Volume, Task), Failure> {
+/// k-space of a file.
+pub(super) struct NpyKSpace {
+    /// Voxels of the image.
+    pub shape: [usize; 3],
+    /// The measurement, and what was measured.
+    pub measurement: (Fourier, Vec<f32>),
+}
+
+/// Reads k-space and, if they come from a file, the sensitivities of its coils.
+pub(super) fn read_npy_kspace(path: &Path, sensitivities: Option<&Path>) -> Result<NpyKSpace, Failure> {
     let read = |path: &Path| -> Result<kspace::KSpace, Failure> {
         Ok(kspace::KSpace::new(read_npy(path)?, &path.display().to_string())?)
     };
-    let data = read(&args.input.input)?;
-    let maps = args.sensitivities.as_deref().map(read).transpose()?;
-    let (measurement, values) = data.measurement(maps.as_ref()).map_err(about_files(args))?;
+    let data = read(path)?;
+    let maps = sensitivities.map(read).transpose()?;
+    let measurement = data.measurement(maps.as_ref()).map_err(about(path, None, sensitivities))?;
+    Ok(NpyKSpace { shape: data.shape, measurement })
+}
+
+/// The volume to come and the task of a k-space file.
+fn read_kspace(args: &Enhance) -> Result<(Volume, Task), Failure> {
+    let NpyKSpace { shape, measurement: (measurement, data) } =
+        read_npy_kspace(&args.input.input, args.sensitivities.as_deref())?;
     let spacing = match args.spacing[..] {
         [] => [1.0; 3],
         [s] => [s; 3],
@@ -330,7 +354,7 @@ fn read_kspace(args: &Enhance) -> Result<(Volume, Task), Failure> {
     if spacing.iter().any(|s| !(s.is_finite() && *s > 0.0)) {
         return Err(Failure::usage("--spacing must be above 0 mm"));
     }
-    let grid = Grid::centred(data.shape, spacing);
+    let grid = Grid::centred(shape, spacing);
     let volume = Volume::new(vec![0.0; grid.voxels()], grid);
-    Ok((volume, Task::KSpace { measurement, data: values }))
+    Ok((volume, Task::KSpace { measurement, data }))
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::json;
 use unmelt_diffusion::job::Event;
-use unmelt_imaging::enhance::{EnhanceSettings, Enhancer};
+use unmelt_imaging::enhance::{EnhanceSettings, Enhancer, GenerateRequest, VolumeRequest};
 use unmelt_imaging::{Grid, models};
 use unmelt_imaging_io::{Derivation, Scan, output};
 
@@ -39,7 +39,8 @@ pub fn run(args: &Generate) -> Outcome {
     let grid = Grid::centred(shape, spacing);
     let volume = enhancer.generate(grid, &settings, &job)?;
     bar.finish();
-    let derivation = Derivation { task: "generate".into(), model: enhancer.name().into() };
+    let request = VolumeRequest::Generate(GenerateRequest { shape, spacing, settings: settings.clone() });
+    let derivation = Derivation::by_model("generate", enhancer.card(), request);
     Scan::new(volume).write(&args.output, &derivation)?;
     let seconds = begin.elapsed().as_secs_f64();
     println!("Wrote {} in {seconds:.1} s.", args.output.display());

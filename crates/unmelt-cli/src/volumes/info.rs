@@ -25,7 +25,7 @@ pub fn run(args: &Info) -> Outcome {
     }
     if lattice.frames > 1 {
         let step = if lattice.frame_step > 0.0 {
-            format!(", {} s apart", lattice.frame_step)
+            format!(", {} s apart", lattice.frame_step as f32)
         } else {
             String::new()
         };

@@ -9,8 +9,11 @@ mod evaluate;
 mod files;
 mod generate;
 mod info;
+mod replay;
 mod synthesize;
 mod train;
+
+pub use replay::{is_volume, run as replay};
 
 use crate::Outcome;
 use args::Volumes;

@@ -39,7 +39,7 @@ pub fn run(args: &Synthesize) -> Outcome {
         let scan = labels.with(synthesize(&LabelMap::of(&labels.volume), args.seed, sample));
         let path = name(sample);
         let _claim = args.writing.claim(&[&paths[sample as usize % paths.len()]], &[&path])?;
-        scan.write(&path, &Derivation { task: "synthesize".into(), model: String::new() })?;
+        scan.write(&path, &Derivation::new("synthesize", ""))?;
         done += 1;
         interrupt::last_words(format!(
             "Wrote {done} scans to {}. The rest: --first {} --count {}",

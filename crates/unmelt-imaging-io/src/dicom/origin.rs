@@ -30,6 +30,8 @@ pub struct DicomSeries {
     pub(super) file: Option<PathBuf>,
     /// The file or folder that it was read from.
     pub(super) path: PathBuf,
+    /// How its values were made, if this program made them.
+    pub(super) record: Option<String>,
 }
 
 impl DicomSeries {
@@ -41,6 +43,11 @@ impl DicomSeries {
     /// The file or folder that it was read from.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The record of how its values were made, as JSON, if this program wrote one.
+    pub fn record(&self) -> Option<&str> {
+        self.record.as_deref()
     }
 
     /// SliceThickness in mm: over how much a slice was averaged, which may be less or more than slices lie apart.

@@ -167,6 +167,7 @@ fn assembled(group: Group, mut warnings: Vec<String>, path: &Path) -> Result<Rea
         window: window(&root),
         file: Some(file),
         path: path.into(),
+        record: super::write::record(&root),
     };
     let along = orientation.axes.iter().position(|stored| *stored == 2);
     let slices = along.zip(source.thickness).map(|(axis, thickness)| SliceGeometry {

@@ -94,7 +94,7 @@ impl<'a> Derived<'a> {
             _ => uids::SECONDARY_CAPTURE_IMAGE_STORAGE,
         };
         let window = series.window.filter(|_| series.modality == "CT");
-        let stored = Stored::of(&voxels, window, derivation.task == "convert");
+        let stored = Stored::of(&voxels, window, derivation.is_conversion());
         let heights = series.sources.iter().map(|s| s.position.dot(&series.normal)).collect();
         let slices = Vec::new();
         let mut derived = Self { series, derivation, grid, voxels, class, stored, slices, root, heights };
@@ -236,7 +236,7 @@ impl<'a> Derived<'a> {
 
     fn provenance(&self, o: &mut Writer, slice: usize) {
         let d = self.derivation;
-        let converted = d.task == "convert";
+        let converted = d.is_conversion();
         // The third value is asked for where there is an image of a scanner.
         let kind = match self.class {
             uids::CT_IMAGE_STORAGE => "DERIVED\\SECONDARY\\AXIAL",
@@ -264,11 +264,21 @@ impl<'a> Derived<'a> {
         if !sources.is_empty() {
             o.set.put_items(tags::SOURCE_IMAGE_SEQUENCE, sources);
         }
+        let kept = || if converted { self.series.record.clone() } else { None };
+        if let Some(record) = d.record.as_ref().map(|r| r.to_json()).or_else(kept) {
+            let (group, creator, element) = PRIVATE;
+            o.text(Tag(group, 0x0010), VR::LO, creator);
+            o.text(Tag(group, 0x1000 | u16::from(element)), VR::UT, &record);
+        }
         let mut equipment = Writer::default();
         equipment.text(tags::MANUFACTURER, VR::LO, "unmelt");
         let model = if d.model.is_empty() { "unmelt".into() } else { format!("unmelt {}", d.model) };
         equipment.text(tags::MANUFACTURER_MODEL_NAME, VR::LO, &model);
         equipment.text(tags::SOFTWARE_VERSIONS, VR::LO, version);
+        if d.record.is_some() {
+            let what = "The request is in the private block UNMELT (0099,xx01), as JSON.";
+            equipment.text(tags::CONTRIBUTION_DESCRIPTION, VR::ST, what);
+        }
         let purpose = code("109102", "DCM", "Processing Equipment");
         equipment.set.put_items(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, vec![purpose]);
         o.set.put_items(tags::CONTRIBUTING_EQUIPMENT_SEQUENCE, vec![equipment.set]);
@@ -359,6 +369,16 @@ impl<'a> Derived<'a> {
         }
         o.decimals(tags::SPACING_BETWEEN_SLICES, &[apart]);
     }
+}
+
+/// The private block that says how values were made: its group, its creator and the element of the record.
+const PRIVATE: (u16, &str, u8) = (0x0099, "UNMELT", 0x01);
+
+/// The record of how the values of a series were made, as JSON, if it has one.
+pub(super) fn record(set: &Dataset) -> Option<String> {
+    let (group, creator, element) = PRIVATE;
+    let text = std::str::from_utf8(set.private(group, creator, element)?).ok()?;
+    Some(text.trim_end_matches([' ', '\0']).to_owned())
 }
 
 /// From RAS to LPS, and back.

@@ -22,6 +22,26 @@ impl Extension {
     }
 }
 
+/// NIfTI's number of a comment: plain text.
+const COMMENT: i32 = 6;
+
+/// What a comment begins with that says how the volume was made.
+const RECORD: &str = "unmelt-run ";
+
+/// The record of how the volume was made, as JSON, if an extension has one.
+pub(super) fn record(extensions: &[Extension]) -> Option<&str> {
+    let comments = extensions.iter().filter(|e| e.code == COMMENT);
+    let texts = comments.filter_map(|e| std::str::from_utf8(&e.data).ok());
+    texts.filter_map(|text| text.strip_prefix(RECORD)).map(|json| json.trim_end_matches('\0')).next_back()
+}
+
+/// Takes away what says how a volume was made before, and puts a new record in its place.
+pub(super) fn set_record(extensions: &mut Vec<Extension>, json: Option<&str>) {
+    extensions.retain(|e| e.code != COMMENT || !e.data.starts_with(RECORD.as_bytes()));
+    extensions
+        .extend(json.map(|json| Extension { code: COMMENT, data: format!("{RECORD}{json}").into_bytes() }));
+}
+
 /// Reads the extensions in the next `room` bytes, or up to the end of the file if none is given. What cannot be read is left out with
 /// a warning.
 pub(super) fn read(

@@ -10,6 +10,8 @@ use crate::{Error, Result};
 pub(super) const SIZE_1: usize = 348;
 /// Bytes of a header of version 2.
 pub(super) const SIZE_2: usize = 540;
+/// The intent of vectors, whose parts lie along the fifth dimension.
+pub(super) const VECTOR: i32 = 1007;
 /// What stands behind the magic of version 2; a transfer as text changes it.
 const LINE_ENDS: [u8; 4] = *b"\r\n\x1a\n";
 

@@ -22,7 +22,7 @@ pub use extension::Extension;
 pub use header::{Header, Version};
 pub(crate) use read::files;
 pub use read::{read, read_bytes, read_series, read_with};
-pub use write::{Element, write, write_marked, write_series};
+pub use write::{Element, Label, write, write_marked, write_series};
 
 /// What a NIfTI file said besides its voxels.
 #[derive(Clone, Debug)]
@@ -40,6 +40,11 @@ pub struct NiftiSource {
 }
 
 impl NiftiSource {
+    /// The record of how the volume was made, as JSON, if this program wrote one.
+    pub fn record(&self) -> Option<&str> {
+        extension::record(&self.extensions)
+    }
+
     /// Takes all free text away: description, names, extensions.
     pub fn clear_text(&mut self) {
         self.header.clear_text();

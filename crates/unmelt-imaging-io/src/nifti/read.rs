@@ -9,7 +9,7 @@ use unmelt_imaging::{Acquisition, Grid, Lattice, Orientation, Rescale, Series};
 use super::NiftiSource;
 use super::extension;
 use super::foreign;
-use super::header::{Header, SIZE_1, fault};
+use super::header::{Header, SIZE_1, VECTOR, fault};
 use super::input::{Input, unreadable};
 use super::place::{place, shape};
 use super::voxels::{Kind, Stored, scale};
@@ -156,9 +156,6 @@ fn read_input(
 
 /// NIfTI's number of colours of three bytes.
 const RGB24: i16 = 128;
-
-/// NIfTI's number of the intent of vectors, whose parts lie along the fifth dimension.
-const VECTOR: i32 = 1007;
 
 /// Red, green and blue one after the other, of voxels that have them side by side.
 fn planes(colours: &[f32]) -> Vec<f32> {

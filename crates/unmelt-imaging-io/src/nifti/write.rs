@@ -9,7 +9,7 @@ use unmelt_diffusion::files::AsideFile;
 use unmelt_imaging::{Grid, Orientation};
 
 use super::extension::{self, Extension};
-use super::header::{Header, Version};
+use super::header::{Header, VECTOR, Version};
 use super::place::set_grid;
 use crate::scan_series::ScanSeries;
 use crate::{Error, Result, Scan, Source};
@@ -54,28 +54,50 @@ impl Element {
     }
 }
 
+/// What is said of how voxels came to be.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Label<'a> {
+    /// What was done, which is put in front of the header's description; nothing if empty.
+    pub mark: &'a str,
+    /// The record of how the volume was made, as JSON, in place of the one that the source has.
+    pub record: Option<&'a str>,
+    /// Whether the record of the source stays, because its values do.
+    pub keeps_record: bool,
+}
+
+impl Label<'_> {
+    /// Of values that are what they were.
+    pub const SAME: Self = Self { mark: "", record: None, keeps_record: true };
+}
+
 /// Writes a volume (`.nii` or `.nii.gz`, in any case), whole or not at all, in the orientation of its source, with the
 /// source's header: a grid that did not change keeps sform, qform and their codes bit for bit.
 pub fn write(scan: &Scan, element: Element, path: &Path) -> Result<()> {
-    write_marked(scan, element, "", path)
+    write_marked(scan, element, Label::SAME, path)
 }
 
-/// The same with what was done to the volume, which is put in front of the header's description.
-pub fn write_marked(scan: &Scan, element: Element, mark: &str, path: &Path) -> Result<()> {
+/// The same with what was done to the volume.
+pub fn write_marked(scan: &Scan, element: Element, label: Label, path: &Path) -> Result<()> {
     let volume = &scan.volume;
     let (source, orientation) = (&scan.source, volume.orientation());
-    let file = File { source, orientation, grid: volume.grid, frame_step: 0.0 };
-    file.write(&[&volume.voxels], [3, 1, 1, 1, 1, 1, 1, 1], element, mark, path)
+    let file = File { source, orientation, grid: volume.grid, frame_step: 0.0, is_vector: false };
+    file.write(&[&volume.voxels], [3, 1, 1, 1, 1, 1, 1, 1], element, label, path)
 }
 
 /// Writes a series: frames along the fourth dimension, with the times of its source; red, green and blue as colours of 8 bits if that
 /// is the element, and otherwise as vectors along the fifth dimension.
-pub fn write_series(scan: &ScanSeries, element: Element, mark: &str, path: &Path) -> Result<()> {
+pub fn write_series(scan: &ScanSeries, element: Element, label: Label, path: &Path) -> Result<()> {
     let (series, lattice) = (&scan.series, scan.series.lattice());
     let orientation = series.acquisition.orientation;
-    let file = File { source: &scan.source, orientation, grid: lattice.grid, frame_step: lattice.frame_step };
     let (channels, frames) = (lattice.channels, lattice.frames);
     let as_colours = element == Element::Rgb24 && channels == 3;
+    let file = File {
+        source: &scan.source,
+        orientation,
+        grid: lattice.grid,
+        frame_step: lattice.frame_step,
+        is_vector: channels > 1 && !as_colours,
+    };
     let parts: Vec<&[f32]> = match as_colours {
         true => (0..frames).flat_map(|f| (0..channels).map(move |c| series.part(c, f))).collect(),
         false => (0..channels).flat_map(|c| (0..frames).map(move |f| series.part(c, f))).collect(),
@@ -97,7 +119,7 @@ pub fn write_series(scan: &ScanSeries, element: Element, mark: &str, path: &Path
     dim[4..8].iter_mut().for_each(|n| *n = (*n).max(1));
     dim[0] = (4..8).rev().find(|k| dim[*k] > 1).unwrap_or(3) as i64;
     if as_colours || element != Element::Rgb24 {
-        return file.write(&parts, dim, element, mark, path);
+        return file.write(&parts, dim, element, label, path);
     }
     Err(Error::Request("colours of 8 bits have three channels".into()))
 }
@@ -110,6 +132,8 @@ struct File<'a> {
     grid: Grid,
     /// Seconds from one frame to the next, where the source does not say it.
     frame_step: f64,
+    /// Whether the fields are the parts of vectors.
+    is_vector: bool,
 }
 
 impl File<'_> {
@@ -119,7 +143,7 @@ impl File<'_> {
         parts: &[&[f32]],
         dim: [i64; 8],
         element: Element,
-        mark: &str,
+        label: Label,
         path: &Path,
     ) -> Result<()> {
         let source = match self.source {
@@ -131,7 +155,10 @@ impl File<'_> {
             Source::Dicom(_) => Orientation::RAS,
         };
         let mut header = source.map_or_else(Header::fresh, |s| s.header.clone());
-        let extensions = source.map_or(&[][..], |s| &s.extensions);
+        let mut extensions = source.map_or_else(Vec::new, |s| s.extensions.clone());
+        if !label.keeps_record {
+            extension::set_record(&mut extensions, label.record);
+        }
         let grid = orientation.from_ras(&self.grid);
         if !source.is_some_and(|s| s.grid.same_as(&grid)) {
             set_grid(&mut header, source, &grid);
@@ -139,14 +166,17 @@ impl File<'_> {
         if source.is_none() && self.frame_step > 0.0 {
             header.set_frame_step(self.frame_step);
         }
-        describe(&mut header, &grid, dim, element, extensions);
-        add_mark(&mut header.descrip, mark);
+        if self.is_vector {
+            header.intent_code = VECTOR;
+        }
+        describe(&mut header, &grid, dim, element, &extensions);
+        add_mark(&mut header.descrip, label.mark);
         let mut file = AsideFile::create(path)?;
         if let Some(read_from) = self.source.file() {
             file.no_more_readable_than(read_from);
         }
         let packed = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase().ends_with(".gz");
-        let start = [header.to_bytes(), extension::to_bytes(extensions)].concat();
+        let start = [header.to_bytes(), extension::to_bytes(&extensions)].concat();
         let voxels = Voxels { parts, orientation, shape: grid.shape, element };
         voxels.write(&start, packed, &mut file).map_err(Error::file("write", path))?;
         Ok(file.finish()?)

@@ -50,7 +50,7 @@ fn slice_of_pet(k: usize, slice: &mut Slice) {
 }
 
 fn derived(scan: &Scan, task: &str, folder: &Path) -> Vec<DefaultDicomObject> {
-    let derivation = Derivation { task: task.into(), model: "brain-mri".into() };
+    let derivation = Derivation::new(task, "brain-mri");
     scan.write(folder, &derivation).expect("written");
     let files = (1..=scan.volume.grid.shape[2]).map(|k| folder.join(format!("{k:05}.dcm")));
     files.map(|p| dicom_object::open_file(p).expect("readable")).collect()

@@ -35,7 +35,7 @@ fn a_radiograph_is_a_picture_with_the_spacing_of_its_detector() {
     assert!(matches!(scan.source, Source::Picture(_)));
     // A folder with one file is that file; it becomes no derived series.
     assert_eq!(read(folder.path()).scan.series.values(), scan.series.values());
-    let derivation = Derivation { task: "convert".into(), model: String::new() };
+    let derivation = Derivation::conversion();
     assert!(scan.write(&folder.path().join("out"), &derivation).is_err());
     let png = folder.path().join("a.png");
     scan.write(&png, &derivation).expect("written");
@@ -92,7 +92,7 @@ fn times_of_a_series_are_frames() {
     assert_eq!(scan.series.lattice().frames, 2);
     assert!(scan.series.part(0, 1).iter().all(|v| *v == 5.0));
     let out = folder.path().join("series.nii.gz");
-    let derivation = Derivation { task: "convert".into(), model: String::new() };
+    let derivation = Derivation::conversion();
     scan.write(&out, &derivation).expect("written");
     assert_eq!(read(&out).scan.series.values(), scan.series.values());
     let said = scan.write(&folder.path().join("out"), &derivation).expect_err("two volumes").to_string();

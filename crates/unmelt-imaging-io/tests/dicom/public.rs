@@ -77,7 +77,7 @@ fn a_derived_series_is_whole_and_honest() {
     for (name, count) in [("ct_jpeg2000", 20), ("transfer_syntaxes/1.dcm", 35)] {
         let scan = read(&data.join(name));
         let out = dir.path().join(name.replace('/', "_"));
-        let derivation = Derivation { task: "denoise".into(), model: "brain-mri".into() };
+        let derivation = Derivation::new("denoise", "brain-mri");
         dicom::write(&scan, &derivation, &out).expect("written");
         assert!(dicom::write(&scan, &derivation, &out).is_err(), "nothing is overwritten");
         let back = read(&out);

@@ -6,13 +6,14 @@ use dicom_core::VR;
 use dicom_dictionary_std::tags;
 use dicom_object::{DefaultDicomObject, InMemDicomObject};
 use unmelt_imaging::Volume;
+use unmelt_imaging::enhance::{EnhanceRequest, TaskRequest, VolumeRequest};
 use unmelt_imaging_io::{Derivation, Scan, dicom};
 
 use crate::make::{Slice, item, pixels, read, refusal, series, single, stored};
 use crate::reading::enhanced;
 
 fn derivation(task: &str) -> Derivation {
-    Derivation { task: task.into(), model: "brain-mri".into() }
+    Derivation::new(task, "brain-mri")
 }
 
 /// Writes, and gives the files in order.
@@ -311,4 +312,25 @@ fn a_result_never_replaces_its_source_nor_lies_among_it() {
     let beside = tempfile::tempdir().expect("a folder");
     write(&beside.path().join("derived")).expect("elsewhere");
     write(&beside.path().join("a.nii.gz")).expect("elsewhere");
+}
+
+#[test]
+fn the_request_is_in_a_private_block() {
+    let folder = series(&[0.0, 2.0], |_, _| {});
+    let scan = read(folder.path()).scan;
+    let task = TaskRequest::Denoise { sigma: Some(0.1), rician: None };
+    let request = EnhanceRequest { task, input: "0f".into(), settings: None };
+    let record = Derivation::classical("denoise", VolumeRequest::Enhance(request));
+    let json = record.record.as_ref().expect("a record").to_json();
+    let out = tempfile::tempdir().expect("a folder");
+    let [made, converted] = ["made", "converted"].map(|name| out.path().join(name));
+    dicom::write(&scan, &record, &made).expect("written");
+    let object = dicom_object::open_file(made.join("00001.dcm")).expect("readable");
+    assert_eq!(text(&object, dicom_core::Tag(0x0099, 0x0010)), "UNMELT");
+    assert_eq!(text(&object, dicom_core::Tag(0x0099, 0x1001)), json);
+    let back = read(&made).scan;
+    assert_eq!(back.source.record(), Some(json.as_str()));
+    dicom::write(&back, &Derivation::conversion(), &converted).expect("written");
+    assert_eq!(read(&converted).scan.source.record(), Some(json.as_str()));
+    assert_eq!(scan.source.record(), None);
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use unmelt_imaging::{Grid, Lattice, Series};
-use unmelt_imaging_io::nifti::{Element, read_series, write_series};
+use unmelt_imaging_io::nifti::{Element, Label, read_series, write_series};
 use unmelt_imaging_io::{Choice, Derivation, ScanSeries};
 
 use crate::raw::{Fields, Raw, folder};
@@ -13,7 +13,7 @@ fn all(path: &Path) -> ScanSeries {
 }
 
 fn convert() -> Derivation {
-    Derivation { task: "convert".into(), model: String::new() }
+    Derivation::conversion()
 }
 
 /// Three volumes of 2 × 3 × 2 bytes, stored to the left, 800 ms apart.
@@ -58,7 +58,7 @@ fn more_than_four_dimensions_stay_what_they_are() {
     assert_eq!(scan.series.lattice().frames, 6);
     let out = dir.path().join("out.nii");
     scan.write(&out, &convert()).expect("written");
-    assert_eq!([40, 46, 48].map(|at| Fields::of(&out).i16(at)), [5, 2, 3]);
+    assert_eq!([40, 48, 50].map(|at| Fields::of(&out).i16(at)), [5, 2, 3]);
     assert_eq!(all(&out).series.values(), scan.series.values());
 }
 
@@ -92,10 +92,10 @@ fn colours_are_channels() {
     // Fractions are vectors along the fifth dimension.
     let halves = Series::new(vec![0.5; 6], Lattice { channels: 3, ..Lattice::scalar(lattice.grid) });
     ScanSeries::new(halves).write(&out, &convert()).expect("written");
-    assert_eq!([40, 46, 48, 68].map(|at| Fields::of(&out).i16(at)), [5, 1, 3, 1007]);
+    assert_eq!([40, 48, 50, 68].map(|at| Fields::of(&out).i16(at)), [5, 1, 3, 1007]);
     assert_eq!(all(&out).series.lattice().channels, 3);
     let gray = Series::new(vec![0.5; 2], Lattice::scalar(lattice.grid));
-    assert!(write_series(&ScanSeries::new(gray), Element::Rgb24, "", &out).is_err());
+    assert!(write_series(&ScanSeries::new(gray), Element::Rgb24, Label::SAME, &out).is_err());
 }
 
 #[test]

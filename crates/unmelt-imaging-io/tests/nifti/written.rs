@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use unmelt_imaging::enhance::{EnhanceRequest, TaskRequest, VolumeRequest};
 use unmelt_imaging::{Grid, Volume};
 use unmelt_imaging_io::nifti::{Element, NiftiSource, Version, read, write};
 use unmelt_imaging_io::{Derivation, Scan, Source};
@@ -45,7 +46,7 @@ fn text_and_extensions_are_kept_and_can_be_taken_away() {
     assert_eq!(source(&scan).extensions[0].code, 6);
     assert!(source(&scan).extensions[0].data.starts_with(b"born 1970"));
     let out = dir.path().join("out.nii");
-    let convert = Derivation { task: "convert".into(), model: String::new() };
+    let convert = Derivation::conversion();
     scan.write(&out, &convert).expect("written");
     let back = read(&out, None).expect("readable").scan;
     assert_eq!(back.volume.voxels, [3.0, 4.0]);
@@ -72,7 +73,7 @@ fn what_was_done_stands_in_the_description() {
     let dir = folder();
     let scan = read(&talkative(dir.path()), None).expect("readable").scan;
     let out = dir.path().join("out.nii");
-    let denoise = Derivation { task: "denoise".into(), model: "/home/jane/model".into() };
+    let denoise = Derivation::new("denoise", "/home/jane/model");
     let mark = concat!("unmelt ", env!("CARGO_PKG_VERSION"), ": denoise");
     scan.write(&out, &denoise).expect("written");
     assert_eq!(Fields::of(&out).text(148, 80), format!("{mark}; DOE^JANE 1970"));
@@ -130,7 +131,7 @@ fn axes_too_long_for_version_one_are_written_in_version_two() {
 fn a_name_in_capitals_is_packed_as_any() {
     let dir = folder();
     let scan = Scan::new(Volume::new(vec![1.0; 8], Grid::centred([2; 3], [1.0; 3])));
-    let derivation = Derivation { task: "convert".into(), model: String::new() };
+    let derivation = Derivation::conversion();
     for (name, packed) in [("A.NII.GZ", true), ("b.Nii", false), ("c.nii.gz", true)] {
         let path = dir.path().join(name);
         scan.write(&path, &derivation).expect("written");
@@ -149,7 +150,7 @@ fn a_volume_does_not_replace_the_file_that_it_was_read_from() {
     let at = |name: &str| folder.path().join(name);
     let grid = Grid::centred([2, 3, 4], [1.0; 3]);
     let array = Scan::new(Volume::new((0..24).map(|k| k as f32).collect(), grid));
-    let derivation = Derivation { task: "denoise".into(), model: String::new() };
+    let derivation = Derivation::new("denoise", "");
     array.write(&at("scan.nii"), &derivation).expect("written");
     let before = std::fs::read(at("scan.nii")).expect("there");
     let scan = read(&at("scan.nii"), None).expect("readable").scan;
@@ -166,4 +167,28 @@ fn a_volume_does_not_replace_the_file_that_it_was_read_from() {
     array.write(&at("out.nii"), &derivation).expect("an array");
     std::fs::remove_file(at("scan.nii")).expect("there");
     scan.write(&at("scan.nii"), &derivation).expect("nothing is there");
+}
+
+#[test]
+fn a_record_says_how_values_were_made_until_others_are() {
+    let dir = folder();
+    let scan = read(&talkative(dir.path()), None).expect("readable").scan;
+    let task = TaskRequest::Denoise { sigma: Some(0.1), rician: None };
+    let request = EnhanceRequest { task, input: "0f".into(), settings: None };
+    let derivation = Derivation::classical("denoise", VolumeRequest::Enhance(request));
+    let json = derivation.record.as_ref().expect("a record").to_json();
+    let out = dir.path().join("out.nii");
+    scan.write(&out, &derivation).expect("written");
+    let made = read(&out, None).expect("readable").scan;
+    assert_eq!(made.source.record(), Some(json.as_str()));
+    assert_eq!(source(&made).extensions.len(), 2, "beside what was there");
+    // A conversion keeps the values and their record; a map is another thing, and so is what is made of it.
+    let copy = dir.path().join("copy.nii.gz");
+    made.write(&copy, &Derivation::conversion()).expect("written");
+    assert_eq!(read(&copy, None).expect("readable").scan.source.record(), Some(json.as_str()));
+    made.write_map(&copy, &Derivation::new("denoise", ""), "standard deviation").expect("written");
+    assert_eq!(read(&copy, None).expect("readable").scan.source.record(), None);
+    made.write(&copy, &Derivation::new("inpaint", "other")).expect("written");
+    assert_eq!(read(&copy, None).expect("readable").scan.source.record(), None);
+    assert_eq!(source(&read(&copy, None).expect("readable").scan).extensions, source(&scan).extensions);
 }

@@ -194,7 +194,7 @@ impl Enhancer {
     }
 }
 
-fn unknown_solver(name: &str) -> Error {
+pub(super) fn unknown_solver(name: &str) -> Error {
     let known = PosteriorSolver::NAMES.join(", ");
     Error::Request(format!("\"{name}\" is no solver; use one of: {known}"))
 }

@@ -105,10 +105,7 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub fn new(volume: &Volume, task: &Task, cancel: &CancelToken) -> Result<Self> {
-        let per_voxel = match task {
-            Task::Denoise { .. } | Task::KSpace { .. } => memory::DENOISE,
-            _ => memory::ENHANCE,
-        };
+        let per_voxel = memory::per_voxel(task.kind());
         // Tasks with another grid than the volume's look at that too.
         if !matches!(task, Task::SuperResolve { .. } | Task::Outpaint { .. }) {
             memory::check(&volume.grid, per_voxel)?;
@@ -312,12 +309,17 @@ fn denoising(volume: &Volume, scaling: Scaling, sigma: Option<f64>, rician: Opti
 
 /// The grid of a finer spacing; what is finer already stays.
 pub(crate) fn finer_grid(volume: &Volume, spacing: [f64; 3]) -> Result<Grid> {
-    let old = volume.grid.spacing();
+    finer_grid_of(&volume.grid, spacing)
+}
+
+/// The same of the grid alone.
+pub(crate) fn finer_grid_of(coarse: &Grid, spacing: [f64; 3]) -> Result<Grid> {
+    let old = coarse.spacing();
     if let Some(wrong) = spacing.iter().find(|s| !(s.is_finite() && **s > 0.0)) {
         return Err(Error::Request(format!("the wanted spacing must be above 0 mm, but it is {wrong}")));
     }
-    let grid = volume.grid.with_spacing(std::array::from_fn(|a| spacing[a].min(old[a])));
-    if grid.shape == volume.grid.shape {
+    let grid = coarse.with_spacing(std::array::from_fn(|a| spacing[a].min(old[a])));
+    if grid.shape == coarse.shape {
         return Err(Error::Request(format!(
             "the volume has {:.2} × {:.2} × {:.2} mm already, which is no coarser than the spacing wanted",
             old[0], old[1], old[2]

@@ -1,5 +1,6 @@
 //! How a volume is enhanced, and what comes out.
 
+use serde::{Deserialize, Serialize};
 use unmelt_diffusion::files::limits::{limits, within};
 
 use crate::classical::rician::Estimate;
@@ -7,7 +8,8 @@ use crate::prior::patches::Partition;
 use crate::{Error, Result, Volume, VolumeModel};
 
 /// How to do it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct EnhanceSettings {
     /// Solver: one of [`PosteriorSolver::NAMES`](unmelt_diffusion::posterior::PosteriorSolver::NAMES); if not given hqs for a single estimate, diffpir for samples. A single
     /// estimate of what noise hides needs none: the prior's answer is the posterior mean. hqs begins with what the prior was

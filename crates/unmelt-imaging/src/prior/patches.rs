@@ -76,6 +76,11 @@ impl Partition {
         halo.checked_mul(2).is_some_and(|seen| seen < model.patch)
     }
 
+    /// How many patches the first step has.
+    pub(crate) fn count(&self, model: &VolumeModel) -> u64 {
+        self.parts(model, 0).len() as u64
+    }
+
     /// All parts of a step.
     fn parts(&self, model: &VolumeModel, step: usize) -> Vec<Part> {
         let axes: [_; 3] = std::array::from_fn(|a| self.cuts(a, model, step));
