@@ -1,0 +1,45 @@
+import { signal } from '@preact/signals';
+import {
+  api,
+  asProblem,
+  type Health,
+  type Model,
+  type MoleculesModel,
+  type Problem,
+  type Session,
+  type VolumesModel,
+} from '../api.ts';
+
+export const session = signal<Session | null>(null);
+export const models = signal<Model[]>([]);
+export const health = signal<Health | null>(null);
+/** Why the page cannot begin. */
+export const startProblem = signal<Problem | null>(null);
+
+/** Asks who is signed in, and what models there are. */
+export async function start() {
+  try {
+    session.value = await api.session();
+    startProblem.value = null;
+    if (isSignedIn(session.value)) models.value = await api.models();
+    health.value = await api.ready();
+  } catch (error) {
+    startProblem.value = asProblem(error);
+  }
+}
+
+export function isSignedIn(who: Session): boolean {
+  return who.sign_in === 'none' || who.user !== null;
+}
+
+export function isAdmin(who: Session | null): boolean {
+  return who?.scopes.includes('admin') ?? false;
+}
+
+export function moleculeModels(): MoleculesModel[] {
+  return models.value.filter((model) => model.of === 'molecules');
+}
+
+export function volumeModels(): VolumesModel[] {
+  return models.value.filter((model) => model.of === 'volumes');
+}
