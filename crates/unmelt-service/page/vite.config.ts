@@ -9,6 +9,9 @@ export default defineConfig({
   plugins: [strictStyle()],
   resolve: {
     alias: {
+      'numcodecs/blosc': fileURLToPath(new URL('scripts/no-codecs.ts', import.meta.url)),
+      'numcodecs/lz4': fileURLToPath(new URL('scripts/no-codecs.ts', import.meta.url)),
+      'numcodecs/zstd': fileURLToPath(new URL('scripts/no-codecs.ts', import.meta.url)),
       'smiles-drawer': fileURLToPath(
         new URL('node_modules/smiles-drawer/dist/smiles-drawer.mjs', import.meta.url),
       ),

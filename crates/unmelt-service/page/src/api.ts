@@ -575,17 +575,18 @@ export const api = {
  */
 export function watch(id: string, listener: JobListener): () => void {
   const source = new EventSource(at('jobs', id, 'events'));
-  const on = <T>(name: string, hear: ((data: T) => void) | undefined, isLast = false) =>
+  const on = (name: keyof JobListener, isLast: boolean, hear: (data: string) => void) =>
     source.addEventListener(name, (event) => {
+      // A lost connection is an event of the name "error", too, without data.
       if (!(event instanceof MessageEvent) || typeof event.data !== 'string') return;
       if (isLast) source.close();
-      hear?.(JSON.parse(event.data) as T);
+      hear(event.data);
     });
-  on<ProgressEvent>('progress', listener.progress);
-  on<MoleculeResult>('molecule', listener.molecule);
-  on<IntermediateState>('state', listener.state);
-  on<Job>('done', listener.done, true);
-  on<Problem>('error', listener.error, true);
+  on('progress', false, (data) => listener.progress?.(JSON.parse(data) as ProgressEvent));
+  on('molecule', false, (data) => listener.molecule?.(JSON.parse(data) as MoleculeResult));
+  on('state', false, (data) => listener.state?.(JSON.parse(data) as IntermediateState));
+  on('done', true, (data) => listener.done?.(JSON.parse(data) as Job));
+  on('error', true, (data) => listener.error?.(JSON.parse(data) as Problem));
   source.onerror = () => {
     if (source.readyState !== EventSource.CLOSED) return;
     listener.error?.(plainProblem(0, 'No events', 'The events of this job cannot be had.'));

@@ -10,16 +10,15 @@ export function bytes(count: number): string {
     value /= 1000;
     unit += 1;
   }
-  return `${unit === 0 || value >= 100 ? value.toFixed(0) : value.toFixed(1)} ${UNITS[unit] ?? ''}`;
+  return `${unit === 0 || value >= 100 ? value.toFixed(0) : value.toFixed(1)}\u00a0${UNITS[unit] ?? ''}`;
 }
 
-/** 83 → "1 min 23 s". */
+/** 83 → "83 s", 403 → "7 min": two digits at least. */
 export function duration(seconds: number): string {
   if (seconds < 1) return 'under 1 s';
-  const whole = Math.round(seconds);
-  if (whole < 60) return `${whole} s`;
-  const minutes = Math.floor(whole / 60);
-  if (minutes < 60) return whole % 60 === 0 ? `${minutes} min` : `${minutes} min ${whole % 60} s`;
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 120) return `${minutes} min`;
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
@@ -35,7 +34,7 @@ export function number(value: number): string {
 
 /** 0.9731 → "97.3 %". */
 export function percent(part: number): string {
-  return `${(100 * part).toFixed(part === 1 || part === 0 ? 0 : 1)} %`;
+  return `${(100 * part).toFixed(part === 1 || part === 0 ? 0 : 1)}\u00a0%`;
 }
 
 /** A time as the reader's locale writes it, without seconds. */

@@ -5,8 +5,10 @@ import {
   type MoleculeResult,
   type MoleculeRole,
   type MoleculesModel,
+  type Outcome,
   type Problem,
 } from '../api.ts';
+import { counted, percent } from '../lib/format.ts';
 import { commandsOf } from '../lib/commands.ts';
 import { CopyAs } from '../parts/CopyAs.tsx';
 import { JobHead } from '../parts/JobHead.tsx';
@@ -25,6 +27,18 @@ export function MoleculesPage({ id }: { id: string | null }) {
   const [first] = moleculeModels();
   if (first === undefined) return <p class="empty">This service has no model of molecules.</p>;
   return <Page id={id} first={first} />;
+}
+
+function outcomeOf(outcome: Outcome | null): string | null {
+  if (outcome?.kind !== 'molecules') return null;
+  const { kept, drawn, valid, connected, unique, novel } = outcome;
+  const parts = [
+    `${percent(valid)} valid`,
+    `${percent(connected)} in one piece`,
+    `${percent(unique)} unique`,
+  ];
+  if (novel !== null) parts.push(`${percent(novel)} not in the training data`);
+  return `${counted(kept, 'molecule')} kept of ${drawn} drawn; of those drawn ${parts.join(', ')}.`;
 }
 
 function Page({ id, first }: { id: string | null; first: MoleculesModel }) {
@@ -88,7 +102,7 @@ function Page({ id, first }: { id: string | null; first: MoleculesModel }) {
         {id === null && <Welcome />}
         {job !== null && watched !== null && (
           <>
-            <JobHead job={job} problem={watched.problem.value} />
+            <JobHead job={job} problem={watched.problem.value} outcome={outcomeOf(job.outcome)} />
             <Results
               key={job.id}
               job={job}

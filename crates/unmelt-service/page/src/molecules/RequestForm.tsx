@@ -2,7 +2,7 @@ import type { FilterName, MoleculesModel } from '../api.ts';
 import { Choice } from '../parts/Choice.tsx';
 import { Field, faultOf, NumberField } from '../parts/Field.tsx';
 import { Icon } from '../parts/Icon.tsx';
-import { PlanLine } from '../parts/PlanLine.tsx';
+import { PlanDetails, PlanLine } from '../parts/PlanLine.tsx';
 import { ProblemBox } from '../parts/ProblemBox.tsx';
 import { moleculeModels } from '../state/session.ts';
 import type { Planned } from '../state/use-plan.ts';
@@ -60,8 +60,8 @@ export function RequestForm({ form, model, planned, canSubmit, onChange, onSubmi
         : [...form.filters, name],
     });
   const setTarget = (name: string, value: number | undefined) => {
-    const { [name]: _, ...others } = form.targets;
-    onChange({ targets: value === undefined ? others : { ...others, [name]: value } });
+    const others = Object.entries(form.targets).filter(([other]) => other !== name);
+    onChange({ targets: Object.fromEntries(value === undefined ? others : [...others, [name, value]]) });
   };
   const hasTargets = Object.keys(form.targets).length > 0;
 
@@ -269,12 +269,15 @@ export function RequestForm({ form, model, planned, canSubmit, onChange, onSubmi
         )}
       </details>
 
-      {planned.plan !== null && <PlanLine plan={planned.plan} />}
+      {planned.plan !== null && <PlanDetails plan={planned.plan} />}
       {planned.problem !== null && <ProblemBox problem={planned.problem} shown={shown} />}
-      <button type="submit" class="primary" disabled={!canSubmit}>
-        <Icon name="play" />
-        Generate
-      </button>
+      <div class="submit">
+        {planned.plan !== null && <PlanLine plan={planned.plan} />}
+        <button type="submit" class="primary" disabled={!canSubmit}>
+          <Icon name="play" />
+          Generate
+        </button>
+      </div>
     </form>
   );
 }

@@ -9,7 +9,7 @@ import {
   type MoleculeState,
   type Problem,
 } from '../api.ts';
-import { counted, percent } from '../lib/format.ts';
+import { counted } from '../lib/format.ts';
 import { save } from '../lib/save.ts';
 import { ALL_SHOWN, arrange, columnsOf, type Shown } from '../lib/table.ts';
 import { Choice } from '../parts/Choice.tsx';
@@ -92,14 +92,6 @@ export function Results({ job, molecules, state, model, onUse }: Props) {
   return (
     <div class="results">
       <div class="results-main">
-        {job.outcome?.kind === 'molecules' && (
-          <p class="outcome">
-            {counted(job.outcome.kept, 'molecule')} kept of {job.outcome.drawn} drawn. Of those drawn,{' '}
-            {percent(job.outcome.valid)} valid, {percent(job.outcome.connected)} in one piece,{' '}
-            {percent(job.outcome.unique)} unique
-            {job.outcome.novel === null ? '' : `, ${percent(job.outcome.novel)} not in the training data`}.
-          </p>
-        )}
         {molecules.length > 1 && (
           <details class="filters" open>
             <summary>Filter</summary>

@@ -46,6 +46,10 @@ export function StartingMolecules({ form, onChange }: Props) {
 
   return (
     <div class="starting">
+      <p class="starting-name">
+        {ASKED[form.start]}
+        {form.upload !== null && <span class="unit"> {form.upload.name}</span>}
+      </p>
       <label class="file-button">
         <input
           type="file"
@@ -56,7 +60,9 @@ export function StartingMolecules({ form, onChange }: Props) {
             if (file !== undefined) void read(file.name, file, 'chemical/x-mdl-sdfile');
           }}
         />
-        <span>{isReading ? 'Reading' : `${ASKED[form.start] ?? ''}: choose an SDF or MOL file`}</span>
+        <span>
+          {isReading ? 'Reading' : form.upload === null ? 'Choose an SDF or MOL file' : 'Choose another file'}
+        </span>
       </label>
       {session.value?.reads_smiles === true && (
         <div class="beside">

@@ -1,6 +1,6 @@
 import { useMemo } from 'preact/hooks';
 import { number } from '../lib/format.ts';
-import { histogram } from '../lib/histogram.ts';
+import { histogram, type Histogram } from '../lib/histogram.ts';
 import type { Column, Range } from '../lib/table.ts';
 import type { MoleculeResult } from '../api.ts';
 
@@ -19,78 +19,90 @@ const HEIGHT = 40;
 
 /** How a property is distributed, with two handles that say which molecules are shown. */
 export function HistogramFilter({ column, molecules, range, target, onChange }: Props) {
-  const counted = useMemo(() => histogram(molecules.map(column.of), BINS), [column.name, molecules]);
-  if (counted === null || counted.low === counted.high) return null;
-  const { low, high, counts } = counted;
-  const most = Math.max(...counts);
-  const from = Math.max(low, range.low ?? low);
-  const to = Math.min(high, range.high ?? high);
-  const isWhole = Number.isInteger(low) && Number.isInteger(high);
-  const step = isWhole ? 1 : Number(((high - low) / 100).toPrecision(1));
-  const width = WIDTH / BINS;
-  const place = (value: number) => ((value - low) / (high - low)) * WIDTH;
-  const set = (next: Range) =>
-    onChange({
-      low: next.low !== null && next.low <= low ? null : next.low,
-      high: next.high !== null && next.high > high - step ? null : next.high,
-    });
+  const values = useMemo(() => molecules.map(column.of).filter(Number.isFinite), [column.name, molecules]);
+  const counted = useMemo(() => histogram(values, BINS), [values]);
+  const least = values.reduce((a, b) => Math.min(a, b), Infinity);
+  const most = values.reduce((a, b) => Math.max(a, b), -Infinity);
+  if (counted === null || least === most) return null;
+  const isWhole = values.every(Number.isInteger);
+  const from = Math.max(least, range.low ?? least);
+  const to = Math.min(most, range.high ?? most);
+  const step = isWhole ? 1 : Number(((most - least) / 100).toPrecision(1));
+  const set = (low: number, high: number) =>
+    onChange({ low: low <= least ? null : low, high: high > most - step ? null : high });
   return (
     <div class="histogram">
-      <div class="histogram-head">
-        <span>
-          {column.label}
-          {column.unit !== '' && <span class="unit"> {column.unit}</span>}
-        </span>
-        <span class="histogram-range">
-          {number(from)} – {number(to)}
-        </span>
-      </div>
-      <svg
-        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
-        preserveAspectRatio="none"
-        role="img"
-        aria-label={`${column.label}: ${molecules.length} molecules from ${number(low)} to ${number(high)}`}
-      >
-        {counts.map((count, bin) => {
-          const x = bin * width;
-          const middle = low + ((bin + 0.5) / BINS) * (high - low);
-          const isIn = middle >= from - step && middle <= to + step;
-          const height = (count / most) * (HEIGHT - 2);
-          return (
-            <rect
-              key={bin}
-              class={isIn ? 'bar' : 'bar is-out'}
-              x={x + 0.4}
-              y={HEIGHT - height}
-              width={width - 0.8}
-              height={height}
-            />
-          );
-        })}
-        {target !== undefined && target >= low && target <= high && (
-          <line class="aim" x1={place(target)} x2={place(target)} y1={0} y2={HEIGHT} />
-        )}
-      </svg>
+      <p class="histogram-name">
+        {column.label}
+        {column.unit !== '' && <span class="unit"> {column.unit}</span>}
+      </p>
+      <Bars
+        counted={counted}
+        from={from}
+        to={to}
+        target={target}
+        label={`${column.label}: ${values.length} molecules from ${number(least)} to ${number(most)}`}
+      />
       <div class="two-ends">
         <input
           type="range"
-          min={low}
-          max={high}
+          min={least}
+          max={most}
           step={step}
           value={from}
           aria-label={`${column.label}, lowest`}
-          onInput={(event) => set({ ...range, low: Math.min(event.currentTarget.valueAsNumber, to) })}
+          onInput={(event) => set(Math.min(event.currentTarget.valueAsNumber, to), range.high ?? most)}
         />
         <input
           type="range"
-          min={low}
-          max={high}
+          min={least}
+          max={most}
           step={step}
           value={to}
           aria-label={`${column.label}, highest`}
-          onInput={(event) => set({ ...range, high: Math.max(event.currentTarget.valueAsNumber, from) })}
+          onInput={(event) => set(range.low ?? least, Math.max(event.currentTarget.valueAsNumber, from))}
         />
       </div>
+      <div class="ends">
+        <span>{number(from)}</span>
+        <span>{number(to)}</span>
+      </div>
     </div>
+  );
+}
+
+interface BarsProps {
+  counted: Histogram;
+  from: number;
+  to: number;
+  target: number | undefined;
+  label: string;
+}
+
+function Bars({ counted: { low, high, counts }, from, to, target, label }: BarsProps) {
+  const tallest = Math.max(...counts);
+  const width = WIDTH / counts.length;
+  const place = (value: number) => ((value - low) / (high - low)) * WIDTH;
+  return (
+    <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label={label}>
+      {counts.map((count, bin) => {
+        const start = low + (bin / counts.length) * (high - low);
+        const isIn = start + (high - low) / counts.length > from && start < to;
+        const height = (count / tallest) * (HEIGHT - 2);
+        return (
+          <rect
+            key={bin}
+            class={isIn ? 'bar' : 'bar is-out'}
+            x={bin * width + 0.5}
+            y={HEIGHT - height}
+            width={width - 1}
+            height={height}
+          />
+        );
+      })}
+      {target !== undefined && target >= low && target <= high && (
+        <line class="aim" x1={place(target)} x2={place(target)} y1={0} y2={HEIGHT} />
+      )}
+    </svg>
   );
 }

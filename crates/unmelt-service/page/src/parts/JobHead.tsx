@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { api, asProblem, type Job, type Problem } from '../api.ts';
 import { counted, duration } from '../lib/format.ts';
 import { Icon } from './Icon.tsx';
@@ -44,9 +44,19 @@ function sentence(job: Job): string {
   return parts.join(' · ');
 }
 
+interface Props {
+  job: Job;
+  problem: Problem | null;
+  /** What came out, in a sentence. */
+  outcome?: string | null;
+}
+
 /** State of a job, how far it is, and the button that stops it. */
-export function JobHead({ job, problem }: { job: Job; problem: Problem | null }) {
+export function JobHead({ job, problem, outcome }: Props) {
   const [fault, setFault] = useState<Problem | null>(null);
+  const section = useRef<HTMLElement>(null);
+  // On a narrow screen the job stands below the form.
+  useEffect(() => section.current?.scrollIntoView(), [job.id]);
   const [isStopping, setStopping] = useState(false);
   const stop = async () => {
     setStopping(true);
@@ -60,7 +70,7 @@ export function JobHead({ job, problem }: { job: Job; problem: Problem | null })
   const done = share(job);
   const shownProblem = fault ?? job.error ?? problem;
   return (
-    <section class={`job-head is-${job.state}`} aria-label="Job">
+    <section ref={section} class={`job-head is-${job.state}`} aria-label="Job">
       <div class="job-line">
         <span class={`state is-${job.state}`}>{STATES[job.state]}</span>
         <span class="job-sentence" aria-live="polite">
@@ -73,6 +83,7 @@ export function JobHead({ job, problem }: { job: Job; problem: Problem | null })
           </button>
         )}
       </div>
+      {outcome && <p class="note">{outcome}</p>}
       {!isOver(job) && (
         <progress max={1} value={done} aria-label="Progress">
           {Math.round(100 * done)} %

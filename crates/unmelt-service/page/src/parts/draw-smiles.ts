@@ -36,8 +36,8 @@ const COLOURS = {
 const drawer = new SmilesDrawer.SvgDrawer({
   width: 220,
   height: 170,
-  bondThickness: 1.1,
-  padding: 14,
+  bondThickness: 1.3,
+  padding: 8,
   compactDrawing: false,
   themes: COLOURS,
 });

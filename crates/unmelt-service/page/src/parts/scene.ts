@@ -19,7 +19,7 @@ const CLOUD = { sphere: { scale: 0.32 } };
 export function createScene(box: HTMLElement, onPick: (atom: number) => void): Scene | null {
   let viewer: GLViewer | null;
   try {
-    viewer = createViewer(box, { backgroundAlpha: 0, antialias: true }) as GLViewer | null;
+    viewer = createViewer(box, { backgroundAlpha: 0, antialias: true });
   } catch {
     viewer = null;
   }
@@ -54,7 +54,7 @@ export function createScene(box: HTMLElement, onPick: (atom: number) => void): S
         );
       }
       view.zoomTo();
-      view.zoom(0.92);
+      view.zoom(1.25);
       view.render();
     },
     mark: (atoms, isDark) => {

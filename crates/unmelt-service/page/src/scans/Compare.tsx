@@ -1,8 +1,10 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { number } from '../lib/format.ts';
 import { Choice } from '../parts/Choice.tsx';
+import { gradient } from './colours.ts';
 import { Legend } from './Legend.tsx';
 import type { Panel, Plane, PanelVolume, Window } from './panel.ts';
+import { Wipe } from './Wipe.tsx';
 
 type Way = 'wipe' | 'side' | 'difference' | 'deviation';
 
@@ -54,8 +56,10 @@ export function Compare({ before, after, difference, deviation, isCalibrated }: 
   const [read, setRead] = useState<Read>({ before: [], after: [], mm: [0, 0, 0] });
   const [fault, setFault] = useState<string | null>(null);
   const overlays: PanelVolume[] = [
-    ...(difference === null ? [] : [{ url: difference, colours: 'warm', coloursBelow: 'winter' }]),
-    ...(deviation === null ? [] : [{ url: deviation, colours: 'inferno' }]),
+    ...(difference === null
+      ? []
+      : [{ url: difference, colours: 'rise' as const, coloursBelow: 'fall' as const }]),
+    ...(deviation === null ? [] : [{ url: deviation, colours: 'spread' as const }]),
   ];
   const overlayOf = (name: Way) => {
     if (name === 'difference') return 1;
@@ -66,9 +70,10 @@ export function Compare({ before, after, difference, deviation, isCalibrated }: 
   useEffect(() => {
     let made: Panel[] = [];
     let isGone = false;
+    const isShown = () => !isGone;
     const begin = async () => {
       const { createPanel, setOverlayRange } = await import('./panel.ts');
-      if (isGone || beforeCanvas.current === null || afterCanvas.current === null) return;
+      if (!isShown() || beforeCanvas.current === null || afterCanvas.current === null) return;
       const first = await createPanel(
         beforeCanvas.current,
         [{ url: before, colours: 'gray' }],
@@ -81,7 +86,7 @@ export function Compare({ before, after, difference, deviation, isCalibrated }: 
         (values, mm) => setRead((old) => ({ ...old, after: values, mm })),
       );
       made.push(second);
-      if (isGone) {
+      if (!isShown()) {
         made.forEach((panel) => panel.end());
         return;
       }
@@ -114,7 +119,7 @@ export function Compare({ before, after, difference, deviation, isCalibrated }: 
   useEffect(() => {
     if (window !== null) both((panel) => panel.setWindow(window));
   }, [panels, window]);
-  useEffect(() => panels?.after.setOverlay(overlayOf(way), 0.75), [panels, way]);
+  useEffect(() => panels?.after.setOverlay(overlayOf(way), 0.9), [panels, way]);
 
   const ways: { value: Way; label: string }[] = [
     { value: 'wipe', label: 'Wipe' },
@@ -155,7 +160,7 @@ export function Compare({ before, after, difference, deviation, isCalibrated }: 
           <canvas ref={beforeCanvas} />
           <span class="pane-name">Before</span>
         </div>
-        {way === 'wipe' && <div class="wipe-line" style={{ left: `${split}%` }} />}
+        {way === 'wipe' && <Wipe split={split} onChange={setSplit} />}
         {panels === null && fault === null && <p class="stage-note">Loading the scan</p>}
         {fault !== null && <p class="stage-note">{fault}</p>}
       </div>
@@ -171,19 +176,19 @@ export function Compare({ before, after, difference, deviation, isCalibrated }: 
           onInput={(event) => setSplit(event.currentTarget.valueAsNumber)}
         />
       )}
-      {panels !== null && way === 'difference' && most !== undefined && (
+      {way === 'difference' && most !== undefined && (
         <Legend
           title="After less before, in units of the scan"
           parts={[
-            { gradient: panels.after.gradient('winter', true), from: -most, to: 0 },
-            { gradient: panels.after.gradient('warm'), from: 0, to: most },
+            { gradient: gradient('fall', true), from: -most, to: 0 },
+            { gradient: gradient('rise'), from: 0, to: most },
           ]}
         />
       )}
-      {panels !== null && way === 'deviation' && most !== undefined && (
+      {way === 'deviation' && most !== undefined && (
         <Legend
           title={`Half-width of the 90 % interval${isCalibrated ? '' : ', not calibrated'}, in units of the scan`}
-          parts={[{ gradient: panels.after.gradient('inferno'), from: 0, to: most * HALF_OF_90 }]}
+          parts={[{ gradient: gradient('spread'), from: 0, to: most * HALF_OF_90 }]}
         />
       )}
       <div class="readout" aria-live="off">

@@ -8,13 +8,14 @@ export function Preview({ url }: { url: string }) {
   useEffect(() => {
     let panel: Panel | null = null;
     let isGone = false;
+    const isShown = () => !isGone;
     const begin = async () => {
       const { createPanel } = await import('./panel.ts');
-      if (isGone || canvas.current === null) return;
+      if (!isShown() || canvas.current === null) return;
       const made = await createPanel(canvas.current, [{ url, colours: 'gray' }], () => undefined);
       made.setPlane('all');
-      if (isGone) made.end();
-      else panel = made;
+      if (isShown()) panel = made;
+      else made.end();
       setNote(null);
     };
     begin().catch(() => setNote('The scan cannot be shown. The view needs WebGL 2.'));

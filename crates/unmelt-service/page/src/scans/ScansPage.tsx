@@ -4,7 +4,7 @@ import { commandsOf } from '../lib/commands.ts';
 import { CopyAs } from '../parts/CopyAs.tsx';
 import { Icon } from '../parts/Icon.tsx';
 import { JobHead } from '../parts/JobHead.tsx';
-import { PlanLine } from '../parts/PlanLine.tsx';
+import { PlanDetails, PlanLine } from '../parts/PlanLine.tsx';
 import { ProblemBox } from '../parts/ProblemBox.tsx';
 import { go } from '../state/route.ts';
 import { volumeModels } from '../state/session.ts';
@@ -86,16 +86,19 @@ function Page({ id, model }: { id: string | null; model: VolumesModel }) {
           {hasScan && (
             <>
               <TaskForm form={form} model={model} planned={planned} onChange={change} />
-              {planned.plan !== null && <PlanLine plan={planned.plan} />}
+              {planned.plan !== null && <PlanDetails plan={planned.plan} />}
               {planned.problem !== null && <ProblemBox problem={planned.problem} />}
-              <button
-                type="submit"
-                class="primary"
-                disabled={request === null || planned.problem !== null || isSending}
-              >
-                <Icon name="play" />
-                Enhance
-              </button>
+              <div class="submit">
+                {planned.plan !== null && <PlanLine plan={planned.plan} />}
+                <button
+                  type="submit"
+                  class="primary"
+                  disabled={request === null || planned.problem !== null || isSending}
+                >
+                  <Icon name="play" />
+                  Enhance
+                </button>
+              </div>
             </>
           )}
         </form>

@@ -69,7 +69,7 @@ export function TaskForm({ form, model, planned, onChange }: Props) {
       {chosen !== undefined && <p class="note">{chosen.what}</p>}
       <TaskOptions form={form} fault={fault} onChange={onChange} />
 
-      <label class="check group">
+      <label class="check">
         <input
           type="checkbox"
           checked={form.samples > 1}
@@ -155,11 +155,11 @@ function TaskOptions({ form, fault, onChange }: OptionsProps) {
         <div class="beside">
           <NumberField
             label="Noise σ"
-            unit="in units of the scan"
             value={form.sigma}
             min={0}
             step="any"
             placeholder="estimated"
+            help="In units of the scan."
             fault={fault('task.sigma')}
             onChange={(sigma) => onChange({ sigma })}
           />

@@ -1,13 +1,13 @@
-import { DRAG_MODE, Niivue, SLICE_TYPE } from '@niivue/niivue';
+import { colormap, COLOURS, OPAQUE_FROM, type Colours } from './colours.ts';
+import { DRAG_MODE, type NVImage, Niivue, SHOW_RENDER, SLICE_TYPE } from '@niivue/niivue';
 
 export type Plane = 'axial' | 'coronal' | 'sagittal' | 'all';
 
 export interface PanelVolume {
   url: string;
-  /** "gray", or the colours of an overlay. */
-  colours: string;
+  colours: 'gray' | Colours;
   /** Colours below zero; none where the values have one sign. */
-  coloursBelow?: string;
+  coloursBelow?: Colours;
 }
 
 /** Values of a panel's volumes where the crosshair is. */
@@ -27,8 +27,6 @@ export interface Panel {
   setWindow: (window: Window) => void;
   /** Robust range of a volume, in its units. */
   range: (volume: number) => Window;
-  /** CSS gradient of the colours of a name. */
-  gradient: (colours: string, isTurned?: boolean) => string;
   /** Moves by voxels along right, front and top. */
   step: (right: number, front: number, top: number) => void;
   follow: (other: Panel) => void;
@@ -56,12 +54,15 @@ export async function createPanel(
   const niivue = new Niivue({
     backColor: [0, 0, 0, 1],
     crosshairColor: [0.2, 0.85, 0.85, 0.8],
-    crosshairWidth: 0.8,
+    crosshairWidth: 0.3,
+    crosshairWidthUnit: 'percent',
+    crosshairGap: 3,
+    showAllOrientationMarkers: true,
     fontColor: [0.75, 0.85, 0.9, 1],
     isRadiologicalConvention: true,
     isColorbar: false,
     isOrientCube: false,
-    multiplanarShowRender: 0,
+    multiplanarShowRender: SHOW_RENDER.NEVER,
     dragAndDropEnabled: false,
     dragMode: DRAG_MODE.pan,
     loadingText: '',
@@ -73,6 +74,7 @@ export async function createPanel(
       [mm[0] ?? 0, mm[1] ?? 0, mm[2] ?? 0],
     );
   };
+  for (const name of Object.keys(COLOURS) as Colours[]) niivue.addColormap(name, colormap(name));
   await niivue.attachToCanvas(canvas);
   await niivue.loadVolumes(
     volumes.map(({ url, colours, coloursBelow }, k) => ({
@@ -103,29 +105,25 @@ export async function createPanel(
       niivue.updateGLVolume();
     },
     range: (k) => ({ low: volume(k)?.robust_min ?? 0, high: volume(k)?.robust_max ?? 1 }),
-    gradient: (colours, isTurned = false) => {
-      const table = niivue.colormap(colours);
-      const stops = Array.from({ length: 17 }, (_, i) => {
-        const at = Math.min(255, i * 16) * 4;
-        return `rgb(${table[at] ?? 0} ${table[at + 1] ?? 0} ${table[at + 2] ?? 0})`;
-      });
-      return `linear-gradient(to right, ${(isTurned ? stops.reverse() : stops).join(', ')})`;
-    },
     step: (right, front, top) => niivue.moveCrosshairInVox(right, front, top),
     follow: (other) => other.niivue.broadcastTo(niivue, { '2d': true, '3d': true }),
     end: () => niivue.cleanup(),
   };
 }
 
-/** Gives an overlay the same colours for the same size: from a part of `most` on, up to it. */
+/** A `COLORMAP_TYPE` of niivue, which it does not export: the opacity of volumes rises with the square up to `cal_min`. */
+const TRANSLUCENT = 1 as NVImage['colormapType'];
+
+/** Gives an overlay the same colours for the same size above and below zero, up to `most`. */
 export function setOverlayRange(panel: Panel, overlay: number, most: number) {
   const volume = panel.niivue.volumes[overlay];
   if (volume === undefined) return;
-  volume.cal_min = most * 0.12;
+  volume.colormapType = TRANSLUCENT;
+  volume.cal_min = most * OPAQUE_FROM;
   volume.cal_max = most;
   if (volume.colormapNegative !== '') {
     volume.cal_minNeg = -most;
-    volume.cal_maxNeg = -most * 0.12;
+    volume.cal_maxNeg = -most * OPAQUE_FROM;
   }
   panel.niivue.updateGLVolume();
 }

@@ -18,6 +18,7 @@ export const route = signal<Route>(parse(location.hash));
 
 addEventListener('hashchange', () => {
   route.value = parse(location.hash);
+  scrollTo(0, 0);
 });
 
 /** The address of a page, and of a job on it. */

@@ -6,14 +6,14 @@ import type { Model, ModelProperty, MoleculeResult, TaskName, Triple } from '../
 const here = new URL('../fixtures/', import.meta.url);
 const data = new URL('../../../../../data/', import.meta.url);
 
-function json<T>(folder: URL, name: string): T {
-  return JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as T;
+function json(folder: URL, name: string): unknown {
+  return JSON.parse(readFileSync(new URL(name, folder), 'utf8'));
 }
 
-export const molecules = json<MoleculeResult[]>(here, 'molecules.json');
+export const molecules = json(here, 'molecules.json') as MoleculeResult[];
 
 /** A molecule walking out of noise, a frame for every second evaluation. */
-export const trajectory = json<{ elements: string[]; positions: Triple[] }[]>(here, 'trajectory.json');
+export const trajectory = json(here, 'trajectory.json') as { elements: string[]; positions: Triple[] }[];
 
 export const scans = {
   scan: readFileSync(new URL('scan.nii.gz', here)),
@@ -49,8 +49,8 @@ const LABELS: Record<string, string> = {
   qed: 'Drug-likeness (QED)',
 };
 
-const qm9 = json<Card<MoleculeCard>>(data, 'qm9/model.json');
-const brain = json<Card<{ calibration: Record<string, unknown> }>>(data, 'brain-mri/model.json');
+const qm9 = json(data, 'qm9/model.json') as Card<MoleculeCard>;
+const brain = json(data, 'brain-mri/model.json') as Card<{ calibration: Record<string, unknown> }>;
 
 const measured = (card: Card<unknown>) =>
   Object.entries(card.provenance.measured).map(([name, value]) => ({ name, value }));

@@ -64,9 +64,17 @@ export class Jobs {
     this.kept.delete(kept.job.id);
   }
 
+  /** Loses the connections of all who hear something; they come back by themselves. */
+  drop() {
+    for (const kept of this.kept.values()) {
+      kept.hearers.forEach((response) => response.destroy());
+      kept.hearers.clear();
+    }
+  }
+
   /** Streams the events after a number, and those to come. */
   hear(kept: Kept, response: ServerResponse, after: number) {
-    response.write(kept.events.slice(after).join(''));
+    response.write('retry: 100\n\n' + kept.events.slice(after).join(''));
     if (kept.job.ended_at !== null) response.end();
     else kept.hearers.add(response);
     response.on('close', () => kept.hearers.delete(response));

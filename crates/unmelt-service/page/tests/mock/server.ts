@@ -23,6 +23,7 @@ import { recordsOf } from './sdf.ts';
 /** What the service answers every file of the page with; `API.md` says why. */
 export const POLICY = [
   "default-src 'self'",
+  "img-src 'self' data:",
   "object-src 'none'",
   "base-uri 'none'",
   "form-action 'self'",

@@ -1,0 +1,158 @@
+import { readFile } from 'node:fs/promises';
+import { afterAll, afterEach, expect, test } from 'vitest';
+import type { MoleculesGenerate } from '../../src/api.ts';
+import { molecules } from '../mock/fixtures.ts';
+import { closeBrowser, visit, type Visit, type VisitOptions } from './browser.ts';
+
+let seen: Visit | null = null;
+
+async function begin(options: VisitOptions = {}): Promise<Visit> {
+  seen = await visit(options);
+  return seen;
+}
+
+afterEach(async () => {
+  const { strangers, faults } = seen ?? { strangers: [], faults: [] };
+  await seen?.end();
+  seen = null;
+  expect(strangers).toEqual([]);
+  expect(faults).toEqual([]);
+});
+
+afterAll(closeBrowser);
+
+function requestOf({ mock }: Visit): MoleculesGenerate {
+  const [last] = [...mock.jobs.kept.values()].reverse();
+  if (last?.job.request.kind !== 'molecules.generate') throw new Error('no molecules were asked for');
+  return last.job.request;
+}
+
+test('a chemist asks for a property, looks through the molecules, and downloads some', async () => {
+  const v = await begin();
+  const { page } = v;
+  await page.getByLabel('logP', { exact: true }).check();
+  await page.getByLabel('logP, value').fill('1.5');
+  await page.getByText('Size and elements').click();
+  await page.getByLabel('N at least').fill('1');
+  await page.getByRole('button', { name: 'Generate' }).click();
+  await page.getByText('Finished').waitFor();
+  expect(requestOf(v).request.targets).toEqual([['logp', 1.5]]);
+  expect(requestOf(v).contains).toEqual(['N>=1']);
+
+  await page.getByText('60 molecules', { exact: true }).waitFor();
+  await page.locator('.card svg path, .card svg line').first().waitFor();
+  await page.locator('.viewer canvas').waitFor();
+  await v.shot('molecules-gallery');
+
+  // The handles of the histogram say what is shown.
+  await page.getByLabel('logP, lowest').fill('1');
+  const some = molecules.filter(({ properties }) => (properties.logp ?? NaN) >= 1).length;
+  await page.getByText(`${some} of 60 molecules`).waitFor();
+
+  await page.getByRole('radio', { name: 'Table' }).check();
+  await page.getByRole('button', { name: /^logP/ }).click();
+  const rows = page.locator('table.data tbody tr');
+  expect(await rows.count()).toBe(some);
+  await v.shot('molecules-table');
+
+  await rows.nth(0).getByRole('checkbox').check();
+  await rows.nth(1).getByRole('checkbox').check();
+  await page.getByText('2 selected').waitFor();
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: 'SDF' }).click(),
+  ]);
+  const text = await readFile(await download.path(), 'utf8');
+  expect(text.match(/\$\$\$\$/g)).toHaveLength(2);
+});
+
+test('a molecule walks out of noise, and stopping keeps what is there', async () => {
+  const v = await begin({ beat: 120 });
+  const { page, mock } = v;
+  await page.getByRole('button', { name: 'Generate' }).click();
+  await page.getByText(/Molecule 0, step \d+ of 30/).waitFor();
+  await v.shot('molecules-emerging');
+  await page.locator('.card').nth(3).waitFor();
+  await page.getByRole('button', { name: 'Stop' }).click();
+  await page.getByText('Stopped').waitFor();
+  const [kept] = mock.jobs.kept.values();
+  const made = kept?.molecules.length ?? 0;
+  expect(made).toBeGreaterThanOrEqual(4);
+  expect(made).toBeLessThan(60);
+  await page.getByText(`${made} molecules`, { exact: true }).waitFor();
+  expect(await page.locator('.card').count()).toBe(made);
+});
+
+test('a lost connection neither loses nor repeats a molecule', async () => {
+  const { page, mock } = await begin({ beat: 60 });
+  await page.getByRole('button', { name: 'Generate' }).click();
+  await page.locator('.card').nth(3).waitFor();
+  mock.jobs.drop();
+  await page.getByText('Finished').waitFor();
+  await page.getByText('60 molecules', { exact: true }).waitFor();
+  expect(await page.locator('.card').count()).toBe(60);
+});
+
+test('more like this asks for relatives of a molecule', async () => {
+  const v = await begin();
+  const { page } = v;
+  await page.getByRole('button', { name: 'Generate' }).click();
+  await page.getByText('Finished').waitFor();
+  await page.getByRole('button', { name: /^Molecule 5,/ }).click();
+  await page.getByRole('button', { name: 'More like this' }).click();
+  await page.getByText('molecule-5.sdf').waitFor();
+  await page.getByLabel('How far from it').fill('0.4');
+  await page.getByRole('button', { name: 'Generate' }).click();
+  await page.getByText('Finished').waitFor();
+  await expect.poll(() => requestOf(v).from).toMatchObject({ role: 'vary', records: [0], strength: 0.4 });
+});
+
+test('atoms of a scaffold are picked by clicking on them', async () => {
+  const v = await begin();
+  const { page } = v;
+  await page.getByRole('radio', { name: 'Scaffold' }).check();
+  await page.locator('.starting input[type=file]').setInputFiles({
+    name: 'ring.sdf',
+    mimeType: 'chemical/x-mdl-sdfile',
+    buffer: Buffer.from(molecules[0]?.sdf ?? ''),
+  });
+  const canvas = page.locator('.starting canvas');
+  await canvas.waitFor();
+  const chosen = page.locator('.atoms label.is-chosen');
+  const box = await canvas.boundingBox();
+  if (box === null) throw new Error('the view has no size');
+  // A heavy atom lies somewhere along the middle of the view.
+  for (let part = 0.3; part < 0.72 && (await chosen.count()) === 0; part += 0.03) {
+    await page.mouse.click(box.x + box.width * part, box.y + box.height * 0.52);
+  }
+  await expect.poll(() => chosen.count()).toBe(1);
+  await v.shot('molecules-scaffold');
+  const picked = Number(await chosen.innerText()) - 1;
+  await page.getByRole('button', { name: 'Generate' }).click();
+  await page.getByText('Finished').waitFor();
+  expect(requestOf(v).from).toMatchObject({ role: 'scaffold', attach: [picked] });
+});
+
+test('what cannot be honoured is said beside its field, before anything runs', async () => {
+  const v = await begin();
+  const { page, mock } = v;
+  await page.getByRole('radio', { name: 'Formula' }).check();
+  await page.getByLabel('Molecular formula, hydrogens included').fill('C6H5F');
+  await page.getByText('The model does not know F').waitFor();
+  expect(await page.getByRole('button', { name: 'Generate' }).isDisabled()).toBe(true);
+  await v.shot('molecules-refused');
+  await page.getByLabel('Molecular formula, hydrogens included').fill('C6H6O');
+  await expect.poll(() => page.getByRole('button', { name: 'Generate' }).isEnabled()).toBe(true);
+  expect(mock.jobs.kept.size).toBe(0);
+});
+
+test('the request is copied as code', async () => {
+  const { page } = await begin();
+  await page.getByText('Copy as code').click();
+  await page.getByRole('radio', { name: 'Command line' }).check();
+  await page.getByRole('button', { name: 'Copy', exact: true }).click();
+  await page.getByText('Copied').waitFor();
+  const text = await page.evaluate(() => navigator.clipboard.readText());
+  expect(text).toContain('unmelt molecules generate');
+  expect(text).toContain('--count 60');
+});
