@@ -1,6 +1,7 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type Page } from 'playwright-core';
+import { afterAll, afterEach, expect, test } from 'vitest';
 import { startMock, type Mock, type MockOptions } from '../mock/server.ts';
 
 /** A browser on the page, and what it was seen to do. */
@@ -18,7 +19,13 @@ export interface Visit {
 const SHOTS = fileURLToPath(new URL('../shots/', import.meta.url));
 
 /** Debian's Chromium, or the one that CHROMIUM names. */
-export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+
+const hasBrowser = existsSync(CHROMIUM);
+if (!hasBrowser) console.warn(`Skipped: the journeys, because there is no ${CHROMIUM}.`);
+
+/** A test in a browser, skipped where there is none. */
+export const journey = test.skipIf(!hasBrowser);
 
 let browser: Browser | null = null;
 
@@ -35,7 +42,7 @@ async function launched(): Promise<Browser> {
   return browser;
 }
 
-export async function closeBrowser() {
+async function closeBrowser() {
   await browser?.close();
   browser = null;
 }
@@ -47,7 +54,7 @@ export interface VisitOptions extends MockOptions {
 }
 
 /** Starts a mock server and opens its page. */
-export async function visit(options: VisitOptions = {}): Promise<Visit> {
+async function visit(options: VisitOptions = {}): Promise<Visit> {
   const mock = await startMock(options);
   const context = await (
     await launched()
@@ -86,5 +93,22 @@ export async function visit(options: VisitOptions = {}): Promise<Visit> {
       await context.close();
       await mock.stop();
     },
+  };
+}
+
+/** Gives each journey a visit of its own, at whose end nothing foreign may have been asked for and nothing have failed. */
+export function useVisits(): (options?: VisitOptions) => Promise<Visit> {
+  let seen: Visit | null = null;
+  afterEach(async () => {
+    const { strangers, faults } = seen ?? { strangers: [], faults: [] };
+    await seen?.end();
+    seen = null;
+    expect(strangers).toEqual([]);
+    expect(faults).toEqual([]);
+  });
+  afterAll(closeBrowser);
+  return async (options = {}) => {
+    seen = await visit(options);
+    return seen;
   };
 }

@@ -1,24 +1,9 @@
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, expect, test } from 'vitest';
-import { closeBrowser, visit, type Visit, type VisitOptions } from './browser.ts';
+import { expect } from 'vitest';
+import { journey, useVisits } from './browser.ts';
 
-let seen: Visit | null = null;
-
-async function begin(options: VisitOptions = {}): Promise<Visit> {
-  seen = await visit(options);
-  return seen;
-}
-
-afterEach(async () => {
-  const { strangers, faults } = seen ?? { strangers: [], faults: [] };
-  await seen?.end();
-  seen = null;
-  expect(strangers).toEqual([]);
-  expect(faults).toEqual([]);
-});
-
-afterAll(closeBrowser);
+const begin = useVisits();
 
 const PAGES = ['molecules', 'scans', 'jobs', 'models', 'admin'];
 /** Milliseconds from the address to the form. */
@@ -33,7 +18,7 @@ async function barriers(page: Page): Promise<string[]> {
     .flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html}`));
 }
 
-test.each([false, true])('no page has a serious barrier (dark: %s)', async (isDark) => {
+journey.each([false, true])('no page has a serious barrier (dark: %s)', async (isDark) => {
   const { page, mock } = await begin({ isDark, beat: 10 });
   await page.getByRole('button', { name: 'Generate' }).click();
   await page.getByText('Finished').waitFor();
@@ -46,7 +31,7 @@ test.each([false, true])('no page has a serious barrier (dark: %s)', async (isDa
   }
 });
 
-test('the form stands there within two seconds', async () => {
+journey('the form stands there within two seconds', async () => {
   const { page, mock } = await begin();
   const context = await page.context().browser()?.newContext();
   const fresh = await context?.newPage();
@@ -66,7 +51,7 @@ test('the form stands there within two seconds', async () => {
   expect(weight).toBeLessThan(300_000);
 });
 
-test('all is reached by keyboard', async () => {
+journey('all is reached by keyboard', async () => {
   const { page } = await begin({ beat: 10 });
   await page.getByRole('button', { name: 'Generate' }).waitFor();
   await page.keyboard.press('Tab');
@@ -81,7 +66,7 @@ test('all is reached by keyboard', async () => {
   await page.getByText('Finished').waitFor();
 });
 
-test('jobs are found again, replayed, pinned and deleted', async () => {
+journey('jobs are found again, replayed, pinned and deleted', async () => {
   const v = await begin({ beat: 10 });
   const { page } = v;
   await page.getByRole('button', { name: 'Generate' }).click();
@@ -100,12 +85,13 @@ test('jobs are found again, replayed, pinned and deleted', async () => {
   await page.locator('.card').nth(59).waitFor();
 });
 
-test('a job that was stopped is tried again', async () => {
-  const { page, mock } = await begin({ beat: 100 });
+journey('a job that was stopped is tried again', async () => {
+  const { page, mock } = await begin({ holdAt: 5 });
   await page.getByRole('button', { name: 'Generate' }).click();
   await page.getByRole('button', { name: 'Stop' }).click();
   await page.getByText('Stopped').waitFor();
   await page.getByRole('link', { name: 'Jobs' }).click();
+  mock.jobs.release();
   await page.getByRole('button', { name: 'Try again' }).click();
   await page.getByText('Finished').waitFor();
   const requests = [...mock.jobs.kept.values()].map(({ job }) => job.request);
@@ -113,7 +99,7 @@ test('a job that was stopped is tried again', async () => {
   expect(requests[1]).toEqual(requests[0]);
 });
 
-test('one signs in with a token where it is asked for', async () => {
+journey('one signs in with a token where it is asked for', async () => {
   const { page } = await begin({ isGuarded: true });
   await page.getByLabel('Token').fill('wrong');
   await page.getByRole('button', { name: 'Sign in' }).click();
@@ -122,10 +108,10 @@ test('one signs in with a token where it is asked for', async () => {
   await page.getByLabel('Token').fill('secret');
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByRole('button', { name: 'Generate' }).waitFor();
-  expect(await page.evaluate(() => JSON.stringify({ ...localStorage }))).not.toContain('secret');
+  expect(await page.evaluate(() => JSON.stringify(Object.values(localStorage)))).not.toContain('secret');
 });
 
-test('an administrator makes and revokes a token, and sets a quota', async () => {
+journey('an administrator makes and revokes a token, and sets a quota', async () => {
   const v = await begin();
   const { page } = v;
   await page.getByRole('link', { name: 'Admin' }).click();
@@ -141,7 +127,7 @@ test('an administrator makes and revokes a token, and sets a quota', async () =>
   await expect.poll(() => set.isDisabled()).toBe(true);
 });
 
-test('the cards of the models are read', async () => {
+journey('the cards of the models are read', async () => {
   const v = await begin();
   const { page } = v;
   await page.getByRole('link', { name: 'Models' }).click();
@@ -150,7 +136,7 @@ test('the cards of the models are read', async () => {
   await v.shot('models');
 });
 
-test('a phone shows the same', async () => {
+journey('a phone shows the same', async () => {
   const v = await begin({ width: 390, height: 844, beat: 10 });
   const { page } = v;
   await page.getByRole('button', { name: 'Generate' }).click();

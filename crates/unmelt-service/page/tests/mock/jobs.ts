@@ -21,10 +21,21 @@ const RETENTION = 14 * 24 * 3600 * 1000;
 export class Jobs {
   readonly kept = new Map<string, Kept>();
   private readonly beat: number;
+  private holdAt: number | null;
 
-  /** Milliseconds from one step to the next. */
-  constructor(beat: number) {
+  /** Milliseconds from one step to the next, and the step at which jobs wait until they are released. */
+  constructor(beat: number, holdAt: number | null) {
     this.beat = beat;
+    this.holdAt = holdAt;
+  }
+
+  /** Lets jobs that wait go on; later ones do not wait. */
+  release() {
+    const held = this.holdAt;
+    this.holdAt = null;
+    for (const kept of this.kept.values()) {
+      if (held !== null && kept.timer === null && kept.job.state === 'running') this.step(kept, held + 1);
+    }
   }
 
   submit(request: JobRequest, id: string = randomUUID()): Job {
@@ -119,7 +130,9 @@ export class Jobs {
       const slice = middleSlice(scans.scan, scans.output, step / STEPS);
       this.tell(kept, 'state', { kind: 'slice', step, steps: STEPS, plane: 'axial', aspect: 1, ...slice });
     }
+    kept.timer = null;
     if (isDone) this.end(kept, 'finished');
+    else if (step === this.holdAt) return;
     else this.later(kept, () => this.step(kept, step + 1));
   }
 

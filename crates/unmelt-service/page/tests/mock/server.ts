@@ -43,6 +43,8 @@ export interface MockOptions {
   port?: number;
   /** Milliseconds of a step of a job. */
   beat?: number;
+  /** Step at which jobs wait until they are released. */
+  holdAt?: number;
   /** Whether one must sign in; the token is "secret". */
   isGuarded?: boolean;
 }
@@ -97,7 +99,7 @@ class State {
   ];
 
   constructor(options: MockOptions) {
-    this.jobs = new Jobs(options.beat ?? 60);
+    this.jobs = new Jobs(options.beat ?? 20, options.holdAt ?? null);
     this.isGuarded = options.isGuarded ?? false;
     this.user = this.isGuarded ? null : 'anna';
   }
