@@ -1,20 +1,15 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
-import { strictStyle } from './scripts/strict-style.ts';
 
 /** While developing, the mock server answers what is no file of the page. */
 const mock = 'http://127.0.0.1:7788';
 
 export default defineConfig({
-  plugins: [strictStyle()],
   resolve: {
     alias: {
       'numcodecs/blosc': fileURLToPath(new URL('scripts/no-codecs.ts', import.meta.url)),
       'numcodecs/lz4': fileURLToPath(new URL('scripts/no-codecs.ts', import.meta.url)),
       'numcodecs/zstd': fileURLToPath(new URL('scripts/no-codecs.ts', import.meta.url)),
-      'smiles-drawer': fileURLToPath(
-        new URL('node_modules/smiles-drawer/dist/smiles-drawer.mjs', import.meta.url),
-      ),
       '3dmol': fileURLToPath(new URL('node_modules/3dmol/build/3Dmol.es6-min.js', import.meta.url)),
     },
   },

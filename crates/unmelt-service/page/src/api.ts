@@ -403,8 +403,6 @@ export interface Session {
   version: string;
   upload_limit_bytes: number;
   retention_days: number | null;
-  /** Whether a SMILES is given a geometry. */
-  reads_smiles: boolean;
 }
 
 export interface Health {

@@ -46,6 +46,9 @@ export function JobRow({ job, onChange, onProblem }: Props) {
     const target = pageOf(made);
     if (target !== null) go(target, made.id);
   };
+  const forget = async () => {
+    if (confirm(`Delete “${name}” and its files?`)) await api.forget(job.id);
+  };
   return (
     <li class={`job is-${job.state}`}>
       <div class="job-name">
@@ -69,7 +72,7 @@ export function JobRow({ job, onChange, onProblem }: Props) {
           button('pin', job.pinned ? 'Unpin' : 'Pin', () =>
             job.pinned ? api.unpin(job.id) : api.pin(job.id),
           )}
-        {isOver(job) && !job.pinned && button('trash', 'Delete', () => api.forget(job.id))}
+        {isOver(job) && !job.pinned && button('trash', 'Delete', forget)}
       </div>
     </li>
   );

@@ -30,7 +30,7 @@ export function Gallery({ molecules, columns, current, selected, onLook, onSelec
             aria-label={`Molecule ${molecule.number}, ${molecule.formula}`}
             onClick={() => onLook(molecule.number)}
           >
-            <Depiction smiles={molecule.smiles} />
+            <Depiction sdf={molecule.sdf} smiles={molecule.smiles} />
             <span class="card-name">
               <Formula text={molecule.formula} />
               {!(molecule.valid && molecule.connected) && <span class="flag">{faultOf(molecule)}</span>}

@@ -3,13 +3,15 @@ import { api, asProblem, type Problem, type Upload, type UploadedRecord } from '
 import { Depiction } from '../parts/Depiction.tsx';
 import { ProblemBox } from '../parts/ProblemBox.tsx';
 import { Viewer } from '../parts/Viewer.tsx';
-import { session } from '../state/session.ts';
+import { SmilesField } from './SmilesField.tsx';
 import type { MoleculesForm } from './form.ts';
 
 interface Props {
   form: MoleculesForm;
   onChange: (change: Partial<MoleculesForm>) => void;
 }
+
+const SDF = 'chemical/x-mdl-sdfile';
 
 const ASKED: Record<string, string> = {
   scaffold: 'Scaffold to keep',
@@ -27,14 +29,13 @@ export function firstRecords(start: MoleculesForm['start'], upload: Upload): num
 /** The molecules that the rest is grown on, and the atoms that may bear it. */
 export function StartingMolecules({ form, onChange }: Props) {
   const [problem, setProblem] = useState<Problem | null>(null);
-  const [smiles, setSmiles] = useState('');
   const [isReading, setReading] = useState(false);
 
-  const read = async (name: string, body: Blob, type: string) => {
+  const read = async (name: string, body: Blob) => {
     setReading(true);
     setProblem(null);
     try {
-      const upload = await api.upload(name, body, type);
+      const upload = await api.upload(name, body, SDF);
       onChange({ upload, records: firstRecords(form.start, upload), attach: [] });
     } catch (error) {
       setProblem(asProblem(error));
@@ -53,36 +54,18 @@ export function StartingMolecules({ form, onChange }: Props) {
       <label class="file-button">
         <input
           type="file"
-          accept=".sdf,.mol,.parquet,.smi"
+          accept=".sdf,.mol"
           class="unseen"
           onChange={(event) => {
             const file = event.currentTarget.files?.[0];
-            if (file !== undefined) void read(file.name, file, 'chemical/x-mdl-sdfile');
+            if (file !== undefined) void read(file.name, file);
           }}
         />
         <span>
           {isReading ? 'Reading' : form.upload === null ? 'Choose an SDF or MOL file' : 'Choose another file'}
         </span>
       </label>
-      {session.value?.reads_smiles === true && (
-        <div class="beside">
-          <input
-            type="text"
-            aria-label="SMILES"
-            placeholder="or a SMILES: c1ccncc1"
-            spellcheck={false}
-            value={smiles}
-            onInput={(event) => setSmiles(event.currentTarget.value)}
-          />
-          <button
-            type="button"
-            disabled={smiles.trim() === '' || isReading}
-            onClick={() => void read('molecule.smi', new Blob([smiles.trim()]), 'chemical/x-daylight-smiles')}
-          >
-            Read
-          </button>
-        </div>
-      )}
+      <SmilesField isDisabled={isReading} onRead={(sdf) => void read('molecule.sdf', new Blob([sdf]))} />
       {problem !== null && <ProblemBox problem={problem} />}
       {form.upload?.understood.warnings.map((warning) => (
         <p class="warning" key={warning}>
@@ -100,7 +83,9 @@ export function StartingMolecules({ form, onChange }: Props) {
       {taken.length > 0 && form.start !== 'vary' && (
         <Attachment records={taken} attach={form.attach} onChange={(attach) => onChange({ attach })} />
       )}
-      {form.start === 'vary' && taken[0] !== undefined && <Depiction smiles={taken[0].smiles} />}
+      {form.start === 'vary' && taken[0] !== undefined && (
+        <Depiction sdf={taken[0].sdf} smiles={taken[0].smiles} />
+      )}
     </div>
   );
 }

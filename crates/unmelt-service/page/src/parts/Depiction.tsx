@@ -1,27 +1,35 @@
 import { useEffect, useRef } from 'preact/hooks';
-import { isDark } from '../state/theme.ts';
 
-type Drawing = typeof import('./draw-smiles.ts');
+type Drawing = typeof import('./draw-structure.ts');
 
 let drawing: Promise<Drawing> | null = null;
 
+interface Props {
+  /** The record that is drawn. */
+  sdf: string;
+  /** What a screen reader says of it. */
+  smiles: string;
+}
+
 /** A structure as chemists draw it. It is drawn when it comes into sight. */
-export function Depiction({ smiles }: { smiles: string }) {
+export function Depiction({ sdf, smiles }: Props) {
   const svg = useRef<SVGSVGElement>(null);
-  const dark = isDark.value;
   useEffect(() => {
     const target = svg.current;
     if (target === null) return;
-    const watcher = new IntersectionObserver(([entry]) => {
-      if (entry?.isIntersecting !== true) return;
-      watcher.disconnect();
-      drawing ??= import('./draw-smiles.ts');
-      void drawing.then(({ drawSmiles }) => drawSmiles(smiles, target, dark));
-    });
+    const watcher = new IntersectionObserver(
+      ([entry]) => {
+        if (entry?.isIntersecting !== true) return;
+        watcher.disconnect();
+        drawing ??= import('./draw-structure.ts');
+        void drawing.then(({ drawStructure }) => drawStructure(sdf, target));
+      },
+      { rootMargin: '200px' },
+    );
     watcher.observe(target);
     return () => watcher.disconnect();
-  }, [smiles, dark]);
+  }, [sdf]);
   return (
-    <svg ref={svg} class="depiction" viewBox="0 0 220 170" role="img" aria-label={`Structure ${smiles}`} />
+    <svg ref={svg} class="depiction" viewBox="0 0 150 115" role="img" aria-label={`Structure ${smiles}`} />
   );
 }

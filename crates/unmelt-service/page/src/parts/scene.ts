@@ -66,9 +66,9 @@ export function createScene(box: HTMLElement, onPick: (atom: number) => void): S
         if (found === undefined) continue;
         view.addSphere({
           center: { x: found.x ?? 0, y: found.y ?? 0, z: found.z ?? 0 },
-          radius: 0.62,
+          radius: 0.58,
           color: isDark ? '#ffb454' : '#d97a00',
-          opacity: 0.55,
+          opacity: 0.8,
         });
       }
       view.render();

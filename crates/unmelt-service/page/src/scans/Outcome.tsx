@@ -4,10 +4,13 @@ import { Icon } from '../parts/Icon.tsx';
 import { Compare } from './Compare.tsx';
 import { SendTo } from './SendTo.tsx';
 
+/** The derived DICOM series, which there is where DICOM came in. */
+const DERIVED = 'derived.zip';
+
 /** What the files of a scan are. */
 const NAMES: Record<string, string> = {
   'output.nii.gz': 'Enhanced scan, NIfTI',
-  'derived.zip': 'Derived DICOM series',
+  [DERIVED]: 'Derived DICOM series',
   'deviation.nii.gz': 'Standard deviation',
   'low.nii.gz': 'Lower end of the 90 % interval',
   'high.nii.gz': 'Upper end of the 90 % interval',
@@ -36,7 +39,7 @@ export function ScanOutcome({ job }: { job: Job }) {
       <div class="scan-under">
         {outcome !== null && <Measures outcome={outcome} />}
         {job.artifacts.length > 0 && <Files job={job} />}
-        {job.artifacts.length > 0 && <SendTo job={job.id} />}
+        {job.artifacts.some(({ name }) => name === DERIVED) && <SendTo job={job.id} />}
       </div>
     </>
   );

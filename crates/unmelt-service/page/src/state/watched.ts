@@ -65,7 +65,9 @@ export function watchJob(id: string): Watched {
 
   const refresh = async () => {
     try {
-      job.value = await api.job(id);
+      const now = await api.job(id);
+      // The last event may have come before this answer.
+      if (job.value === null || job.value.ended_at === null) job.value = now;
     } catch (error) {
       problem.value = asProblem(error);
     }

@@ -144,3 +144,21 @@ journey('the request is copied as code', async () => {
   expect(text).toContain('unmelt molecules generate');
   expect(text).toContain('--count 60');
 });
+
+journey('a SMILES is given a geometry to grow on', async () => {
+  const v = await begin();
+  const { page, mock } = v;
+  await page.getByRole('radio', { name: 'Scaffold' }).check();
+  const smiles = page.getByLabel('or a SMILES');
+  await smiles.fill('C1CC');
+  await smiles.press('Enter');
+  await page.getByText('This is no SMILES: dangling ring closure').waitFor();
+  await smiles.fill('c1ccncc1');
+  await page.getByRole('button', { name: 'Read' }).click();
+  await page.getByText('molecule.sdf', { exact: true }).waitFor();
+  const [upload] = mock.uploads.values();
+  const records = upload?.understood.kind === 'molecules' ? upload.understood.records : [];
+  expect(records.map(({ atoms, attachable }) => [atoms, attachable.length])).toEqual([[11, 6]]);
+  await page.locator('.starting canvas').waitFor();
+  await v.shot('molecules-smiles');
+});

@@ -79,6 +79,7 @@ journey('jobs are found again, replayed, pinned and deleted', async () => {
   await first.getByRole('button', { name: 'Pin' }).click();
   await first.getByRole('button', { name: 'Unpin' }).waitFor();
   expect(await first.getByRole('button', { name: 'Delete' }).count()).toBe(0);
+  page.on('dialog', (dialog) => void dialog.accept());
   await page.locator('.job').first().getByRole('button', { name: 'Delete' }).click();
   await expect.poll(() => page.locator('.job').count()).toBe(1);
   await page.getByRole('link', { name: '60 molecules' }).click();

@@ -13,7 +13,7 @@ async function begin(options: VisitOptions = {}): Promise<Visit> {
   return seen;
 }
 
-journey('a radiologist has noise taken away, compares, and sends the result to the PACS', async () => {
+journey('a radiologist has noise taken away, and compares before and after', async () => {
   const v = await begin({ holdAt: 12 });
   const { page, mock } = v;
   await page.getByText('Not a medical device, not for diagnosis').waitFor();
@@ -69,24 +69,31 @@ journey('a radiologist has noise taken away, compares, and sends the result to t
   const [download] = await Promise.all([page.waitForEvent('download'), link.click()]);
   expect(download.suggestedFilename()).toBe('output.nii.gz');
 
-  await page.getByRole('button', { name: 'Send' }).click();
-  await page.getByText('87 of 87 images sent').waitFor();
+  expect(await page.getByRole('button', { name: 'Send' }).count()).toBe(0);
   const [kept] = mock.jobs.kept.values();
   expect(kept?.job.request).toMatchObject({ task: { kind: 'denoise' }, settings: { samples: 8 } });
 });
 
-journey('a DICOM folder is sent as an archive, without the names of its files', async () => {
-  const { page, mock } = await begin();
-  const slices = [1, 2, 3].map((k) => ({
-    name: `EXAMPLE_ANNA_${k}.dcm`,
-    mimeType: 'application/dicom',
-    buffer: Buffer.alloc(2000, k),
-  }));
-  await page.getByLabel(DROP, { exact: true }).setInputFiles(slices);
-  await page.getByText('DICOM, 87 images').waitFor();
-  const [upload] = mock.uploads.values();
-  expect(upload?.name).toBe('scan.zip');
-});
+journey(
+  'a DICOM folder goes in without the names of its files, and a derived series to the PACS',
+  async () => {
+    const { page, mock } = await begin();
+    const slices = [1, 2, 3].map((k) => ({
+      name: `EXAMPLE_ANNA_${k}.dcm`,
+      mimeType: 'application/dicom',
+      buffer: Buffer.alloc(2000, k),
+    }));
+    await page.getByLabel(DROP, { exact: true }).setInputFiles(slices);
+    await page.getByText('DICOM, 87 images').waitFor();
+    const [upload] = mock.uploads.values();
+    expect(upload?.name).toBe('scan.zip');
+    await page.getByRole('button', { name: 'Enhance' }).click();
+    await page.getByText('Finished').waitFor();
+    await page.getByRole('link', { name: 'Derived DICOM series' }).waitFor();
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.getByText('87 of 87 images sent').waitFor();
+  },
+);
 
 journey('thick slices are asked for with a spacing for each axis', async () => {
   const { page, mock } = await begin();

@@ -22,9 +22,11 @@ export class Jobs {
   readonly kept = new Map<string, Kept>();
   private readonly beat: number;
   private holdAt: number | null;
+  private readonly isDicom: (upload: string) => boolean;
 
-  /** Milliseconds from one step to the next, and the step at which jobs wait until they are released. */
-  constructor(beat: number, holdAt: number | null) {
+  /** Milliseconds from one step to the next, the step at which jobs wait until they are released, and which uploads are DICOM. */
+  constructor(beat: number, holdAt: number | null, isDicom: (upload: string) => boolean) {
+    this.isDicom = isDicom;
     this.beat = beat;
     this.holdAt = holdAt;
   }
@@ -190,6 +192,9 @@ export class Jobs {
     const { job } = kept;
     const settings = job.request.kind === 'volumes.enhance' ? job.request.settings : null;
     const gzip = 'application/gzip';
+    if (job.request.kind === 'volumes.enhance' && this.isDicom(job.request.scan)) {
+      kept.files.set('derived.zip', { body: Buffer.from('PK'), type: 'application/zip' });
+    }
     kept.files.set('input.nii.gz', { body: scans.scan, type: gzip });
     kept.files.set('output.nii.gz', { body: scans.output, type: gzip });
     kept.files.set('difference.nii.gz', { body: difference(scans.scan, scans.output), type: gzip });

@@ -99,7 +99,11 @@ class State {
   ];
 
   constructor(options: MockOptions) {
-    this.jobs = new Jobs(options.beat ?? 20, options.holdAt ?? null);
+    this.jobs = new Jobs(
+      options.beat ?? 20,
+      options.holdAt ?? null,
+      (upload) => this.uploads.get(upload)?.name.endsWith('.zip') ?? false,
+    );
     this.isGuarded = options.isGuarded ?? false;
     this.user = this.isGuarded ? null : 'anna';
   }
@@ -112,7 +116,6 @@ class State {
       version: '0.1.0',
       upload_limit_bytes: 2e9,
       retention_days: 14,
-      reads_smiles: false,
     };
   }
 }
