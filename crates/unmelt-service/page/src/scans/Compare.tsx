@@ -160,7 +160,7 @@ export function Compare({ before, after, difference, deviation, isCalibrated }: 
           <canvas ref={beforeCanvas} />
           <span class="pane-name">Before</span>
         </div>
-        {way === 'wipe' && <Wipe split={split} onChange={setSplit} />}
+        {panels !== null && way === 'wipe' && <Wipe split={split} onChange={setSplit} />}
         {panels === null && fault === null && <p class="stage-note">Loading the scan</p>}
         {fault !== null && <p class="stage-note">{fault}</p>}
       </div>

@@ -1,4 +1,4 @@
-import { signal } from '@preact/signals';
+import { batch, signal } from '@preact/signals';
 import {
   api,
   asProblem,
@@ -19,9 +19,13 @@ export const startProblem = signal<Problem | null>(null);
 /** Asks who is signed in, and what models there are. */
 export async function start() {
   try {
-    session.value = await api.session();
-    startProblem.value = null;
-    if (isSignedIn(session.value)) models.value = await api.models();
+    const who = await api.session();
+    const known = isSignedIn(who) ? await api.models() : [];
+    batch(() => {
+      session.value = who;
+      models.value = known;
+      startProblem.value = null;
+    });
     health.value = await api.ready();
   } catch (error) {
     startProblem.value = asProblem(error);

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import axe from 'axe-core';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { startMock, type Mock, type MockOptions } from '../mock/server.ts';
@@ -111,4 +112,13 @@ export function useVisits(): (options?: VisitOptions) => Promise<Visit> {
     seen = await visit(options);
     return seen;
   };
+}
+
+/** What axe finds that is serious, in a line each. */
+export async function barriers(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const found = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run());
+  return found.violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html}`));
 }

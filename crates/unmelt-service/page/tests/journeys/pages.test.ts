@@ -1,22 +1,11 @@
-import axe from 'axe-core';
-import type { Page } from 'playwright-core';
 import { expect } from 'vitest';
-import { journey, useVisits } from './browser.ts';
+import { barriers, journey, useVisits } from './browser.ts';
 
 const begin = useVisits();
 
 const PAGES = ['molecules', 'scans', 'jobs', 'models', 'admin'];
 /** Milliseconds from the address to the form. */
 const LONGEST_LOAD = 2000;
-
-/** What axe finds that is serious, in a line each. */
-async function barriers(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
-  const found = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run());
-  return found.violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html}`));
-}
 
 journey.each([false, true])('no page has a serious barrier (dark: %s)', async (isDark) => {
   const { page, mock } = await begin({ isDark, beat: 10 });

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { fileURLToPath } from 'node:url';
-import { journey, useVisits, type Visit, type VisitOptions } from './browser.ts';
+import { barriers, journey, useVisits, type Visit, type VisitOptions } from './browser.ts';
 
 const SCAN = fileURLToPath(new URL('../fixtures/scan.nii.gz', import.meta.url));
 const DROP = 'Drop a brain MRI here';
@@ -55,6 +55,7 @@ journey('a radiologist has noise taken away, and compares before and after', asy
   await expect.poll(crosshair).not.toBe(moved);
   expect(await readout.nth(1).innerText()).toMatch(/± \d/);
   await v.shot('scans-side');
+  expect(await barriers(page)).toEqual([]);
 
   await page.getByRole('radio', { name: 'Uncertainty' }).check();
   await page.getByText('Half-width of the 90 % interval, in units of the scan').waitFor();
