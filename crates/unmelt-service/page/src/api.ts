@@ -1,4 +1,4 @@
-/** The HTTP interface of the service: every JSON shape, and a client of every route. `API.md` says the same in words. */
+/** The HTTP interface of the service: every JSON shape, and a client of what the page asks. `API.md` says the same in words. */
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Requests
@@ -534,7 +534,6 @@ export const api = {
   plan: (request: JobRequest) => json<Plan>('POST', '/v1/plan', request),
 
   submit: (request: JobRequest) => json<Job>('POST', '/v1/jobs', request),
-  submitAs: (id: string, request: JobRequest) => json<Job>('PUT', at('jobs', id), request),
   jobs: (filter: JobQuery) => json<JobPage>('GET', '/v1/jobs' + query(filter)),
   job: (id: string) => json<Job>('GET', at('jobs', id)),
   cancel: (id: string) => json<Job>('DELETE', at('jobs', id)),

@@ -8,7 +8,7 @@ import { ProblemBox } from './parts/ProblemBox.tsx';
 import { ScansPage } from './scans/ScansPage.tsx';
 import { SignIn } from './sign-in.tsx';
 import { address, route } from './state/route.ts';
-import { health, isAdmin, isSignedIn, session, start, startProblem } from './state/session.ts';
+import { health, isAdmin, isSignedIn, session, signOut, start, startProblem } from './state/session.ts';
 import { ThemeButton } from './theme-button.tsx';
 
 const PAGES: { name: string; label: string; icon: IconName; isForAdmin?: boolean }[] = [
@@ -51,6 +51,16 @@ export function App() {
           <span class="not-ready" role="status">
             The service is not ready
           </span>
+        )}
+        {who?.sign_in === 'token' && who.user !== null && (
+          <button
+            type="button"
+            class="quiet"
+            title={`Signed in as ${who.user}`}
+            onClick={() => void signOut()}
+          >
+            Sign out
+          </button>
         )}
         <ThemeButton />
       </header>

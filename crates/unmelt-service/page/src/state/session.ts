@@ -32,6 +32,12 @@ export async function start() {
   }
 }
 
+/** Ends the session; what was known is forgotten with the page. */
+export async function signOut() {
+  await api.signOut();
+  location.reload();
+}
+
 export function isSignedIn(who: Session): boolean {
   return who.sign_in === 'none' || who.user !== null;
 }

@@ -158,7 +158,7 @@ journey('a SMILES is given a geometry to grow on', async () => {
   await page.getByText('molecule.sdf', { exact: true }).waitFor();
   const [upload] = mock.uploads.values();
   const records = upload?.understood.kind === 'molecules' ? upload.understood.records : [];
-  expect(records.map(({ atoms, attachable }) => [atoms, attachable.length])).toEqual([[11, 6]]);
+  expect(records.map(({ atoms, attachable }) => [atoms, attachable.length])).toEqual([[11, 5]]);
   await page.locator('.starting canvas').waitFor();
   await v.shot('molecules-smiles');
 });

@@ -99,6 +99,8 @@ journey('one signs in with a token where it is asked for', async () => {
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByRole('button', { name: 'Generate' }).waitFor();
   expect(await page.evaluate(() => JSON.stringify(Object.values(localStorage)))).not.toContain('secret');
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByLabel('Token').waitFor();
 });
 
 journey('an administrator makes and revokes a token, and sets a quota', async () => {

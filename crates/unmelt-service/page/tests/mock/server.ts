@@ -163,6 +163,9 @@ async function answer(state: State, request: IncomingMessage, response: ServerRe
       state.user = 'anna';
       return reply(response, state.session());
     }
+    case 'DELETE session':
+      state.user = null;
+      return reply(response, null, 204);
     case 'GET models':
       return reply(response, models);
     case 'POST plan':
