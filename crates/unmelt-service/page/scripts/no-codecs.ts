@@ -1,0 +1,2 @@
+/** niivue reads Zarr with codecs; the service sends NIfTI alone, so none of them is in the page. */
+export default {};
