@@ -122,6 +122,8 @@ def _settings(steps: int, seed: int, samples: int, solver: str | None, sigma_max
 
 
 def _three(name: str, value: float | Sequence[float]) -> tuple[float, float, float]:
+    if isinstance(value, str):
+        raise TypeError(f"{name} must be one number or three, but it is a str")
     numbers = [float(value)] * 3 if isinstance(value, (int, float)) else [float(v) for v in value]
     if len(numbers) != 3:
         raise ValueError(f"{name} must be one number or three, but there are {len(numbers)}")
