@@ -31,7 +31,7 @@ BLOCK = (112, 136, 48)
 
 def psnr(unmelt, truth, out):
     said = subprocess.run([unmelt, "volumes", "evaluate", truth, out, "--json"], check=True, capture_output=True)
-    return json.loads(said.stdout)[0]["foreground"]["psnr"]
+    return json.loads(said.stdout)["result"][0]["foreground"]["psnr"]
 
 
 def main():

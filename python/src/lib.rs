@@ -54,7 +54,7 @@ mod _unmelt {
         unmelt_diffusion::device::compiled()
     }
 
-    /// Sets a bound on what input may ask for, by the name that an error says.
+    /// Sets a limit on the size of inputs and requests, by the name that an error gives.
     #[pyfunction]
     fn set_limit(name: &str, value: u64) -> PyResult<()> {
         unmelt_diffusion::files::limits::set(name, value).or_raise()

@@ -17,7 +17,7 @@ use crate::arrays::real;
 use crate::errors::{OrRaise, bad_argument};
 use crate::names;
 
-/// A product of features, numbers and classes, that are noised together, each by its own schedule.
+/// A product of features, numbers and classes, to which noise is added together, each by its own schedule.
 ///
 /// Args:
 ///     features: From names to what `unmelt.diffusion.gaussian` and `unmelt.diffusion.categorical` return.
@@ -126,7 +126,7 @@ impl Process {
     ///     KeyError: A feature is missing in `shapes` or in an answer.
     ///     ValueError: Shapes that do not fit, an unknown name.
     ///
-    /// What the denoiser raises comes through.
+    /// An exception of the denoiser is raised unchanged.
     #[pyo3(signature = (denoiser, count, shapes, *, solver="ancestral", steps=100, grid="trailing", temperature=1.0, seed=0, first=0))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn sample<'py>(

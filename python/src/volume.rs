@@ -16,7 +16,7 @@ use unmelt_imaging_io::{Choice, Derivation, Scan};
 use crate::arrays::real;
 use crate::errors::{OrRaise, bad_argument};
 
-/// A scalar volume in the world.
+/// A scalar volume with its position in space.
 ///
 /// Args:
 ///     array: Voxels, shape (i, j, k), real numbers; kept as float32.

@@ -55,7 +55,7 @@ def strain(molecules: Iterable[Molecule], steps: int = 100) -> npt.NDArray[np.fl
 
 
 def dipoles(molecules: Iterable[Molecule]) -> npt.NDArray[np.float64]:
-    """The dipole of each molecule in Debye by GFN2-xTB, as it lies; NaN where it does not converge.
+    """The dipole of each molecule in debye by GFN2-xTB, in the given geometry; NaN where it does not converge.
 
     Raises:
         ModuleNotFoundError: tblite is not installed: `pip install unmelt[checks]`.

@@ -1,7 +1,7 @@
-"""The core for your own networks: schedules, times, solvers and noise, driven by a Python function.
+"""The core for your own networks: schedules, times, solvers and noise, with a network that is a Python function.
 
 Example:
-    A network that knows the data to be N(2, 0.5²), and samples of it:
+    A network that is exact for data of N(2, 0.5²), and samples of it:
 
     >>> import numpy as np
     >>> import unmelt
@@ -139,7 +139,7 @@ def sample(
         ValueError: An unknown name, shapes that do not fit, an epsilon target where the signal is zero.
         NumericalError: The denoiser's answer is not finite.
 
-    What the denoiser or the callback raises comes through.
+    An exception of the denoiser or of the callback is raised unchanged.
     """
     if not callable(denoiser):
         raise TypeError(f"denoiser must be callable, but it is a {type(denoiser).__name__}")

@@ -1,7 +1,7 @@
 """Generation on a cluster that you already have, by Ray or Dask.
 
-The numbers of the samples are split among tasks, so that the cluster gives the very molecules that one machine gives. A task whose
-worker is lost is done again by another.
+The numbers of the samples are split among tasks, so the cluster gives the same molecules as one machine. A task whose worker is lost
+is repeated by another worker.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def generate(
     """Generates molecules on a cluster.
 
     Args:
-        count: How many.
+        count: Number of molecules.
         engine: "ray" or "dask".
         shards: Tasks; about one for 256 molecules if not given.
         output: A folder that all workers see, for a file a task: part-00000.sdf, …; none is written without it.
@@ -47,12 +47,12 @@ def generate(
         model: The name of a built-in model, or a folder that all workers see.
         device: Where each worker computes.
         first: Number of the first molecule within the seed.
-        filters: As for `unmelt.molecules.generate`; applied here, in order. The files hold what was drawn.
+        filters: As for `unmelt.molecules.generate`; applied here, in order. The files contain all molecules that were drawn.
         address: Address of the cluster; the one that runs already, or else a local one, if not given.
         **options: Further arguments of `unmelt.molecules.generate`, such as seed and steps.
 
     Returns:
-        The molecules, in order: those that one machine gives.
+        The molecules, in order: the same as on one machine.
 
     Raises:
         ValueError: An unknown engine, an argument out of its range.
@@ -64,7 +64,7 @@ def generate(
     if shards is not None:
         at_least("shards", shards, 1)
     if options.get("contains"):
-        raise ValueError("contains is not for clusters: filter what comes back")
+        raise ValueError("contains cannot be used on clusters; filter the result with Molecules.filter")
     # What is wrong with a request is found here, not on a worker.
     here = Model(model, device)
     here.generate(0, **{**options, "progress": False})

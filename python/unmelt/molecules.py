@@ -355,7 +355,7 @@ class Model(NamedModel):
 def import_edm(
     folder: Path_, output: Path_ | None = None, *, norms: Mapping[str, tuple[float, float]] | None = None, device: str = "cpu"
 ) -> Model:
-    """Makes a model of a checkpoint of EDM (Hoogeboom et al. 2022). Its pickles are read as data and never executed.
+    """Converts a checkpoint of EDM (Hoogeboom et al. 2022) to a model. Its pickles are read as data and never executed.
 
     Args:
         folder: The checkpoint: `args.pickle` with `generative_model_ema.npy` or `generative_model.npy`.
@@ -412,7 +412,7 @@ def generate(
     """Generates molecules. The same seed gives the same molecules as on the command line, whatever the batch.
 
     Args:
-        count: How many.
+        count: Number of molecules.
         model: A model, the name of a built-in one, or the folder of a trained one.
         device: Where to compute, for a model that is named.
         seed: Seed.
@@ -420,18 +420,19 @@ def generate(
         steps: Steps from noise to molecule.
         solver: Solver of the positions.
         grid: Times that the steps visit: "trailing", "karras", "logsnr" or "power:P".
-        temperature: Temperature of atoms and bonds: below 1 likelier ones are drawn more often, which makes up for few steps (0.7 at 25);
-            1 if not given.
-        atoms: Atoms of every molecule, hydrogens included; as in the training data if not given.
+        temperature: Temperature of atoms and bonds: below 1 likelier ones are drawn more often, which compensates for few steps (0.7 with 25
+            steps); 1 if not given.
+        atoms: Number of atoms of every molecule, hydrogens included; drawn as in the training data if not given.
         formula: Molecular formula of every molecule, such as "C7H10O2".
-        properties: Properties to have, by name, in the units of `Model.properties`.
-        guidance: Strength of the guidance towards the properties: 1 is the network's own answer, more goes beyond it (classifier-free guidance).
-        candidates: Molecules to draw for each one where properties are wanted; the one whose properties, as the network estimates
-            them, are nearest is kept; 8 if not given.
-        filters: Keep only what is "valid", "connected", "stable", "unique", "novel"; goes on until `count` are there.
-        contains: Keep only molecules that contain so much: "N>=1", "O<=2".
-        reference: Molecules that are not novel; the training data if not given.
-        batch: Molecules at a time.
+        properties: Target values of properties by name, in the units of `Model.properties`.
+        guidance: Strength of the classifier-free guidance towards the properties: 1 is the conditional prediction alone, at half the
+            cost; more extrapolates beyond it; 2 if not given.
+        candidates: Molecules to draw for each one that is kept, where there are target properties, at as many times the cost; the one
+            whose estimated properties are nearest to the targets is kept; 8 if not given.
+        filters: Keep only molecules that are "valid", "connected", "stable", "unique", "novel"; sampling continues until `count` are kept.
+        contains: Keep only molecules with these numbers of atoms: "N>=1", "O<=2".
+        reference: Molecules that do not count as novel; the training data if not given.
+        batch: Molecules computed at a time; it changes speed and memory, not the molecules.
         progress: Whether to show a bar.
 
     Returns:
@@ -439,7 +440,7 @@ def generate(
 
     Raises:
         ValueError: An argument out of its range, an unknown name.
-        NumericalError: Nothing passes the filters, or numbers left the finite ones.
+        NumericalError: Nothing passes the filters, or a number became infinite or NaN.
 
     Example:
         >>> unmelt.molecules.generate(2, seed=1, steps=10, formula="CH4", progress=False)
@@ -480,14 +481,14 @@ def grow(
     Args:
         scaffold: The fragment to keep.
         count: How many.
-        attach: Atoms (from 0) that may bear what is new; each gives up a hydrogen where it has no open valence. All atoms with
+        attach: Atoms (from 0) that new atoms may bond to; each gives up a hydrogen where it has no open valence. All atoms with
             an open valence if not given.
         model: As for `generate`.
         device: As for `generate`.
         **options: Further arguments of `generate`.
 
     Raises:
-        ValueError: No atom can bear anything, or an argument is out of its range.
+        ValueError: New atoms can bond to no atom of the scaffold, or an argument is out of its range.
 
     Example:
         >>> methane = unmelt.molecules.generate(1, formula="CH4", steps=20, progress=False)[0]
@@ -513,13 +514,13 @@ def link(
     Args:
         fragments: Two or more fragments, in their places.
         count: How many.
-        attach: Atoms (from 0, through all fragments) that may bear the linker.
+        attach: Atoms (from 0, through all fragments) that the linker may bond to.
         model: As for `generate`.
         device: As for `generate`.
         **options: Further arguments of `generate`.
 
     Raises:
-        ValueError: Fewer than two fragments, or none that can bear anything.
+        ValueError: Fewer than two fragments, or none that the linker can bond to.
     """
     parts = list(fragments)
     for part in parts:
@@ -538,13 +539,13 @@ def vary(
     device: str = "cpu",
     **options: Any,
 ) -> Molecules:
-    """Neighbours of a molecule: noise is added up to a level, and sampled away again.
+    """Varies a molecule: noise is added up to a level and removed again by sampling.
 
     Args:
         molecule: The molecule.
         count: How many.
-        strength: Share of noise in the positions from which sampling begins: 0.2 gives the same molecule back mostly, 0.3 close relatives,
-            0.5 distant ones; at 1 nothing of it is left.
+        strength: Share of noise in the positions, from 0 to 1, at which sampling begins: 0.2 mostly gives the same molecule again, 0.3 close
+            relatives, 0.5 distant ones; at 1 nothing of the molecule is left.
         model: As for `generate`.
         device: As for `generate`.
         **options: Further arguments of `generate`.
@@ -621,8 +622,8 @@ def train(
             validation, training.
         steps: Steps of the whole run.
         minutes: Stop, with a checkpoint, after so many minutes.
-        resume: Go on from the folder's checkpoint.
-        overwrite: Begin anew in a folder that holds a run; the first checkpoint of the new one replaces it.
+        resume: Continue from the checkpoint of the folder.
+        overwrite: Start again in a folder that holds a run; the first checkpoint of the new run replaces the old one.
         device: Where to compute.
         callback: Called with every event, a dictionary with "event" ("started", "progress", "saved", "validated") and "step". What it raises
             ends the training, with a checkpoint.
@@ -630,7 +631,7 @@ def train(
 
     Raises:
         ValueError: An unknown or wrong setting, no molecule to train on.
-        NumericalError: The loss left the finite numbers.
+        NumericalError: The loss became infinite or NaN.
     """
     with tempfile.TemporaryDirectory() as folder, Bar(progress, "training") as bar:
         if not isinstance(data, (str, os.PathLike)):

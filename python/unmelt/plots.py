@@ -1,4 +1,4 @@
-"""Figures by Matplotlib, for notebooks and for paper."""
+"""Figures by Matplotlib, for notebooks and print."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def slices(
     title: str = "",
     colormap: str = "hot",
 ) -> Any:
-    """Three orthogonal slices, in mm; with another volume on the same grid on top in colour.
+    """Three orthogonal slices, with axes in mm. Another volume of the same shape can be shown on top in colour.
 
     Args:
         volume: The volume, or its path.

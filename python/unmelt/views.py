@@ -81,7 +81,7 @@ def _record(shown: Molecule) -> str:
 
 
 def molecule(shown: Molecule, width: int = 400, height: int = 300) -> Any:
-    """A molecule in 3D, to be turned by the mouse. Until 3Dmol.js is loaded the structure drawn by RDKit stands there, if RDKit is
+    """A molecule in 3D, which the mouse turns. Until 3Dmol.js is loaded the view shows the structure drawn by RDKit, if RDKit is
     installed.
     """
     view = _view(_html.structure(shown), width=width, height=height)

@@ -1,4 +1,5 @@
-"""Volumes: MRI and CT scans, denoised, resolved, completed, reconstructed.
+"""Volumes: MRI and CT scans, denoised, super-resolved, completed, reconstructed. An enhanced scan is an estimate, and no diagnosis
+may rest on it.
 
 Example:
     >>> import numpy as np
@@ -14,7 +15,7 @@ import functools
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -53,23 +54,23 @@ _FITTED = NormalDist().inv_cdf(0.95)
 
 @dataclass(frozen=True)
 class Enhanced:
-    """What came out of an enhancement.
+    """The result of an enhancement.
 
     Attributes:
         mean: The estimate, or the mean of the posterior samples.
         std: Standard deviation of the estimate: that of the samples, times the factor that the model was calibrated with, if it
             was; None of a single estimate.
-        noise: Standard deviation of the noise that was assumed, in the scan's units, and whether it is Rician; for denoising.
+        noise: (standard deviation, is Rician) of the noise that was assumed, in the scan's units; None of other tasks than denoising.
     """
 
     mean: Volume
     std: Volume | None
     noise: tuple[float, bool] | None
-    _half: Volume | None
+    _half: Volume | None = field(repr=False)
 
     def interval(self, level: float = 0.9) -> tuple[Volume, Volume]:
-        """Lower and upper end of the interval that should hold the truth with this probability, voxel by voxel; its width was
-        scaled on scans that the model had not seen.
+        """Lower and upper end of the interval that should contain the truth with this probability, voxel by voxel. Its width was
+        calibrated on scans that the model was not trained on.
 
         Raises:
             ValueError: A level out of (0, 1), a single estimate (ask for samples), a model that is not calibrated for the task.
@@ -77,10 +78,10 @@ class Enhanced:
         if not 0.0 < level < 1.0:
             raise ValueError(f"level must lie between 0 and 1, but it is {level}")
         if self.std is None:
-            raise ValueError("there is no interval of a single estimate; ask for more with samples=8")
+            raise ValueError("a single estimate has no interval; ask for posterior samples, as in samples=8")
         if self._half is None:
             raise ValueError(
-                "the model is not calibrated for this task, so that nobody knows what an interval would cover; "
+                "the model is not calibrated for this task, so the coverage of an interval is unknown; "
                 "calibrate it on volumes that it was not trained on (unmelt volumes calibrate)"
             )
         half = self._half.array * (NormalDist().inv_cdf(0.5 + level / 2) / _FITTED)
@@ -95,7 +96,7 @@ class Enhanced:
 
 
 class Model(NamedModel):
-    """A prior of volumes.
+    """A diffusion prior of volumes, which the functions of this module take as `model`.
 
     Args:
         name: A built-in model (see `models`), or the folder of a trained one.
@@ -121,6 +122,8 @@ def _settings(steps: int, seed: int, samples: int, solver: str | None, sigma_max
 
 
 def _three(name: str, value: float | Sequence[float]) -> tuple[float, float, float]:
+    if isinstance(value, str):
+        raise TypeError(f"{name} must be one number or three, but it is a str")
     numbers = [float(value)] * 3 if isinstance(value, (int, float)) else [float(v) for v in value]
     if len(numbers) != 3:
         raise ValueError(f"{name} must be one number or three, but there are {len(numbers)}")
@@ -145,13 +148,13 @@ def models() -> list[str]:
 def read(path: Path_, *, index: int | None = None, series: str | None = None, force: bool = False) -> Volume:
     """Reads a NIfTI file (.nii, .nii.gz, .hdr with .img), a DICOM file, or a folder of DICOM files.
 
-    What had to be corrected is said with an `UnmeltWarning`.
+    An `UnmeltWarning` says what had to be corrected.
 
     Args:
         path: File or folder.
         index: Which volume along the fourth dimension of a NIfTI file, from 0.
         series: Which series of a DICOM folder: its number in the list of several, as text, or its SeriesInstanceUID.
-        force: Read a packed file whose data do not fit its checksum, with a warning in place of an error.
+        force: Read a compressed file whose checksum is wrong, with a warning in place of an error.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -162,7 +165,7 @@ def read(path: Path_, *, index: int | None = None, series: str | None = None, fo
 
 
 def crop(scan: Volume | Path_, low: Sequence[int], high: Sequence[int]) -> Volume:
-    """The box from voxel `low` up to, and without, voxel `high`; each voxel keeps its place in mm, and the header stays.
+    """The box from voxel `low` up to, and without, voxel `high`. Each voxel keeps its position in mm, and the header stays.
     `scan[i0:i1, j0:j1, k0:k1]` is the same for bounds within the volume, and takes steps as well.
 
     Args:
@@ -201,12 +204,12 @@ def denoise(
     Args:
         scan: The scan, or the path of a file or folder that `read` takes.
         sigma: Standard deviation of the noise in the scan's units; estimated if not given.
-        noise: "gaussian", "rician", or "auto" to tell by the background.
-        samples: Posterior samples; 1 gives the single best estimate.
+        noise: "gaussian", "rician", or "auto" to decide by the background.
+        samples: Number of posterior samples, at as many times the cost; 1 gives a single estimate.
         seed: Seed.
-        steps: Steps of the sampling, for samples.
+        steps: Steps of the sampling, each one evaluation of the network per voxel; a single estimate of denoising takes four evaluations.
         solver: "diffpir", "hqs", "ddnm", "dds", "dps" or "repaint"; the best for the task if not given.
-        sigma_max: Highest noise level of the sampling, in units of the robust range.
+        sigma_max: Highest noise level of the sampling, as a part of the robust range (0 to the 99.5th percentile of the foreground).
         model: A model, the name of a built-in one, or the folder of a trained one.
         device: Where to compute, for a model that is named.
         progress: Whether to show a bar.
@@ -237,13 +240,13 @@ def super_resolve(
     device: str = "cpu",
     progress: bool = True,
 ) -> Enhanced:
-    """Resolves a finer grid along the same axes.
+    """Super-resolves thick slices or a coarse grid to a finer grid along the same axes.
 
     Args:
         scan: The scan, or the path of a file or folder that `read` takes.
-        spacing: Wanted spacing in mm, one number or three along the axes of the array; what is finer already stays.
-        profile: How a voxel weighs what it covers: "box" or "gaussian".
-        samples: As for `denoise`, and so are the others.
+        spacing: Wanted spacing in mm, one number or three along the axes of the array; axes that are finer already stay.
+        profile: Profile of a slice: "box", or "gaussian" with the thickness as full width at half maximum.
+        samples: As for `denoise`, and so are the other arguments.
 
     Raises:
         ValueError: A spacing no finer than the scan's, an argument out of its range.
@@ -269,12 +272,12 @@ def inpaint(
     device: str = "cpu",
     progress: bool = True,
 ) -> Enhanced:
-    """Fills voxels; the others stay bit for bit.
+    """Fills missing voxels. All others stay as they are, bit for bit.
 
     Args:
         scan: The scan, or the path of a file or folder that `read` takes.
         mask: Not 0 where a voxel is missing: a volume on the scan's grid or the path of one, or an array of its shape.
-        samples: As for `denoise`, and so are the others.
+        samples: As for `denoise`, and so are the other arguments.
 
     Raises:
         ValueError: A mask on another grid, one that marks nothing or everything.
@@ -304,8 +307,8 @@ def outpaint(
 
     Args:
         scan: The scan, or the path of a file or folder that `read` takes.
-        extend: mm per side of the patient: "left", "right", "back", "front", "bottom", "top".
-        samples: As for `denoise`, and so are the others.
+        extend: mm to add on each side of the patient: "left", "right", "back", "front", "bottom", "top".
+        samples: As for `denoise`, and so are the other arguments.
 
     Raises:
         ValueError: An unknown side, a negative length, nothing to add.
@@ -343,7 +346,7 @@ def reconstruct(
             that hold 0 were not sampled.
         sensitivities: Coil sensitivities of the same shape; estimated from the middle of k-space if not given.
         spacing: Spacing of the result in mm.
-        samples: As for `denoise`, and so are the others.
+        samples: As for `denoise`, and so are the other arguments.
 
     Raises:
         TypeError: Not numbers.
@@ -365,7 +368,7 @@ def generate(
     device: str = "cpu",
     progress: bool = True,
 ) -> Volume:
-    """Samples a volume from the prior alone, in units of the robust range.
+    """Samples a volume from the prior alone. Intensities are parts of the robust range: 0 is the background, about 1 the brightest tissue.
 
     Args:
         shape: Voxels along the three axes.
@@ -446,16 +449,16 @@ def train(
         settings: Settings as in the command line's configuration file: name, channels, blocks, experts, sampling, training.
         steps: Steps of the whole run.
         minutes: Stop, with a checkpoint, after so many minutes.
-        model: Begin with the network and the weights of this model (a name or a folder) instead of afresh.
-        resume: Go on from the folder's checkpoint.
-        overwrite: Begin anew in a folder that holds a run; the first checkpoint of the new one replaces it.
+        model: Start from the network and the weights of this model (a name or a folder) instead of random weights.
+        resume: Continue from the checkpoint of the folder.
+        overwrite: Start again in a folder that holds a run; the first checkpoint of the new run replaces the old one.
         device: Where to compute.
         callback: Called with every event; see `unmelt.molecules.train`.
         progress: Whether to show a bar.
 
     Raises:
         ValueError: An unknown or wrong setting, no scan to train on.
-        NumericalError: The loss left the finite numbers.
+        NumericalError: The loss became infinite or NaN.
     """
     paths = [volumes] if isinstance(volumes, (str, os.PathLike)) else list(volumes)
     with Bar(progress, "training") as bar:

@@ -20,26 +20,27 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,
-    /// Raise or lower a limit on what input may ask for, such as voxels=2e9; a message that meets one names it. May be given
-    /// several times
+    /// Raise or lower a limit on the size of inputs and requests, as in voxels=2e9; an error names the limit that it
+    /// meets. May be given several times
     #[arg(long, global = true, value_name = "NAME=VALUE", value_parser = limit)]
     pub limit: Vec<(String, u64)>,
-    /// Print the result as one JSON document, errors and warnings too
+    /// Print one JSON document with the result or the error, and the warnings
     #[arg(long, global = true)]
     pub json: bool,
     /// Print warnings and errors only
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Tell what is computed where, too
+    /// Also print the version, the number of threads and the instruction set
     #[arg(long, short, global = true)]
     pub verbose: bool,
-    /// File with options of the command (TOML), by their long names, as in count = 100; what is typed goes before it
+    /// TOML file with options of the command by their long names, as in count = 100; an option that is typed takes
+    /// precedence
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// File to whose end every line is added, with its time in seconds since 1970
+    /// File to append every line to, each with its time in seconds since 1970
     #[arg(long, global = true, value_name = "FILE", env = "UNMELT_LOG")]
     pub log: Option<PathBuf>,
-    /// Threads to compute on [default: one for each core]
+    /// Number of threads to compute with [default: one for each core]
     #[arg(long, global = true, value_name = "N", env = "UNMELT_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
 }
@@ -66,7 +67,7 @@ pub enum Command {
         #[command(subcommand)]
         command: crate::volumes::args::Volumes,
     },
-    /// Make generated molecules again from what their file says, and say whether they came out the same
+    /// Generate the molecules of a file again from the record in it, and report whether they are identical
     Replay(crate::replay::Replay),
     /// List the models inside the program
     Models,
@@ -77,9 +78,9 @@ pub enum Command {
         /// The shell
         shell: Shell,
     },
-    /// Write a man page for each command
+    /// Write man pages, one for each command
     Man {
-        /// Folder to write them to; it is made if it is not there
+        /// Folder to write the pages to; it is created if it does not exist
         folder: PathBuf,
     },
     /// Print the reference of all commands as Markdown

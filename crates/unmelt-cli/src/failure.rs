@@ -34,7 +34,7 @@ impl Failure {
         Self {
             message: "stopped on request".into(),
             kind: ErrorKind::Cancelled,
-            hint: Some("nothing was written; the same command begins anew".into()),
+            hint: Some("nothing was written; run the same command to start again".into()),
             code: interrupt::exit_code().unwrap_or(1),
         }
     }

@@ -89,13 +89,19 @@ fn check_log(log: &Path) -> Result<(), Failure> {
     let is_log = |text: &str| unmelt_diffusion::files::distinct(&[log], &[Path::new(text)]).is_err();
     let parts = words.iter().flat_map(|w| w.split([',', '='])).filter(|part| !part.is_empty());
     if parts.filter(|part| is_log(part)).count() > 1 {
-        return Err(Failure::usage(format!("{} is the log, and something else as well", log.display())));
+        return Err(Failure::usage(format!(
+            "{} is named as the log and for something else; give the log a name of its own",
+            log.display()
+        )));
     }
     let mut begin = [0; 4];
     let holds =
         std::fs::File::open(log).and_then(|mut f| std::io::Read::read(&mut f, &mut begin)).unwrap_or(0);
     if begin[..holds].iter().any(|b| !b.is_ascii_digit()) {
-        return Err(Failure::usage(format!("{} is there and is no log of this program", log.display())));
+        return Err(Failure::usage(format!(
+            "{} exists and is no log of this program; give the log another name",
+            log.display()
+        )));
     }
     Ok(())
 }
@@ -132,7 +138,7 @@ fn run(args: Args) -> Outcome {
         unmelt_diffusion::files::limits::set(name, *value)?;
     }
     if let Some(path) = &args.config {
-        detail!("options that were not typed are those of {}", path.display());
+        detail!("options that were not typed are read from {}", path.display());
     }
     unmelt_kernels::check_environment().map_err(Failure::usage)?;
     detail!(

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 /// Whether files may be replaced.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Writing {
-    /// Replace outputs that are there already
+    /// Replace outputs that exist
     #[arg(long)]
     pub overwrite: bool,
 }

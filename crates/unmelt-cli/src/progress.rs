@@ -139,6 +139,6 @@ impl EvaluationBar {
 }
 
 fn sample_of_samples(progress: &Progress) -> Option<String> {
-    let what = if progress.phase == Phase::Calibrating { "exam" } else { "sample" };
+    let what = if progress.phase == Phase::Calibrating { "case" } else { "sample" };
     (progress.samples > 1).then(|| format!("{what} {} of {}", progress.finished + 1, progress.samples))
 }

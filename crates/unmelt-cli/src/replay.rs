@@ -29,10 +29,10 @@ pub struct Replay {
     /// The coil sensitivities that k-space was reconstructed with, if they came from a file
     #[arg(long)]
     pub sensitivities: Option<PathBuf>,
-    /// Model to make them with: a name or a folder [default: the built-in model that the file names]
+    /// Model to generate with: a name or a folder [default: the built-in model that the file names]
     #[arg(long)]
     pub model: Option<String>,
-    /// Molecules to make again, from the first [default: all]
+    /// Number of molecules to generate again, from the first [default: all]
     #[arg(long)]
     pub count: Option<usize>,
     /// Where to compute: cpu, cuda, cuda:N or wgpu

@@ -15,16 +15,16 @@ use crate::settings_file;
 /// Where a run lives, how it goes on and when it ends.
 #[derive(Debug, clap::Args)]
 pub struct RunOptions {
-    /// Folder of the run: checkpoint, model and log
+    /// Folder of the run: checkpoint, model and table of losses
     #[arg(long)]
     pub output: PathBuf,
-    /// Settings (TOML); what it does not name keeps its default
+    /// TOML file with the settings of the training; a setting that it does not name keeps its default
     #[arg(long)]
     pub config: Option<PathBuf>,
-    /// Go on from the checkpoint in the output folder
+    /// Continue from the checkpoint in the output folder
     #[arg(long)]
     pub resume: bool,
-    /// Begin anew in a folder that holds a run, which the first checkpoint of the new one replaces
+    /// Start again in a folder that holds a run; the first checkpoint of the new run replaces the old one
     #[arg(long, conflicts_with = "resume")]
     pub overwrite: bool,
     /// Stop, with a checkpoint, after this many minutes

@@ -290,7 +290,7 @@ fn quiet_runs_print_nothing_and_logs_get_every_line() {
     let before = std::fs::read(f.path().join("x.sdf")).expect("there");
     for log in ["x.sdf", "./x.sdf"] {
         let refused = fails(2, &["molecules", "evaluate", "x.sdf", "--log", log], f.path());
-        assert!(refused.contains("is the log, and something else as well"), "{refused}");
+        assert!(refused.contains("is named as the log and for something else"), "{refused}");
     }
     assert!(fails(2, &["models", "--log", "y.sdf"], f.path()).contains("is no log of this program"));
     assert_eq!(std::fs::read(f.path().join("x.sdf")).expect("there"), before);

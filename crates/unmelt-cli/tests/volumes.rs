@@ -264,7 +264,7 @@ fn bad_requests_get_one_sentence() {
             enhance(&scan, "denoise", &["--sigma", "-1"]),
             "scan.nii.gz: the noise level must be a number of at least 0",
         ),
-        (enhance(&scan, "inpaint", &[]), "wants a mask"),
+        (enhance(&scan, "inpaint", &[]), "needs a mask"),
         (enhance(&scan, "inpaint", &["--mask", &none]), "none.nii.gz: the mask is empty"),
         (enhance(&scan, "inpaint", &["--mask", &all]), "all.nii.gz: the mask marks every voxel"),
         (

@@ -11,12 +11,12 @@ pub enum Molecules {
     Generate(Box<Generate>),
     /// Train a model on your own molecules
     Train(Train),
-    /// Measure validity, stability, uniqueness and novelty of molecules in a file
+    /// Measure validity, stability, uniqueness and novelty of molecules in a file, or of a model
     #[command(mut_args(only_for_a_model))]
     Evaluate(Evaluate),
-    /// Make a model of a checkpoint of another program
+    /// Convert a checkpoint of another program to a model
     Import(Import),
-    /// Say what a model is: its network, its data, its measured quality
+    /// Describe a model: network, properties with units, training data, measured quality
     Info {
         /// Name of a built-in model, or the folder of a trained one
         #[arg(long, default_value = "qm9")]
@@ -36,14 +36,14 @@ fn only_for_a_model(arg: clap::Arg) -> clap::Arg {
 
 #[derive(Debug, clap::Args)]
 pub struct Generate {
-    /// How many molecules
+    /// Number of molecules
     #[arg(long, default_value_t = 100)]
     pub count: u64,
     /// File to write: .sdf (with bonds), .xyz or .parquet
     #[arg(long)]
     pub output: PathBuf,
-    /// Table to write beside it (.csv or .parquet): SMILES, formula, atoms, stable, valid, connected, rings, key, seed, sample
-    /// [default: the output's name with .csv]
+    /// Table to write beside it (.csv or .parquet): sample, seed, SMILES, formula, atoms, stable, valid, connected,
+    /// rings, key [default: the output's name with .csv]
     #[arg(long)]
     pub table: Option<PathBuf>,
     /// Name of a built-in model, or the folder of a trained one
@@ -51,24 +51,25 @@ pub struct Generate {
     pub model: String,
     #[command(flatten)]
     pub sampling: Sampling,
-    /// Number of the first molecule within the seed, to go on where another run ended
+    /// Number of the first molecule within the seed, to continue where another run ended
     #[arg(long, default_value_t = 0)]
     pub first: u64,
-    /// Generate only the I-th of N parts of --count, for job arrays: the parts together are what one run would give
+    /// Generate only the I-th of N parts of --count, for job arrays: the parts together are the molecules of one run
     #[arg(long, value_name = "I/N", conflicts_with_all = ["filter", "contains"])]
     pub shard: Option<unmelt_molecules::Shard>,
-    /// Atoms of every molecule, hydrogens included [default: as in the training data]
+    /// Number of atoms of every molecule, hydrogens included [default: drawn as in the training data]
     #[arg(long)]
     pub atoms: Option<usize>,
-    /// A property to have, with its value: dipole=3.5, gap=6.0, … (`molecules info` lists them; a unit may follow, as in
-    /// dipole=3.5D). May be given several times
+    /// Target value of a property, as in dipole=3.5 or, with its unit, dipole=3.5D; `unmelt molecules info` lists
+    /// properties, units and ranges. May be given several times
     #[arg(long, value_name = "NAME=VALUE")]
     pub property: Vec<unmelt_molecules::PropertyTarget>,
-    /// Strength of the guidance towards the properties: 1 is the network's own answer, more goes beyond it (classifier-free guidance)
+    /// Strength of the classifier-free guidance towards the properties: 1 is the conditional prediction alone, at half
+    /// the cost; more extrapolates beyond it
     #[arg(long, default_value_t = 2.0, requires = "property")]
     pub guidance: f64,
-    /// Molecules to draw for each one; the one whose properties, as the network estimates them, are nearest to the wanted ones
-    /// is kept [default: 8, or 1 of a model that estimates none]
+    /// Molecules to draw for each one that is kept, at as many times the cost; the one whose estimated properties are
+    /// nearest to the targets is kept [default: 8, or 1 for a model that estimates no properties]
     #[arg(long, requires = "property")]
     pub candidates: Option<usize>,
     /// Molecular formula of every molecule, hydrogens included: C7H10O2
@@ -80,27 +81,28 @@ pub struct Generate {
     /// Two or more fragments to keep where they are, with a linker grown between them: files, all records of each
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "vary")]
     pub link: Vec<PathBuf>,
-    /// Atoms of the scaffold or of the fragments (from 1, through all files) that may bear what is new; each gives up a
-    /// hydrogen where it has no open valence [default: all atoms with an open valence]
+    /// Atoms of the scaffold or of the fragments that new atoms may bond to, counted from 1 through all files; each
+    /// gives up a hydrogen where it has no open valence [default: all atoms with an open valence]
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
     pub attach: Vec<u32>,
-    /// A molecule to vary: it is noised part of the way and denoised again (.sdf, .mol, .parquet)
+    /// A molecule to vary: noise is added up to --strength and removed again (.sdf, .mol, .parquet)
     #[arg(long, value_name = "FILE", conflicts_with = "atoms")]
     pub vary: Option<PathBuf>,
-    /// Noise of its positions when sampling begins: 0.2 gives the same molecule back mostly, 0.3 close relatives, 0.5 distant
-    /// ones; at 1 nothing of it is left
+    /// Share of noise in the positions, from 0 to 1, at which sampling begins: 0.2 mostly gives the same molecule
+    /// again, 0.3 close relatives, 0.5 distant ones; at 1 nothing of the molecule is left
     #[arg(long, default_value_t = 0.3, requires = "vary")]
     pub strength: f64,
-    /// Keep only what passes: valid, connected, stable, unique, novel; goes on until --count are there
+    /// Keep only molecules that pass: valid, connected, stable, unique, novel; sampling continues until --count are
+    /// kept
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     pub filter: Vec<unmelt_molecules::Filter>,
-    /// Keep only molecules that contain so much: N>=1, O<=2, F=0, or N for at least one
+    /// Keep only molecules with these numbers of atoms: N>=1, O<=2, F=0, or N for at least one
     #[arg(long, value_delimiter = ',', value_name = "LIMITS")]
     pub contains: Vec<unmelt_molecules::ElementLimit>,
-    /// Give up after so many molecules one after another of which none passes --filter and --contains [default: 10000]
+    /// Give up after this many molecules in a row of which none passes --filter and --contains [default: 10000]
     #[arg(long, value_name = "N")]
     pub max_draws: Option<u64>,
-    /// Molecules that are not novel, for --filter novel [default: the training data, where the model knows it]
+    /// Molecules that do not count as novel, for --filter novel [default: the training data, where the model knows it]
     #[arg(long, value_name = "FILE")]
     pub reference: Option<PathBuf>,
     /// File for the trajectory of the first molecule from noise, a frame per evaluation (.sdf or .xyz)
@@ -113,22 +115,24 @@ pub struct Generate {
 /// How a model is sampled.
 #[derive(Debug, clap::Args)]
 pub struct Sampling {
-    /// Steps from noise to molecule
+    /// Steps from noise to molecule; most solvers evaluate the network once a step
     #[arg(long, default_value_t = 100)]
     pub steps: usize,
     /// Solver of the positions; bonds and atoms are always drawn from their posterior
     #[arg(long, default_value = "sde-dpm++2m", value_parser = clap::builder::PossibleValuesParser::new(unmelt_diffusion::solver::Solver::NAMES))]
     pub solver: String,
-    /// Times that the steps visit: trailing (even), karras, logsnr, or power:P (P above 1: finer towards the end)
+    /// Times that the steps visit: trailing (evenly spaced), karras, logsnr, or power:P (P above 1: finer towards the
+    /// end)
     #[arg(long, default_value = "power:1.25")]
     pub grid: String,
-    /// Temperature of atoms and bonds: below 1 likelier ones are drawn more often, which makes up for few steps (0.7 at 25)
+    /// Temperature of atoms and bonds: below 1 likelier ones are drawn more often, which compensates for few steps (0.7
+    /// with 25 steps)
     #[arg(long, default_value_t = 1.0)]
     pub temperature: f64,
     /// Seed: the same seed gives the same molecules, whatever the batch
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Molecules at a time
+    /// Molecules computed at a time; it changes speed and memory, not the molecules
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=4096))]
     pub batch: u64,
     /// Where to compute: cpu, cuda, cuda:N or wgpu

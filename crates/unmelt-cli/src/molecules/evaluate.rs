@@ -126,7 +126,7 @@ impl Cost {
 fn print_electrons(e: &Evaluation) {
     if e.open > 0 {
         println!(
-            "{} are not valid for open valences alone: hydrogens or radicals that the file does not name",
+            "{} are not valid only because valences are open: the file lacks hydrogens, or does not name radicals",
             e.open
         );
     }
@@ -164,10 +164,10 @@ fn print(e: &Evaluation, skipped: usize) {
     if let Some(novel) = &e.novel {
         row("novel among unique", novel);
     }
-    println!("{:<34}{:>6.2} %", "all of these, of all", 100.0 * e.all_together);
+    println!("{:<34}{:>6.2} %", "meets all of the above", 100.0 * e.all_together);
     row("atom stability (EDM protocol)", &e.atom_stability);
     row("molecule stability (EDM protocol)", &e.molecule_stability);
-    row("bonded pairs as by distances", &e.bonds_match);
+    row("bonds that distances confirm", &e.bonds_match);
     println!("{:<34}{:>6.2}", "rings per valid molecule", e.mean_rings);
     if let Some(g) = &e.geometry {
         println!("Wasserstein-1 distances from the reference, means over its eight commonest types:");
@@ -177,7 +177,7 @@ fn print(e: &Evaluation, skipped: usize) {
         if !g.missing.is_empty() {
             let list = g.missing.join(", ");
             println!(
-                "Of these types the molecules lack {list}; each counts as far as can be from the reference."
+                "Of these types the molecules lack {list}; each counts with the largest possible distance."
             );
         }
     }

@@ -9,19 +9,20 @@ use unmelt_diffusion::device::DeviceName;
 pub enum Volumes {
     /// Denoise, super-resolve, inpaint, extend or reconstruct a scan
     Enhance(Box<Enhance>),
-    /// Sample a volume from the prior alone
+    /// Generate a volume from the prior alone
     Generate(Generate),
-    /// Say what a file or folder holds: grid, spacing, frames, orientation, intensities; no identifying tag
+    /// Describe a scan: grid, spacing, frames, orientation, intensities, noise; identifying tags are not printed
     Info(Info),
-    /// Convert between NIfTI, DICOM and pictures, all frames and channels: a DICOM folder to .nii.gz, say
+    /// Convert a scan to NIfTI or to pictures, with all its frames and channels, or a DICOM series to a derived DICOM series
     Convert(Convert),
     /// Make synthetic scans from label maps
     Synthesize(Synthesize),
-    /// Compare a volume to the truth: PSNR, SSIM, NMSE, HFEN
+    /// Compare volumes with the truth: PSNR, SSIM, NMSE, HFEN
     Evaluate(Evaluate),
     /// Train a prior on your own volumes, on label maps, or on both
     Train(Train),
-    /// Fit on volumes that a model was not trained on what makes its intervals cover 90 %, and write that into its card
+    /// Calibrate the 90 % intervals of a model on volumes that it was not trained on, and write the factors into its
+    /// card
     Calibrate(Calibrate),
 }
 
@@ -39,17 +40,17 @@ pub struct Calibrate {
     /// Tasks to calibrate, separated by commas [default: all]
     #[arg(long, value_enum, value_delimiter = ',')]
     pub tasks: Vec<TaskName>,
-    /// How much is done to the volumes: noise in parts of the range, thickness of slices in voxels, or positions of k-space for each
-    /// that is sampled [default: 0.03,0.1 for noise, 2,4,6 for slices, 4 for k-space]
+    /// Severities of the degradation: noise as a part of the robust range, thickness of slices in voxels, or
+    /// undersampling factor of k-space [default: 0.03,0.1 for noise, 2,4,6 for slices, 4 for k-space]
     #[arg(long, value_delimiter = ',')]
     pub severities: Vec<f64>,
-    /// Samples of each volume
+    /// Posterior samples of each volume
     #[arg(long, default_value_t = 8)]
     pub samples: usize,
-    /// Steps of each sample: as many as will be used later
+    /// Steps of each sample: as many as enhancement will use
     #[arg(long, default_value_t = 20)]
     pub steps: usize,
-    /// Posterior solver: the one that will be used later [default: diffpir]
+    /// Posterior solver: the one that enhancement will use [default: diffpir]
     #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(unmelt_diffusion::posterior::PosteriorSolver::NAMES))]
     pub solver: Option<String>,
     /// Edge, in voxels, of the block in the middle of each volume that is enhanced
@@ -58,7 +59,7 @@ pub struct Calibrate {
     /// Seed of noise, holes and samples
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Folder for the calibrated model [default: the model's own, whose card is written anew]
+    /// Folder for the calibrated model [default: the folder of the model, whose card is replaced]
     #[arg(long)]
     pub output: Option<PathBuf>,
     /// Where to compute: cpu, cuda, cuda:N or wgpu
@@ -77,7 +78,7 @@ pub struct Train {
     /// Leave out files whose name contains this; may be given several times
     #[arg(long)]
     pub exclude: Vec<String>,
-    /// Begin with the network and the weights of this model (a name or a folder) instead of afresh
+    /// Start from the network and the weights of this model (a name or a folder) instead of random weights
     #[arg(long, value_name = "MODEL", conflicts_with = "resume")]
     pub from: Option<String>,
     #[command(flatten)]
@@ -87,7 +88,7 @@ pub struct Train {
 /// What to do with a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TaskName {
-    /// Take noise away
+    /// Remove noise
     Denoise,
     /// Resolve thick slices or a coarse grid
     SuperResolve,
@@ -99,10 +100,10 @@ pub enum TaskName {
     Kspace,
 }
 
-/// Whose noise it is.
+/// The distribution of the noise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum NoiseName {
-    /// Rician where the background says so
+    /// Rician or Gaussian, as the background indicates
     Auto,
     /// Gaussian: CT, signed data
     Gaussian,
@@ -127,10 +128,11 @@ pub struct Input {
     /// Which volume of a 4D NIfTI file, from 0
     #[arg(long)]
     pub index: Option<usize>,
-    /// Which series of a DICOM folder: its number in the list that is given where there are several, or its SeriesInstanceUID
+    /// Which series of a DICOM folder: its number in the list that is printed where there are several, or its
+    /// SeriesInstanceUID
     #[arg(long)]
     pub series: Option<String>,
-    /// Read a packed NIfTI file although its data do not fit its checksum
+    /// Read a compressed NIfTI file although its checksum is wrong
     #[arg(long)]
     pub force: bool,
 }
@@ -140,7 +142,8 @@ pub struct Walk {
     /// Name of a built-in model, or the folder of a trained one
     #[arg(long, default_value = "brain-mri")]
     pub model: String,
-    /// Steps of the sampling: evaluations of the network per voxel; denoising to one estimate takes four [default: 20]
+    /// Steps of the sampling, each one evaluation of the network per voxel [default: 20]; a single estimate of
+    /// denoising takes four evaluations and no steps
     #[arg(long)]
     pub steps: Option<usize>,
     /// Seed: the same seed gives the same volume
@@ -155,7 +158,7 @@ pub struct Walk {
 pub struct Enhance {
     #[command(flatten)]
     pub input: Input,
-    /// What to do
+    /// What to do with the scan
     #[arg(long, value_enum)]
     pub task: TaskName,
     /// File to write (.nii or .nii.gz; with --classical .png or .tif), or a folder for a derived DICOM series, where a DICOM series
@@ -172,51 +175,54 @@ pub struct Enhance {
         ]
     )]
     pub classical: bool,
-    /// Leave out all free text of a NIfTI header (description, names, extensions), in which names of persons may stand
+    /// Leave out all free text of a NIfTI header (description, names, extensions), which may hold names of persons
     #[arg(long)]
     pub strip: bool,
-    /// denoise: standard deviation of the noise in the scan's units, or auto [default: auto]
+    /// denoise: standard deviation of the noise in the scan's units, or auto to estimate it [default: auto]
     #[arg(long)]
     pub sigma: Option<String>,
     /// denoise: kind of noise [default: auto]
     #[arg(long, value_enum)]
     pub noise: Option<NoiseName>,
-    /// super-resolve: wanted spacing in mm, one number or x,y,z (right, front, top) [default: 1]; kspace from .npy: spacing of the
-    /// result
+    /// super-resolve: wanted spacing in mm, one number or three along x,y,z (right, front, top) [default: 1]; kspace
+    /// from .npy: spacing of the result in mm
     #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
     pub spacing: Vec<f64>,
     /// super-resolve: profile of the slices [default: box]
     #[arg(long, value_enum)]
     pub profile: Option<ProfileName>,
-    /// inpaint: volume whose nonzero voxels are missing; kspace: nonzero where k-space was sampled, its middle in the
-    /// middle, one slice for all or one for each, for an image that was made from zero-filled k-space
+    /// inpaint: volume that is not 0 where a voxel is missing; kspace from an image of zero-filled k-space: volume that
+    /// is not 0 where k-space was sampled, with the zero frequency in the middle, one slice for all or one for each
     #[arg(long)]
     pub mask: Option<PathBuf>,
-    /// outpaint: mm to add, as right=20,left=0,front=0,back=0,top=30,bottom=30
+    /// outpaint: mm to add on each side of the patient (left, right, back, front, bottom, top), as in top=30,bottom=20
     #[arg(long, value_delimiter = ',')]
     pub extend: Vec<String>,
     /// kspace from .npy: coil sensitivities (.npy, shaped as the data) [default: estimated from the middle of k-space]
     #[arg(long)]
     pub sensitivities: Option<PathBuf>,
-    /// Posterior samples: the output is their mean; 1 gives the single best estimate
+    /// Number of posterior samples, at as many times the cost: the output is their mean; 1 gives a single estimate
     #[arg(long, default_value_t = 1)]
     pub samples: usize,
-    /// File for the standard deviation of the estimate: that of the samples, times the factor that calibration found
+    /// File for the standard deviation of the estimate: that of the samples, times the factor of the calibration
     #[arg(long)]
     pub std: Option<PathBuf>,
     /// Files for the lower and the upper end of the 90 % interval: LOW.nii.gz,HIGH.nii.gz
     #[arg(long, value_delimiter = ',')]
     pub interval: Vec<PathBuf>,
-    /// Write an interval although the model was not calibrated for the task; what it covers is unknown, and its header says so
+    /// Write an interval although the model was not calibrated for the task; its coverage is unknown, and its header
+    /// says so
     #[arg(long)]
     pub uncalibrated: bool,
-    /// Posterior solver [default: hqs for one estimate, diffpir for samples; none to take noise away]
+    /// Posterior solver [default: hqs for a single estimate, diffpir for samples; none for a single estimate of
+    /// denoising]
     #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(unmelt_diffusion::posterior::PosteriorSolver::NAMES))]
     pub solver: Option<String>,
-    /// Highest noise level of the sampling, in units of the robust range [default: by task]
+    /// Highest noise level of the sampling, as a part of the robust range (0 to the 99.5th percentile of the
+    /// foreground) [default: by task]
     #[arg(long)]
     pub sigma_max: Option<f64>,
-    /// Lowest noise level of the sampling, in units of the robust range [default: 0.005]
+    /// Lowest noise level of the sampling, as a part of the robust range [default: 0.005]
     #[arg(long)]
     pub sigma_min: Option<f64>,
     #[command(flatten)]
@@ -233,7 +239,7 @@ pub struct Generate {
     /// Voxels along right, front and top
     #[arg(long, value_delimiter = ',', default_value = "128,128,128")]
     pub shape: Vec<usize>,
-    /// Spacing in mm
+    /// Spacing in mm along right, front and top
     #[arg(long, value_delimiter = ',', default_value = "1,1,1", allow_hyphen_values = true)]
     pub spacing: Vec<f64>,
     #[command(flatten)]
@@ -254,7 +260,7 @@ pub struct Convert {
     pub input: Input,
     /// File to write (.nii, .nii.gz, .png or .tif), or a folder for DICOM, where a DICOM series came in
     pub output: PathBuf,
-    /// Leave out all free text of a NIfTI header (description, names, extensions), in which names of persons may stand
+    /// Leave out all free text of a NIfTI header (description, names, extensions), which may hold names of persons
     #[arg(long)]
     pub strip: bool,
     #[command(flatten)]
@@ -263,13 +269,13 @@ pub struct Convert {
 
 #[derive(Debug, clap::Args)]
 pub struct Synthesize {
-    /// NIfTI file or folder of label maps (FreeSurfer numbers)
+    /// NIfTI file or folder of label maps, whose numbers are those of FreeSurfer
     #[arg(long)]
     pub labels: PathBuf,
     /// Folder to write to
     #[arg(long)]
     pub output: PathBuf,
-    /// How many scans
+    /// Number of scans
     #[arg(long, default_value_t = 1)]
     pub count: u64,
     /// Number of the first scan within the seed
@@ -286,13 +292,13 @@ pub struct Synthesize {
 pub struct Evaluate {
     /// The truth
     pub truth: PathBuf,
-    /// What is compared to it: one volume or several
+    /// One volume or several to compare with the truth
     #[arg(required = true)]
     pub outputs: Vec<PathBuf>,
     /// Volume whose nonzero voxels are the foreground [default: above a twentieth of the truth's range]
     #[arg(long)]
     pub mask: Option<PathBuf>,
-    /// Ends of an interval, whose coverage is measured: LOW.nii.gz,HIGH.nii.gz
+    /// Lower and upper end of an interval, to measure its coverage: LOW.nii.gz,HIGH.nii.gz
     #[arg(long, value_delimiter = ',')]
     pub interval: Vec<PathBuf>,
     /// Table to write: a row for each volume (.csv or .parquet)

@@ -25,16 +25,16 @@ pub fn run(args: &Calibrate) -> Outcome {
     let folder = match &args.output {
         Some(folder) if folder.join(CARD_FILE).exists() && *folder != found.origin => {
             return Err(Failure::usage(format!("{} holds a model already", folder.display()))
-                .hint("name another folder, or leave --output away to write into the card of --model"));
+                .hint("name another folder, or leave --output out to change the card of --model"));
         }
         Some(folder) => folder.clone(),
         None if found.origin.join(CARD_FILE).is_file() => found.origin.clone(),
         None => {
             return Err(Failure::usage(format!(
-                "{} is inside the program, whose card cannot be written",
+                "{} is a built-in model, whose card cannot be changed",
                 args.model
             ))
-            .hint("add --output FOLDER for a copy of the model that is calibrated"));
+            .hint("add --output FOLDER to write a calibrated copy of the model"));
         }
     };
     // Where the card cannot be written is known before the work.

@@ -85,7 +85,9 @@ pub(super) fn check_options(args: &Enhance, from_npy: bool) -> Result<(), Failur
     use TaskName::{Denoise, Inpaint, Kspace, Outpaint, SuperResolve};
     let task = args.task;
     if from_npy && task != Kspace {
-        return Err(Failure::usage("a .npy file holds k-space: use --task kspace"));
+        return Err(Failure::usage(
+            "a .npy file holds k-space: use --task kspace, or convert an image to NIfTI",
+        ));
     }
     let is_walk = task != Denoise || args.samples > 1 || args.solver.is_some();
     let options: [(&str, bool, bool, &str); 14] = [
@@ -136,7 +138,7 @@ pub(super) fn check_options(args: &Enhance, from_npy: bool) -> Result<(), Failur
     ];
     match options.iter().find(|(_, given, taken, _)| *given && !*taken) {
         Some((name, _, _, what)) => {
-            Err(Failure::usage(format!("{name} would have no effect: it {what}")).hint("leave it away"))
+            Err(Failure::usage(format!("{name} would have no effect: it {what}")).hint("leave it out"))
         }
         None => Ok(()),
     }
@@ -167,14 +169,14 @@ fn check_calibration(args: &Enhance, enhancer: &Enhancer, settings: &EnhanceSett
     let model = &args.walk.model;
     let said = format!("{model} is not calibrated for {}{with}", kind.name());
     if args.interval.is_empty() || args.uncalibrated {
-        eprintln!("warning: {said}: what {} covers is unknown", maps(args));
+        eprintln!("warning: {said}: the coverage of {} is unknown", maps(args));
         return Ok(());
     }
     Err(Failure::usage(format!(
-        "{said}, so that nobody knows what its interval covers; run unmelt volumes calibrate --model {model} --volumes DIR on \
+        "{said}, so the coverage of its interval is unknown; run unmelt volumes calibrate --model {model} --volumes DIR on \
          volumes that it was not trained on"
     ))
-    .hint("--uncalibrated writes one anyway, which says so in its header"))
+    .hint("--uncalibrated writes the interval anyway, and its header says so"))
 }
 
 fn maps(args: &Enhance) -> &'static str {
@@ -211,7 +213,9 @@ fn check_outputs(args: &Enhance, scan: &Scan) -> Result<(), Failure> {
         );
     }
     if !args.interval.is_empty() && args.interval.len() != 2 {
-        return Err(Failure::usage("--interval wants two files: LOW.nii.gz,HIGH.nii.gz"));
+        return Err(Failure::usage(
+            "--interval needs two files, separated by a comma: LOW.nii.gz,HIGH.nii.gz",
+        ));
     }
     for path in args.std.iter().chain(&args.interval) {
         if !output::is_nifti(path) {
@@ -262,7 +266,11 @@ pub(super) fn task(args: &Enhance, volume: &Volume) -> Result<Task, Failure> {
                 [] => [1.0; 3],
                 [s] => [s; 3],
                 [x, y, z] => [x, y, z],
-                _ => return Err(Failure::usage("--spacing wants one number or three, in mm")),
+                _ => {
+                    return Err(Failure::usage(
+                        "--spacing must be one number in mm, or three separated by commas",
+                    ));
+                }
             },
             profile: match args.profile {
                 None | Some(ProfileName::Box) => Profile::Box,
@@ -292,7 +300,7 @@ pub(super) fn task(args: &Enhance, volume: &Volume) -> Result<Task, Failure> {
 }
 
 pub(super) fn mask_path(args: &Enhance) -> Result<&Path, Failure> {
-    let missing = || Failure::usage("this task wants a mask: add --mask M.nii.gz");
+    let missing = || Failure::usage("this task needs a mask: add --mask M.nii.gz");
     args.mask.as_deref().ok_or_else(missing)
 }
 
@@ -317,7 +325,9 @@ fn about(input: &Path, mask: Option<&Path>, sensitivities: Option<&Path>) -> imp
 /// Millimetres to add at the low and the high end of each axis.
 fn extension(words: &[String]) -> Result<FieldExtension, Failure> {
     if words.is_empty() {
-        return Err(Failure::usage("outpaint wants --extend, such as --extend top=30"));
+        return Err(Failure::usage(
+            "outpaint needs the mm to add on each side: add --extend, as in --extend top=30",
+        ));
     }
     words.join(",").parse().map_err(|fault| Failure::usage(format!("--extend: {fault}")))
 }
@@ -349,7 +359,7 @@ fn read_kspace(args: &Enhance) -> Result<(Volume, Task), Failure> {
         [] => [1.0; 3],
         [s] => [s; 3],
         [x, y, z] => [x, y, z],
-        _ => return Err(Failure::usage("--spacing wants one number or three, in mm")),
+        _ => return Err(Failure::usage("--spacing must be one number in mm, or three separated by commas")),
     };
     if spacing.iter().any(|s| !(s.is_finite() && *s > 0.0)) {
         return Err(Failure::usage("--spacing must be above 0 mm"));

@@ -41,7 +41,11 @@ pub fn run(args: &Evaluate) -> Outcome {
     let ends = match &args.interval[..] {
         [] => None,
         [low, high] => Some((on_its_grid(low)?, on_its_grid(high)?)),
-        _ => return Err(Failure::usage("--interval wants two files: LOW.nii.gz,HIGH.nii.gz")),
+        _ => {
+            return Err(Failure::usage(
+                "--interval needs two files, separated by a comma: LOW.nii.gz,HIGH.nii.gz",
+            ));
+        }
     };
     let covered = ends.map(|(low, high)| {
         let middle: Vec<f32> = low.voxels.iter().zip(&high.voxels).map(|(l, h)| 0.5 * (l + h)).collect();

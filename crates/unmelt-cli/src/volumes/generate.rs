@@ -16,7 +16,11 @@ use crate::progress::EvaluationBar;
 
 /// Draws a volume.
 pub fn run(args: &Generate) -> Outcome {
-    let three = |what: &str| Failure::usage(format!("--{what} wants three numbers: x,y,z"));
+    let three = |what: &str| {
+        Failure::usage(format!(
+            "--{what} needs three numbers separated by commas, along right, front and top"
+        ))
+    };
     let shape: [usize; 3] = args.shape.clone().try_into().map_err(|_| three("shape"))?;
     let spacing: [f64; 3] = args.spacing.clone().try_into().map_err(|_| three("spacing"))?;
     if shape.iter().any(|n| !(1..=1024).contains(n)) {
