@@ -19,7 +19,7 @@ use crate::work;
 
 /// Trains a model of molecules; see `unmelt.molecules.train`. Returns steps done, molecules trained on and held out, and the records that were skipped.
 #[pyfunction]
-#[pyo3(signature = (data, output, settings="{}", *, resume=false, overwrite=false, minutes=None, device="cpu",
+#[pyo3(signature = (data, output, settings="{}", *, model=None, resume=false, overwrite=false, minutes=None, device="cpu",
     callback=None))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
 pub fn train_molecules(
@@ -27,6 +27,7 @@ pub fn train_molecules(
     data: PathBuf,
     output: PathBuf,
     settings: &str,
+    model: Option<&str>,
     resume: bool,
     overwrite: bool,
     minutes: Option<f64>,
@@ -34,7 +35,8 @@ pub fn train_molecules(
     callback: Option<Py<PyAny>>,
 ) -> PyResult<(u64, (usize, usize), Vec<String>)> {
     let begin = Begin::of(resume, overwrite).or_raise()?;
-    let run = MoleculeRun { data, output, config: config(settings)?, begin, limit: limit(minutes)? };
+    let from = model.map(unmelt_molecules::models::find).transpose().or_raise()?;
+    let run = MoleculeRun { data, output, config: config(settings)?, begin, from, limit: limit(minutes)? };
     let device = names::device(device)?;
     let labour = move |job: &Job| run.run(&device, job).or_raise();
     let summary = work::run(py, labour, |py, event| tell(py, callback.as_ref(), event))?;

@@ -334,6 +334,23 @@ def test_training_validates_on_molecules_held_out(molecules: unmelt.molecules.Mo
         unmelt.molecules.train(molecules, folder / "wrong", steps=0, progress=False)
 
 
+def test_training_begins_with_a_model(molecules: unmelt.molecules.Molecules, folder: Path) -> None:
+    import json
+
+    small = {"batch": 4, "network": {"node_width": 16, "pair_width": 16, "heads": 2, "layers": 1}, "validation": {"molecules": 0}}
+    first = unmelt.molecules.train(molecules, folder / "first", settings=small, steps=2, progress=False)
+    rest = {"batch": 4, "validation": {"molecules": 0}, "name": "tuned"}
+    tuned = unmelt.molecules.train(molecules, folder / "tuned", settings=rest, steps=2, model=first.folder, progress=False)
+    before, after = (json.loads((run.folder / "model.json").read_text()) for run in (first, tuned))
+    assert after["provenance"]["began_with"] == {"name": "custom", "sha256": before["weights"]["sha256"]}
+    assert after["model"]["network"]["node_width"] == 16
+    with pytest.raises(ValueError, match="network.layers must be that of the model custom, 1, but it is 2"):
+        wrong = {"network": {**small["network"], "vectors": 8, "layers": 2}}
+        unmelt.molecules.train(molecules, folder / "wrong", settings=wrong, steps=1, model=first.folder, progress=False)
+    with pytest.raises(ValueError, match="no model"):
+        unmelt.molecules.train(molecules, folder / "wrong", steps=1, model="gone", progress=False)
+
+
 def test_checkpoints_of_edm_become_models(folder: Path) -> None:
     checkpoints = Path(__file__).parents[2] / "crates" / "unmelt-molecules" / "tests" / "data" / "edm"
     model = unmelt.molecules.import_edm(checkpoints / "plain", folder / "plain")

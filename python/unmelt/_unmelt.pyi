@@ -330,6 +330,7 @@ def train_molecules(
     output: _Path,
     settings: str = "{}",
     *,
+    model: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
     minutes: float | None = None,

@@ -606,6 +606,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     steps: int | None = None,
     minutes: float | None = None,
+    model: Path_ | None = None,
     resume: bool = False,
     overwrite: bool = False,
     device: str = "cpu",
@@ -621,6 +622,8 @@ def train(
             validation, training.
         steps: Steps of the whole run.
         minutes: Stop, with a checkpoint, after so many minutes.
+        model: Begin with the network and the weights of this model (a name or a folder) instead of afresh. Its elements, charges and
+            properties stay, and the molecules must have no others.
         resume: Go on from the folder's checkpoint.
         overwrite: Begin anew in a folder that holds a run; the first checkpoint of the new one replaces it.
         device: Where to compute.
@@ -642,6 +645,7 @@ def train(
             os.fspath(data),
             os.fspath(output),
             settings_json(settings, steps),
+            model=None if model is None else os.fspath(model),
             resume=resume,
             overwrite=overwrite,
             minutes=minutes,

@@ -430,6 +430,70 @@ const CONFIG: &str = "name = \"tiny\"\nbatch = 4\n[network]\nnode_width = 16\npa
                       [training]\nsteps = 12\nreport_every = 3\n";
 
 #[test]
+fn training_begins_with_the_weights_of_a_model() {
+    let f = folder();
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../unmelt-molecules/tests/data/rdkit.sdf");
+    std::fs::write(f.path().join("c.toml"), CONFIG).expect("written");
+    let rest =
+        "name = \"tuned\"\nbatch = 4\n[validation]\nmolecules = 0\n[training]\nsteps = 6\nreport_every = 2\n";
+    std::fs::write(f.path().join("t.toml"), rest).expect("written");
+    let first = ["molecules", "train", "--data", source, "--config", "c.toml", "--output", "first"];
+    succeeds(&first, f.path());
+    let tune = ["molecules", "train", "--data", source, "--config", "t.toml", "--output"];
+    let read = |name: &str| std::fs::read(f.path().join(name)).expect("there");
+    succeeds(&[&tune[..], &["whole", "--from", "first"]].concat(), f.path());
+    // Before the first step the weights are those of the model.
+    succeeds(&[&tune[..], &["parts", "--from", "first", "--minutes", "0"]].concat(), f.path());
+    assert_eq!(read("parts/model.safetensors"), read("first/model.safetensors"));
+    succeeds(&[&tune[..], &["parts", "--resume"]].concat(), f.path());
+    assert_eq!(read("parts/model.safetensors"), read("whole/model.safetensors"));
+    assert_ne!(read("parts/model.safetensors"), read("first/model.safetensors"));
+    let card = |run: &str| -> serde_json::Value {
+        serde_json::from_slice(&read(&format!("{run}/model.json"))).expect("a card")
+    };
+    let (before, after) = (card("first"), card("parts"));
+    let began_with = &after["provenance"]["began_with"];
+    assert_eq!(began_with["name"], "tiny");
+    assert_eq!(began_with["sha256"], before["weights"]["sha256"]);
+    assert_eq!(after["model"]["vocabulary"], before["model"]["vocabulary"]);
+    // What does not fit is named, and nothing is written.
+    for (config, message) in [
+        (
+            "[network]\nnode_width = 32\npair_width = 16\nheads = 2\nlayers = 1",
+            "bad.toml: network.node_width must be that of the model tiny, 16, but it is 32",
+        ),
+        (
+            "[[properties]]\nname = \"gap\"\ncolumn = \"gap\"",
+            "bad.toml: properties must be those of the model tiny, none",
+        ),
+    ] {
+        std::fs::write(f.path().join("bad.toml"), config).expect("written");
+        let bad = [
+            "molecules",
+            "train",
+            "--data",
+            source,
+            "--config",
+            "bad.toml",
+            "--output",
+            "bad",
+            "--from",
+            "first",
+        ];
+        let said = fails(2, &bad, f.path());
+        assert!(said.contains(message) && !f.path().join("bad").exists(), "{said}");
+    }
+    std::fs::write(f.path().join("b.xyz"), "2\n\nB 0 0 0\nH 0 0 1.2\n").expect("written");
+    let other = ["molecules", "train", "--data", "b.xyz", "--output", "bad", "--from", "first"];
+    let said = fails(2, &other, f.path());
+    assert!(said.contains("elements that the model tiny does not know, B;"), "{said}");
+    for (more, message) in [(["--from", "gone"], "no model"), (["--from", "bad.toml"], "no model")] {
+        let said = fails(2, &[&tune[..], &["bad"], &more[..]].concat(), f.path());
+        assert!(said.contains(message), "{said}");
+    }
+}
+
+#[test]
 fn training_resumes_and_its_model_generates() {
     let f = folder();
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../unmelt-molecules/tests/data/rdkit.sdf");

@@ -53,7 +53,7 @@ pub struct Provenance {
     pub data: String,
     /// The model whose weights the training began with, if any; what follows counts from there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub began_with: Option<String>,
+    pub began_with: Option<BeganWith>,
     /// Training samples seen.
     pub samples_seen: u64,
     /// Optimiser steps.
@@ -66,6 +66,49 @@ pub struct Provenance {
     /// How it was measured.
     #[serde(default)]
     pub protocol: String,
+}
+
+/// A model whose weights a training began with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written")]
+pub struct BeganWith {
+    /// Name of the model.
+    pub name: String,
+    /// SHA-256 of its weights, in hexadecimal; empty on older cards, which do not say.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub sha256: String,
+}
+
+impl BeganWith {
+    /// The model of a card.
+    pub fn of<M>(card: &Card<M>) -> Self {
+        Self { name: card.name.clone(), sha256: card.weights.sha256.clone() }
+    }
+}
+
+/// [`BeganWith`] as it can stand in a file; older cards have the name alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Name(String),
+    Whole(NameAndDigest),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NameAndDigest {
+    name: String,
+    #[serde(default)]
+    sha256: String,
+}
+
+impl From<Written> for BeganWith {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Name(name) => Self { name, sha256: String::new() },
+            Written::Whole(NameAndDigest { name, sha256 }) => Self { name, sha256 },
+        }
+    }
 }
 
 /// Checks the name of a model: letters on one line, at most 200 bytes of them.

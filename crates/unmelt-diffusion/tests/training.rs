@@ -7,8 +7,8 @@ use std::sync::{Condvar, Mutex};
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::SafeTensors;
 use unmelt_diffusion::checkpoint::{
-    CARD_FORMAT, Card, ModelFiles, Precision, Provenance, WeightsRecord, read_arrays, values_in_layout,
-    weights_bytes,
+    BeganWith, CARD_FORMAT, Card, ModelFiles, Precision, Provenance, WeightsRecord, read_arrays,
+    values_in_layout, weights_bytes,
 };
 use unmelt_diffusion::job::{CancelToken, Event, Job};
 use unmelt_diffusion::model_folder::write_model;
@@ -377,15 +377,20 @@ fn a_run_can_begin_with_a_model() {
     let card = files.card::<u32>().expect("a card");
     let device = Device::flex();
     let read = files.values(&card, &Plane.layout()).expect("values");
-    let mut trainer = Trainer::fine_tune(&Plane, config(30), &device, (read, &card.name));
+    let mut trainer = Trainer::fine_tune(&Plane, config(30), &device, read, BeganWith::of(&card));
     assert_eq!((trainer.step(), trainer.averaged_values()), (0, values));
+    let digest = card.weights.sha256;
     trainer.advance().expect("a step");
     let run = tempfile::tempdir().expect("a folder");
     trainer.save(run.path()).expect("saved");
     let resumed = Trainer::resume(&Plane, config(30), &device, run.path()).expect("resumes");
     resumed.write_model(run.path(), ["tuned", "", ""], (&7u32, Precision::Half)).expect("written");
     let card = ModelFiles::read(run.path()).and_then(|f| f.card::<u32>()).expect("a card");
-    assert_eq!((card.provenance.began_with.as_deref(), card.provenance.steps), (Some("test"), 1));
+    let began_with = card.provenance.began_with.expect("said");
+    assert_eq!((began_with.name.as_str(), began_with.sha256, card.provenance.steps), ("test", digest, 1));
+    // Older cards have the name alone.
+    let name: BeganWith = serde_json::from_str("\"old\"").expect("read");
+    assert_eq!(name, BeganWith { name: "old".into(), sha256: String::new() });
 }
 
 #[test]

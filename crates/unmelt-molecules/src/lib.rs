@@ -28,6 +28,7 @@ mod element;
 mod error;
 pub mod evaluate;
 mod filter;
+mod fine_tuning;
 pub mod format;
 mod formula;
 mod fragment;

@@ -56,6 +56,14 @@ pub fn training_keys(name: &str) -> Result<Option<KeySet>> {
     KeySet::from_bytes(&bytes).ok_or_else(fault).map(Some)
 }
 
+/// The molecules that the model of these files was trained on, where that is known.
+pub fn training_keys_of(files: &ModelFiles) -> Result<Option<KeySet>> {
+    match MODELS.iter().find(|m| m.weights == files.weights) {
+        Some(model) => training_keys(model.name),
+        None => training_keys(&files.origin.to_string_lossy()),
+    }
+}
+
 /// The card of a model.
 pub fn card(name: &str) -> Result<Card<MoleculeModel>> {
     MoleculeModel::card(&find(name)?)

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use unmelt_diffusion::job::Event;
-use unmelt_molecules::{Error, TrainingConfig, TrainingRun};
+use unmelt_molecules::{Error, TrainingConfig, TrainingRun, models};
 
 use super::args::Train;
 use super::files::report_faults;
@@ -23,7 +23,8 @@ pub fn run(args: Train) -> Outcome {
     config.check().map_err(about)?;
     let begin = options.begin()?;
     let device = options.device.open()?;
-    let run = TrainingRun { data: args.data, output: options.output.clone(), config, begin, limit };
+    let from = args.from.as_deref().map(models::find).transpose()?;
+    let run = TrainingRun { data: args.data, output: options.output.clone(), config, begin, from, limit };
     let display = Display::new(&run.output, begin, "molecules");
     let listener = |event: &Event| display.hear(event);
     let job = interrupt::job().heard_by(&listener);

@@ -15,7 +15,7 @@ use super::optimizer::AdamW;
 use super::step_report::StepReport;
 use super::window::{Sums, Window};
 use crate::built_in::PROGRAM;
-use crate::checkpoint::{CARD_FORMAT, Card, Precision, Provenance, WeightsRecord};
+use crate::checkpoint::{BeganWith, CARD_FORMAT, Card, Precision, Provenance, WeightsRecord};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::limits::{limits, within};
 use crate::job::{Event, Job, Measures};
@@ -62,7 +62,7 @@ pub struct Trainer<'a, O: Objective> {
     /// Steps in a row that were left out because their loss or gradient was not finite.
     pub(super) left_out: u32,
     /// The model whose weights the run began with.
-    pub(super) began_with: Option<String>,
+    pub(super) began_with: Option<BeganWith>,
     /// Sums since the last report.
     pub(super) window: Window,
 }
@@ -108,17 +108,18 @@ impl<'a, O: Objective> Trainer<'a, O> {
         }
     }
 
-    /// A run that begins with the values of a model of this name.
+    /// A run that begins with `values`, those of the model `began_with`. The parameters and their average are these values.
     pub fn fine_tune(
         objective: &'a O,
         config: TrainConfig,
         device: &Device,
-        (values, name): (Vec<f32>, &str),
+        values: Vec<f32>,
+        began_with: BeganWith,
     ) -> Self {
         let mut trainer = Self::new(objective, config, device);
         trainer.parameters = Parameters::new(trainer.layout().clone(), values, device);
         trainer.average = trainer.parameters.values();
-        trainer.began_with = Some(name.into());
+        trainer.began_with = Some(began_with);
         trainer
     }
 

@@ -12,7 +12,7 @@ use super::folder::STATE_FILE;
 use super::optimizer::AdamW;
 use super::run::{Objective, Trainer};
 use super::window::{Sums, Window};
-use crate::checkpoint::{Precision, read_arrays, values_in_layout, weights_bytes};
+use crate::checkpoint::{BeganWith, Precision, read_arrays, values_in_layout, weights_bytes};
 use crate::error::{Error, Result};
 use crate::files::{read_whole, write_whole};
 use crate::parameters::{Layout, Parameters, to_vec};
@@ -26,7 +26,7 @@ struct Record {
     seconds: f64,
     seed: u64,
     #[serde(default)]
-    began_with: Option<String>,
+    began_with: Option<BeganWith>,
     #[serde(default)]
     left_out: u32,
     /// Sums since the last report.
@@ -47,6 +47,17 @@ impl Record {
             false => Err("its record holds numbers that no run has".into()),
         }
     }
+}
+
+/// The model that the run in a folder began with, if any, as its checkpoint says.
+///
+/// # Errors
+/// The folder has no checkpoint that can be read.
+pub fn began_with(folder: &Path) -> Result<Option<BeganWith>> {
+    let path = folder.join(STATE_FILE);
+    let record = Record::read(&read_whole(&path)?);
+    let fault = |fault: String| Error::Format { kind: "training checkpoint", path, fault };
+    Ok(record.map_err(fault)?.began_with)
 }
 
 impl<'a, O: Objective> Trainer<'a, O> {

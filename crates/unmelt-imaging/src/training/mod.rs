@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use unmelt_diffusion::checkpoint::{Card, ModelFiles, Precision, check_name};
+use unmelt_diffusion::checkpoint::{BeganWith, Card, ModelFiles, Precision, check_name};
 use unmelt_diffusion::domain::Field;
 use unmelt_diffusion::files::distinct;
 use unmelt_diffusion::files::limits::limits;
@@ -214,7 +214,7 @@ impl TrainingRun<'_> {
                 let values = files.values(card, &card.model.layout())?;
                 // Experts begin as the one network that there was.
                 let values = values.repeat(model.networks().len() / card.model.networks().len());
-                Trainer::fine_tune(&objective, config, device, (values, &card.name))
+                Trainer::fine_tune(&objective, config, device, values, BeganWith::of(card))
             }
             _ => Trainer::new(&objective, config, device),
         };
