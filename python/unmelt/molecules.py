@@ -641,7 +641,7 @@ def train(
             Molecules(data).save(table)
             data = table
         listener = Listener(bar, callback)
-        done, _, faults = _unmelt.train_molecules(
+        done, faults = _unmelt.train_molecules(
             os.fspath(data),
             os.fspath(output),
             settings_json(settings, steps),

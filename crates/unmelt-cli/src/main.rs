@@ -16,6 +16,7 @@ mod reference;
 mod replay;
 mod run_table;
 mod settings_file;
+mod train;
 mod training;
 mod volumes;
 

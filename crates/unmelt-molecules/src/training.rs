@@ -1,26 +1,25 @@
 //! Training a graph denoiser on a table or folder of molecules.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use unmelt_diffusion::checkpoint::{BeganWith, Card, ModelFiles, Precision, check_name};
+use unmelt_diffusion::checkpoint::{Card, ModelFiles, Precision, check_name};
 use unmelt_diffusion::domain::Field;
 use unmelt_diffusion::files::limits::limits;
-use unmelt_diffusion::files::{distinct, write_whole};
+use unmelt_diffusion::files::write_whole;
 use unmelt_diffusion::job::{Job, Measures};
-use unmelt_diffusion::train::{Begin, TrainConfig, Trainer, began_with, check_folder, open_folder};
+use unmelt_diffusion::train::{Begin, Initial, RunFolder, TrainConfig, Trainer, TrainingSummary, began_with};
 
 use crate::card_check::check_schedule;
 use crate::fine_tuning::{fitted, trainable};
-use crate::format::{Fault, Preparation, read_prepared};
+use crate::format::{Preparation, read_prepared};
 use crate::graph_model::POSITION_SCALE;
 use crate::models::{TRAINING_KEYS_FILE, training_keys_of};
 use crate::network::GraphDenoiserConfig;
 use crate::{
-    BOND_CLASSES, Error, FeatureSchedules, GraphLoss, GraphModel, GraphObjective, KeySet, Molecule,
-    NetworkSize, Property, PropertySource, Result, TrainingSet, ValidationConfig, Vocabulary, validation,
+    BOND_CLASSES, FeatureSchedules, GraphLoss, GraphModel, GraphObjective, KeySet, Molecule, NetworkSize,
+    Property, PropertySource, Result, TrainingSet, ValidationConfig, Vocabulary, validation,
 };
 
 /// Settings of a training run, as in its configuration file.
@@ -76,29 +75,10 @@ impl Default for TrainingConfig {
 pub struct TrainingRun {
     /// The file of molecules.
     pub data: PathBuf,
-    /// The folder of the run.
-    pub output: PathBuf,
     /// Settings.
     pub config: TrainingConfig,
-    /// How the run begins in its folder.
-    pub begin: Begin,
-    /// The model whose network and weights the run begins with, in place of a network that has learned nothing.
-    pub from: Option<ModelFiles>,
-    /// Time limit of this run.
-    pub limit: Option<Duration>,
-}
-
-/// How a run ended.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TrainingSummary {
-    /// Steps done.
-    pub steps: u64,
-    /// Steps wanted.
-    pub of_steps: u64,
-    /// Molecules to train on, and held out.
-    pub molecules: (usize, usize),
-    /// Records of the data that make no molecule.
-    pub faults: Vec<Fault>,
+    /// The folder of the run, and how the run begins in it.
+    pub folder: RunFolder,
 }
 
 impl TrainingConfig {
@@ -138,15 +118,7 @@ impl TrainingRun {
     /// Trains; the folder holds a usable model and a checkpoint at any time after the first save.
     pub fn run(&self, device: &Device, job: &Job) -> Result<TrainingSummary> {
         self.config.check()?;
-        check_folder(&self.output, self.begin)?;
-        if self.from.is_some() && self.begin == Begin::Resume {
-            return Err(Error::Request("a run that is resumed begins with no other model".into()));
-        }
-        let inputs: Vec<&Path> = [Some(self.data.as_path()), self.from.as_ref().map(|f| f.origin.as_path())]
-            .into_iter()
-            .flatten()
-            .collect();
-        distinct(&inputs, &[&self.output])?;
+        self.folder.check(&[&self.data])?;
         let known = self.known_model()?;
         let mut reading = read_prepared(&self.data, Preparation::Training)?;
         let (config, seed) = (&self.config, self.config.training.seed);
@@ -173,39 +145,36 @@ impl TrainingRun {
                 Some(GraphObjective::new(&model, TrainingSet::new(&model, &held)?, batch, seed)?)
             }
         };
-        Trainer::check(&objective, &config.training)?;
-        let settings = config.training.clone();
-        let mut trainer = match (self.begin, &known) {
-            (Begin::Resume, _) => Trainer::resume(&objective, settings, device, &self.output)?,
-            (_, Some((files, card))) => {
-                let values = files.values(card, &model.network.layout())?;
-                Trainer::fine_tune(&objective, settings, device, values, BeganWith::of(card))
+        let initial = match &known {
+            Some((files, card)) if self.folder.begin() != Begin::Resume => {
+                Some(Initial::of(files, card, &model.network.layout())?)
             }
-            (_, None) => Trainer::new(&objective, settings, device),
+            _ => None,
         };
+        let mut trainer = Trainer::of_run(&self.folder, objective, config.training.clone(), device, initial)?;
         // Everything is known to be sound; the first byte is written from here on.
-        let _claims = open_folder(&self.output, &inputs)?;
+        let _claims = self.folder.claim(&[&self.data])?;
         let mut keys = Some(keys.to_bytes());
         let write = |t: &Trainer<GraphObjective>| {
             self.write(&model, t, molecules)?;
-            keys.take().map_or(Ok(()), |keys| write_whole(self.output.join(TRAINING_KEYS_FILE), &keys))
+            keys.take().map_or(Ok(()), |keys| write_whole(self.folder.path().join(TRAINING_KEYS_FILE), &keys))
         };
         let measure = |t: &Trainer<GraphObjective>| {
             self.measure(t, validation.as_ref()).map_err(crate::Error::into_core)
         };
-        trainer.run(&self.output, self.limit, job, write, measure)?;
-        let (steps, of_steps) = (trainer.step(), config.training.steps);
-        Ok(TrainingSummary { steps, of_steps, molecules, faults: reading.faults })
+        trainer.run(self.folder.path(), self.folder.limit(), job, write, measure)?;
+        let data = vec![(molecules.0, "molecules"), (molecules.1, "held out")];
+        let warnings = reading.faults.iter().map(ToString::to_string).collect();
+        Ok(trainer.summary(data, warnings))
     }
 
     /// The model that the run begins with, or that it began with and that its folder holds by now.
     fn known_model(&self) -> Result<Option<(ModelFiles, Card<GraphModel>)>> {
-        let files = match &self.from {
-            Some(files) => files.clone(),
-            None if self.begin == Begin::Resume && began_with(&self.output)?.is_some() => {
-                ModelFiles::read(&self.output)?
-            }
-            None => return Ok(None),
+        let folder = &self.folder;
+        let files = match (folder.model(), folder.begin()) {
+            (Some(files), _) => files.clone(),
+            (None, Begin::Resume) if began_with(folder.path())?.is_some() => ModelFiles::read(folder.path())?,
+            (None, _) => return Ok(None),
         };
         let card = trainable(&files)?;
         Ok(Some((files, card)))
@@ -235,7 +204,7 @@ impl TrainingRun {
         }
         // Early networks may answer with numbers that no molecule is made of; that is no reason to end a training.
         if self.config.validation.molecules > 0
-            && let Ok(generated) = validation::generated(&self.output, &self.config.validation, &device)
+            && let Ok(generated) = validation::generated(self.folder.path(), &self.config.validation, &device)
         {
             measures.extend(generated);
         }
@@ -249,7 +218,7 @@ impl TrainingRun {
         molecules: (usize, usize),
     ) -> unmelt_diffusion::Result<()> {
         let named = [&*self.config.name, &*self.config.description, &self.data_source(molecules)];
-        trainer.write_model(&self.output, named, (model, Precision::Half))
+        trainer.write_model(self.folder.path(), named, (model, Precision::Half))
     }
 
     /// What the data is, and how much of it was held out.

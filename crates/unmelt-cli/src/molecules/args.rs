@@ -183,9 +183,6 @@ pub struct Train {
     /// Molecules to learn from: .parquet, .sdf, .xyz, or a folder of such files
     #[arg(long)]
     pub data: PathBuf,
-    /// Begin with the network and the weights of this model (a name or a folder) instead of afresh
-    #[arg(long, value_name = "MODEL", conflicts_with = "resume")]
-    pub from: Option<String>,
     #[command(flatten)]
     pub run: crate::training::RunOptions,
 }

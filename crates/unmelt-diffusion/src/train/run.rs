@@ -9,10 +9,13 @@ use burn::backend::DispatchDevice;
 use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 
+use super::ahead::Ahead;
 use super::config::TrainConfig;
-use super::folder;
+use super::folder::{self, Initial};
+use super::objective::Objective;
 use super::optimizer::AdamW;
 use super::step_report::StepReport;
+use super::summary::TrainingSummary;
 use super::window::{Sums, Window};
 use crate::built_in::PROGRAM;
 use crate::checkpoint::{BeganWith, CARD_FORMAT, Card, Precision, Provenance, WeightsRecord};
@@ -22,35 +25,11 @@ use crate::job::{Event, Job, Measures};
 use crate::model_folder::write_model;
 use crate::parameters::{Layout, Parameters, Weights, to_vec};
 
-/// What is trained: a network's parameters, and a loss for every step.
-pub trait Objective: Sync {
-    /// Names and shapes of the parameters.
-    fn layout(&self) -> Layout;
-
-    /// Parts that a step's loss is the sum of. They are worked on at the same time, each on a thread of its own,
-    /// which keeps all cores busy where a part alone would not; their number must not depend on the machine.
-    fn parts(&self) -> usize {
-        1
-    }
-
-    /// The loss of a part of a step. Data and noise must depend on `step` and `part` alone: that is what makes a
-    /// resume exact.
-    fn loss(&self, weights: &Weights, step: u64, part: usize, device: &Device) -> Result<Loss>;
-}
-
-/// A loss and what it is made of.
-pub struct Loss {
-    /// The scalar to minimise, `[1]`.
-    pub total: Tensor<1>,
-    /// Named parts, for display.
-    pub parts: Vec<(&'static str, Tensor<1>)>,
-    /// Training samples in this step.
-    pub samples: u64,
-}
-
 /// Training of one objective: parameters, their average, the optimiser's state, the steps done.
-pub struct Trainer<'a, O: Objective> {
-    pub(super) objective: &'a O,
+pub struct Trainer<O: Objective> {
+    pub(super) objective: Arc<O>,
+    /// Batches to come, for every part of a step.
+    ahead: Vec<Ahead<O::Batch>>,
     pub(super) config: TrainConfig,
     pub(super) device: Device,
     pub(super) parameters: Parameters,
@@ -80,7 +59,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// Stack of the threads that work on the parts of a step, in bytes: that of a program's first thread.
 const STACK: usize = 8 << 20;
 
-impl<'a, O: Objective> Trainer<'a, O> {
+impl<O: Objective> Trainer<O> {
     /// Checks the settings, and that the network is within the limits, before memory is taken for it.
     pub fn check(objective: &O, config: &TrainConfig) -> Result<()> {
         config.check()?;
@@ -88,11 +67,12 @@ impl<'a, O: Objective> Trainer<'a, O> {
     }
 
     /// A run from the beginning.
-    pub fn new(objective: &'a O, config: TrainConfig, device: &Device) -> Self {
+    pub fn new(objective: Arc<O>, config: TrainConfig, device: &Device) -> Self {
         let layout = Arc::new(objective.layout());
         let values = layout.initial_values(config.seed);
         let parameters = Parameters::new(layout, values, device);
         Self {
+            ahead: (0..objective.parts().max(1)).map(|_| Ahead::new()).collect(),
             objective,
             device: device.clone(),
             average: parameters.values(),
@@ -108,19 +88,18 @@ impl<'a, O: Objective> Trainer<'a, O> {
         }
     }
 
-    /// A run that begins with `values`, those of the model `began_with`. The parameters and their average are these values.
-    pub fn fine_tune(
-        objective: &'a O,
-        config: TrainConfig,
-        device: &Device,
-        values: Vec<f32>,
-        began_with: BeganWith,
-    ) -> Self {
+    /// A run that begins with the weights of a model. The parameters and their average are these.
+    pub fn fine_tune(objective: Arc<O>, config: TrainConfig, device: &Device, initial: Initial) -> Self {
         let mut trainer = Self::new(objective, config, device);
-        trainer.parameters = Parameters::new(trainer.layout().clone(), values, device);
+        trainer.parameters = Parameters::new(trainer.layout().clone(), initial.values, device);
         trainer.average = trainer.parameters.values();
-        trainer.began_with = Some(began_with);
+        trainer.began_with = Some(initial.of);
         trainer
+    }
+
+    /// How the run has gone so far; `data` is what it learns from.
+    pub fn summary(&self, data: Vec<(usize, &'static str)>, warnings: Vec<String>) -> TrainingSummary {
+        TrainingSummary { steps: self.step, of_steps: self.config.steps, data, warnings }
     }
 
     /// Steps done.
@@ -211,7 +190,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
     /// The parts of the step to come, at the same time. `give_up` is asked now and then; none where it said so, which is
     /// waited for all the same: a part cannot be ended from outside.
     fn shares(&self, give_up: &mut dyn FnMut(&Self) -> bool) -> Result<Option<Vec<Result<Share>>>> {
-        let count = self.objective.parts().max(1);
+        let count = self.ahead.len();
         if count == 1 && !matches!(self.device().as_dispatch(), DispatchDevice::Flex(_)) {
             // The work is the device's, whose streams belong to threads.
             return Ok(Some(vec![self.share(0)]));
@@ -248,8 +227,9 @@ impl<'a, O: Objective> Trainer<'a, O> {
 
     /// Loss and gradient of a part of the step to come.
     fn share(&self, part: usize) -> Result<Share> {
+        let batch = self.ahead[part].take(&self.objective, part, self.step)?;
         let tracked = self.parameters.tracked_weights();
-        let loss = self.objective.loss(&tracked, self.step, part, &self.device)?;
+        let loss = self.objective.loss(&tracked, batch, &self.device)?;
         let (names, parts): (_, Vec<_>) = loss.parts.into_iter().unzip();
         let numbers = Tensor::cat(std::iter::once(loss.total.clone()).chain(parts).collect(), 0).inner();
         let gradients = loss.total.backward();
