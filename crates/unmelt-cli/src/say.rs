@@ -71,6 +71,11 @@ macro_rules! eprintln {
     ($($arg:tt)*) => { $crate::say::err(&format!($($arg)*)) };
 }
 
+/// Prints a line on standard error, but not with `--quiet`.
+macro_rules! note {
+    ($($arg:tt)*) => { $crate::say::note(&format!($($arg)*)) };
+}
+
 /// Prints a line with `--verbose` only.
 macro_rules! detail {
     ($($arg:tt)*) => { $crate::say::detail(&format!($($arg)*)) };
@@ -91,6 +96,14 @@ pub fn out(text: &str) {
 pub fn detail(text: &str) {
     log(text);
     if voice().is_verbose {
+        let _ = writeln!(std::io::stderr().lock(), "{}", lines(text));
+    }
+}
+
+/// A line on standard error that is left out with `--quiet`.
+pub fn note(text: &str) {
+    log(text);
+    if !voice().is_quiet {
         let _ = writeln!(std::io::stderr().lock(), "{}", lines(text));
     }
 }

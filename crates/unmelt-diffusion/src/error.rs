@@ -93,6 +93,28 @@ pub enum Error {
         /// What was asked for.
         found: u64,
     },
+    /// A field of a request that cannot be honoured: a sentence that says why.
+    #[error("{sentence}")]
+    Field {
+        /// Name of the field: "steps", "guidance", …
+        field: &'static str,
+        /// What is wrong with it.
+        sentence: String,
+    },
+    /// Work that takes more than it may.
+    #[error("{what} takes {}, but {} may be taken", amount(*wanted, unit), amount(*allowed, unit))]
+    Budget {
+        /// What it takes too much of: "memory", "samples".
+        field: &'static str,
+        /// What work: "a batch of one molecule".
+        what: String,
+        /// The unit: "bytes", "samples".
+        unit: &'static str,
+        /// What it takes.
+        wanted: u64,
+        /// What it may take.
+        allowed: u64,
+    },
     /// A setting of a training outside of its domain: a sentence that begins with its key.
     #[error("{0}")]
     Settings(String),
@@ -143,6 +165,14 @@ pub enum Error {
     Stopped,
 }
 
+/// An amount with its unit; bytes as gigabytes.
+fn amount(count: u64, unit: &str) -> String {
+    match unit {
+        "bytes" => format!("{:.1} GB", count as f64 / 1e9),
+        unit => format!("{count} {unit}"),
+    }
+}
+
 /// What a folder holds that a new run would replace, and what can be done.
 fn held(checkpoint: bool) -> &'static str {
     match checkpoint {
@@ -187,6 +217,7 @@ impl Error {
             Self::Setting { .. }
             | Self::Settings(_)
             | Self::Combination(_)
+            | Self::Field { .. }
             | Self::Output { .. }
             | Self::UnknownModel { .. } => ErrorKind::Usage,
             Self::File { .. } | Self::Exists { .. } | Self::HoldsRun { .. } | Self::Taken { .. } => {
@@ -194,7 +225,7 @@ impl Error {
             }
             Self::Format { .. } | Self::Broken { .. } => ErrorKind::Input,
             Self::Model { .. } | Self::Weights { .. } => ErrorKind::Model,
-            Self::Limit { .. } => ErrorKind::Limit,
+            Self::Limit { .. } | Self::Budget { .. } => ErrorKind::Limit,
             Self::NotFinite { .. } => ErrorKind::Numeric,
             Self::Stopped => ErrorKind::Cancelled,
             Self::Plain { kind, .. } => *kind,
@@ -215,6 +246,11 @@ impl Error {
     /// A setting outside its domain.
     pub fn setting(what: &'static str, want: &'static str, got: impl std::fmt::Display) -> Self {
         Self::Setting { what, want, got: got.to_string() }
+    }
+
+    /// A field of a request that cannot be honoured.
+    pub fn field(field: &'static str, sentence: impl Into<String>) -> Self {
+        Self::Field { field, sentence: sentence.into() }
     }
 
     /// An error of the settings of a training, whose sentence names the key.

@@ -29,6 +29,7 @@
 //! # Ok::<(), unmelt_diffusion::Error>(())
 //! ```
 
+pub mod budget;
 pub mod built_in;
 pub mod checkpoint;
 pub mod device;
@@ -36,7 +37,9 @@ pub mod domain;
 mod error;
 pub mod files;
 pub mod grid;
+pub mod guidance;
 pub mod job;
+pub mod machine;
 pub mod measurement;
 mod model_files;
 pub mod model_folder;

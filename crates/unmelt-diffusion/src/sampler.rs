@@ -134,6 +134,22 @@ impl<'a> Sampler<'a> {
         (self.times.len() - 1) * per_step + 1 - per_step
     }
 
+    /// The times of all evaluations, in order.
+    ///
+    /// # Errors
+    /// A solver that cannot walk along the levels.
+    pub fn times_of_evaluations(&self) -> Result<Vec<f64>> {
+        let levels = &self.process.features()[0].levels;
+        let mut clock = Walk::<f32>::new(self.solver, self.levels(levels))?;
+        let mut nothing = |_: usize| Vec::new();
+        let mut times = Vec::with_capacity(self.evaluations());
+        while !clock.is_finished() {
+            times.push(clock.query(&mut Vec::new(), &mut nothing).time(&self.times, levels));
+            clock.answer(&mut Vec::new(), &[], &mut nothing);
+        }
+        Ok(times)
+    }
+
     /// Draws a batch. The job hears of every evaluation and may stop the work; `watch` sees the samples after each.
     pub fn draw(
         &self,

@@ -56,6 +56,11 @@ impl Error {
         move |source| Self::Core(wrap(source))
     }
 
+    /// A field of a request that cannot be honoured.
+    pub(crate) fn field(field: &'static str, sentence: impl Into<String>) -> Self {
+        Self::Core(unmelt_diffusion::Error::field(field, sentence))
+    }
+
     /// The error as one of the core, for what the core calls back.
     pub(crate) fn into_core(self) -> unmelt_diffusion::Error {
         match self {

@@ -1,6 +1,7 @@
 //! What a model can never meet is refused before the work; what its data lacks is said; runs with filters give up.
 
 use burn::tensor::Device;
+use unmelt_diffusion::budget::Budget;
 use unmelt_diffusion::job::Job;
 use unmelt_molecules::format::read_sdf;
 use unmelt_molecules::{
@@ -10,6 +11,17 @@ use unmelt_molecules::{
 
 fn generator() -> Generator {
     Generator::load(&models::find("qm9").expect("built in"), &Device::flex()).expect("a model")
+}
+
+/// A run without a budget.
+fn run_of<'a>(
+    generator: &'a Generator,
+    request: &GenerateRequest,
+    filter_set: FilterSet,
+    wanted: Wanted,
+) -> Result<SamplingRun<'a>, Error> {
+    let plan = request.plan(generator.card(), wanted, &filter_set, &Budget::default())?;
+    SamplingRun::new(generator, plan, filter_set)
 }
 
 fn limits(texts: &[&str]) -> Vec<ElementLimit> {
@@ -52,7 +64,7 @@ fn conditions_that_no_molecule_can_meet_are_refused() {
         let filter_set = FilterSet::new(Vec::new(), limits(contains), KeySet::default());
         let wanted = Wanted { first: 0, count: 1, batch: 1 };
         let error =
-            SamplingRun::new(&generator, &request, filter_set, wanted).err().expect("refused").to_string();
+            run_of(&generator, &request, filter_set, wanted).err().expect("refused").to_string();
         assert!(error.contains(expected), "{contains:?}: {error}");
     }
     let fine = GenerateRequest::default();
@@ -130,7 +142,7 @@ fn no_candidate_has_the_number_of_a_sample() {
     for (first, count) in [(end, 1), (end - 1, 2), (u64::MAX, 1), (0, u64::MAX)] {
         let wanted = Wanted { first, count, batch: 1 };
         assert!(
-            SamplingRun::new(&generator, &request, FilterSet::default(), wanted).is_err(),
+            run_of(&generator, &request, FilterSet::default(), wanted).is_err(),
             "{first} {count}"
         );
     }
@@ -146,7 +158,7 @@ fn sampling_run(
 ) -> (Vec<String>, Option<Error>) {
     let request = GenerateRequest { steps: 2, atoms: Some(3), ..GenerateRequest::default() };
     let wanted = Wanted { first: 0, count, batch };
-    let run = SamplingRun::new(generator, &request, filter_set, wanted).expect("a run");
+    let run = run_of(generator, &request, filter_set, wanted).expect("a run");
     let mut run = run.giving_up_after(most).expect("a number");
     let mut kept = Vec::new();
     while !run.is_finished() {
@@ -178,7 +190,7 @@ fn a_run_gives_up_after_draws_without_a_new_keeper() {
     assert!(runs.iter().all(|run| *run == runs[0]), "the batch matters");
     let request = GenerateRequest::default();
     let wanted = Wanted { first: 0, count: 1, batch: 1 };
-    let run = |filter_set| SamplingRun::new(&generator, &request, filter_set, wanted).expect("a run");
+    let run = |filter_set| run_of(&generator, &request, filter_set, wanted).expect("a run");
     assert!(run(unique()).giving_up_after(0).is_err());
     assert!(run(FilterSet::default()).giving_up_after(5).is_err(), "nothing is filtered");
 }
@@ -190,7 +202,7 @@ fn properties_are_named_in_any_case_and_once() {
         let targets = targets.iter().map(|(n, v)| (n.to_string(), *v)).collect();
         let request = GenerateRequest { steps: 1, atoms: Some(4), targets, ..GenerateRequest::default() };
         let wanted = Wanted { first: 0, count: 1, batch: 1 };
-        let mut run = SamplingRun::new(&generator, &request, FilterSet::default(), wanted)?;
+        let mut run = run_of(&generator, &request, FilterSet::default(), wanted)?;
         run.advance(&Job::new(), &mut |_| ()).map(|batch| batch.rows[0].targets.clone())
     };
     assert_eq!(asked(&[("logP", 1.5)]).expect("logp"), [("logp".to_string(), 1.5)]);

@@ -67,6 +67,9 @@ pub struct Generate {
     /// Strength of the guidance towards the properties: 1 is the network's own answer, more goes beyond it (classifier-free guidance)
     #[arg(long, default_value_t = 2.0, requires = "property")]
     pub guidance: f64,
+    /// Noise levels of the positions between which the guidance acts, from 0 (clean) to 1 (noise): 0.2,0.9 [default: all]
+    #[arg(long, value_name = "LOW,HIGH", requires = "property", value_parser = interval)]
+    pub guidance_interval: Option<[f64; 2]>,
     /// Molecules to draw for each one; the one whose properties, as the network estimates them, are nearest to the wanted ones
     /// is kept [default: 8, or 1 of a model that estimates none]
     #[arg(long, requires = "property")]
@@ -108,6 +111,13 @@ pub struct Generate {
     pub trajectory: Option<PathBuf>,
     #[command(flatten)]
     pub writing: crate::outputs::Writing,
+}
+
+/// Reads "0.2,0.9".
+fn interval(text: &str) -> Result<[f64; 2], String> {
+    let numbers =
+        text.split_once(',').and_then(|(a, b)| Some([a.trim().parse().ok()?, b.trim().parse().ok()?]));
+    numbers.ok_or_else(|| format!("\"{text}\" is no interval; write two numbers, as in 0.2,0.9"))
 }
 
 /// How a model is sampled.

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 use serde_json::json;
+use unmelt_diffusion::budget::Budget;
 use unmelt_diffusion::device;
 use unmelt_molecules::evaluate::{BondSource, Evaluation, Reference, Share, evaluate};
 use unmelt_molecules::format::{Preparation, read_molecules, read_prepared};
@@ -84,9 +85,12 @@ impl Subject {
         let files = models::find(model)?;
         let generator = Generator::load(&files, &args.sampling.device.open()?)?;
         let request = request::sampling(&args.sampling)?;
-        let wanted = Wanted { first: 0, count: args.count, batch: args.sampling.batch };
-        let mut sampling_run = SamplingRun::new(&generator, &request, FilterSet::default(), wanted)?;
-        let evaluations = generator.evaluations(&request)?;
+        let wanted = Wanted { batch: args.sampling.batch, ..Wanted::new(args.count) };
+        let filter_set = FilterSet::default();
+        let plan = request.plan(generator.card(), wanted, &filter_set, &Budget::of_machine())?;
+        note!("{}", plan.sentence());
+        let evaluations = plan.evaluations_each;
+        let mut sampling_run = SamplingRun::new(&generator, plan, filter_set)?;
         let begin = Instant::now();
         let mut bar = Bar::new(args.count, "molecules");
         let job = interrupt::job();

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use unmelt_diffusion::budget::Budget;
 use unmelt_diffusion::job::{Event, Job};
 use unmelt_molecules::evaluate::Assessment;
 use unmelt_molecules::format::{MoleculeWriter, TableRow, TableWriter};
@@ -43,13 +44,16 @@ pub fn run(args: &Generate) -> Outcome {
     let request = request::generation(args, &generator.card().model)?;
     let whole = Wanted { first: args.first, count: args.count, batch: args.sampling.batch };
     let wanted = args.shard.map_or(whole, |shard| whole.shard(shard));
-    let mut sampling_run = SamplingRun::new(&generator, &request, request::filters(args)?, wanted)?;
+    let filter_set = request::filters(args)?;
+    let plan = request.plan(generator.card(), wanted, &filter_set, &Budget::of_machine())?;
+    let mut sampling_run = SamplingRun::new(&generator, plan, filter_set)?;
     if let Some(most) = args.max_draws {
         sampling_run = sampling_run.giving_up_after(most)?;
     }
     let mut outputs = Outputs::create(args, &table, &request)?;
-    generator.warnings(&request).iter().for_each(|warning| eprintln!("warning: {warning}"));
-    let evaluations = generator.evaluations(&request)?;
+    note!("{}", sampling_run.plan().sentence());
+    sampling_run.plan().warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    let evaluations = sampling_run.plan().evaluations_each;
     interrupt::listen();
 
     let begin = Instant::now();
@@ -103,7 +107,7 @@ pub fn run(args: &Generate) -> Outcome {
         "valid_and_connected": done.valid_and_connected, "stable": done.stable, "drawn": sampling_run.drawn(),
         "rest": (!sampling_run.is_finished()).then(|| json!({ "first": rest.first, "count": rest.count })),
         "model": generator.card().name, "seed": request.seed, "evaluations": evaluations,
-        "seconds": begin.elapsed().as_secs_f64(),
+        "seconds": begin.elapsed().as_secs_f64(), "plan": sampling_run.plan(),
     }))
 }
 
