@@ -45,9 +45,9 @@ impl MoleculeModel {
     #[new]
     #[pyo3(signature = (name="qm9", device="cpu"))]
     fn new(py: Python, name: &str, device: &str) -> PyResult<Self> {
-        let opened = names::device(device)?;
-        let generator = py.detach(|| Generator::load(&models::find(name)?, &opened)).or_raise()?;
-        Ok(Self { generator: Arc::new(generator), source: name.into(), device: device.into() })
+        let opened = names::device_name(device)?;
+        let generator = py.detach(|| models::load(&models::find(name)?, opened)).or_raise()?;
+        Ok(Self { generator, source: name.into(), device: device.into() })
     }
 
     /// Name on the model's card.

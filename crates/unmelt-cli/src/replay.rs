@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::json;
 use unmelt_diffusion::ErrorKind;
@@ -46,9 +47,9 @@ pub fn run(args: &Replay) -> Outcome {
     if recorded.is_empty() {
         return Err(Failure::usage(format!("{} holds no molecule to make again", args.file.display())));
     }
-    let device = args.device.open()?;
+    args.device.open()?;
     let job = interrupt::job();
-    let mut generators: BTreeMap<String, Generator> = BTreeMap::new();
+    let mut generators: BTreeMap<String, Arc<Generator>> = BTreeMap::new();
     let mut bar = Bar::new(recorded.len() as u64, "molecules");
     let mut others = Vec::new();
     let mut done = 0;
@@ -58,9 +59,12 @@ pub fn run(args: &Replay) -> Outcome {
             // The name of a file's record is never a folder: a file does not decide what is read.
             let files = match &args.model {
                 Some(model) => models::find(model)?,
-                None => models::built_in(name)?,
+                None => {
+                    let by_digest = models::named(&part[0].record.weights);
+                    by_digest.or_else(|_| models::named(name))?
+                }
             };
-            generators.insert(name.clone(), Generator::load(&files, &device)?);
+            generators.insert(name.clone(), models::load(&files, args.device)?);
         }
         let same = replay::replay(part, &generators[name], &job)?;
         let differs = part.iter().zip(same).filter(|(_, same)| !same);

@@ -32,6 +32,7 @@
 pub mod budget;
 pub mod built_in;
 pub mod checkpoint;
+pub mod condition;
 pub mod device;
 pub mod domain;
 mod error;
@@ -48,6 +49,7 @@ mod parameters;
 pub mod posterior;
 mod process;
 mod real;
+pub mod registry;
 pub mod run_record;
 mod sampler;
 mod schedule;

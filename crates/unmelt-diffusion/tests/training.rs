@@ -13,7 +13,7 @@ use unmelt_diffusion::checkpoint::{
 use unmelt_diffusion::job::{CancelToken, Event, Job};
 use unmelt_diffusion::model_folder::write_model;
 use unmelt_diffusion::train::{
-    Begin, Initial, LearningRate, Loss, Objective, RunFolder, TrainConfig, Trainer,
+    Begin, Initial, Label, LearningRate, Loss, Objective, RunFolder, TrainConfig, Trainer,
 };
 use unmelt_diffusion::{Init, Layout, Noise, Result, Stream, Weights, to_vec};
 
@@ -407,6 +407,7 @@ fn card() -> Card<u32> {
         name: "test".into(),
         description: "A test.".into(),
         model: 7,
+        conditions: Vec::new(),
         provenance: Provenance::default(),
         weights: WeightsRecord::default(),
     }
@@ -475,7 +476,8 @@ fn a_run_can_begin_with_a_model() {
     let run = tempfile::tempdir().expect("a folder");
     trainer.save(run.path()).expect("saved");
     let resumed = Trainer::resume(Arc::new(Plane), config(30), &device, run.path()).expect("resumes");
-    resumed.write_model(run.path(), ["tuned", "", ""], (&7u32, Precision::Half)).expect("written");
+    let label = Label { name: "tuned".into(), ..Label::default() };
+    resumed.write_model(run.path(), &label, &7u32, Precision::Half).expect("written");
     let card = ModelFiles::read(run.path()).and_then(|f| f.card::<u32>()).expect("a card");
     let began_with = card.provenance.began_with.expect("said");
     assert_eq!((began_with.name.as_str(), began_with.sha256, card.provenance.steps), ("test", digest, 1));
@@ -519,7 +521,7 @@ fn damaged_models_are_refused_with_the_file_and_the_fault() {
     std::fs::write(path("model.safetensors"), &weights).expect("written");
     for (bad, message) in [
         (json.replace("\"name\"", "\"nome\""), "unknown field"),
-        (json.replace("\"format\": 1", "\"format\": 2"), "its format is 2"),
+        (json.replace("\"format\": 2", "\"format\": 3"), "its format is 3, this program reads 1 to 2"),
         (json[..json.len() / 2].to_string(), "EOF"),
         (String::new(), "EOF"),
     ] {

@@ -20,6 +20,7 @@ pub(crate) fn trainable(files: &ModelFiles) -> Result<Card<GraphModel>> {
             name: card.name,
             description: card.description,
             model: *model,
+            conditions: card.conditions,
             provenance: card.provenance,
             weights: card.weights,
         }),

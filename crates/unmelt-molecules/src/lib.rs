@@ -21,6 +21,7 @@ mod blocks;
 mod bond_lengths;
 mod bond_orders;
 mod card_check;
+mod condition_specs;
 mod conditions;
 mod distances;
 pub mod edm;

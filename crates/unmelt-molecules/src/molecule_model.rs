@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use unmelt_diffusion::checkpoint::{CARD_FILE, Card, ModelFiles};
 use unmelt_diffusion::{FeatureSpec, Layout, State};
 
+use crate::condition_specs::settle;
 use crate::edm::EdmModel;
 use crate::{Beginning, Error, GenerateRequest, GraphModel, Molecule, Property, Result};
 
@@ -50,7 +51,8 @@ fn parsed<M: DeserializeOwned>(value: serde_json::Value) -> std::result::Result<
 impl MoleculeModel {
     /// The card of a model's files, with every number checked.
     pub fn card(files: &ModelFiles) -> Result<Card<Self>> {
-        let card: Card<Self> = files.checked_card(Self::check_card)?;
+        let mut card: Card<Self> = files.checked_card(Self::check_card)?;
+        settle(&mut card, files)?;
         let (stated, found) = (card.weights.parameters, card.model.layout().len() as u64);
         if stated == found {
             return Ok(card);

@@ -9,7 +9,9 @@ use unmelt_diffusion::domain::Field;
 use unmelt_diffusion::files::limits::limits;
 use unmelt_diffusion::files::write_whole;
 use unmelt_diffusion::job::{Job, Measures};
-use unmelt_diffusion::train::{Begin, Initial, RunFolder, TrainConfig, Trainer, TrainingSummary, began_with};
+use unmelt_diffusion::train::{
+    Begin, Initial, Label, RunFolder, TrainConfig, Trainer, TrainingSummary, began_with,
+};
 
 use crate::card_check::check_schedule;
 use crate::fine_tuning::{fitted, trainable};
@@ -217,8 +219,13 @@ impl TrainingRun {
         trainer: &Trainer<GraphObjective>,
         molecules: (usize, usize),
     ) -> unmelt_diffusion::Result<()> {
-        let named = [&*self.config.name, &*self.config.description, &self.data_source(molecules)];
-        trainer.write_model(self.folder.path(), named, (model, Precision::Half))
+        let label = Label {
+            name: self.config.name.clone(),
+            description: self.config.description.clone(),
+            data: self.data_source(molecules),
+            conditions: model.conditions(),
+        };
+        trainer.write_model(self.folder.path(), &label, model, Precision::Half)
     }
 
     /// What the data is, and how much of it was held out.

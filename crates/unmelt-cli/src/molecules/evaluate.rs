@@ -9,7 +9,7 @@ use unmelt_diffusion::budget::Budget;
 use unmelt_diffusion::device;
 use unmelt_molecules::evaluate::{BondSource, Evaluation, Reference, Share, evaluate};
 use unmelt_molecules::format::{Preparation, read_molecules, read_prepared};
-use unmelt_molecules::{FilterSet, Generator, Molecule, SamplingRun, Wanted, models};
+use unmelt_molecules::{FilterSet, Molecule, SamplingRun, Wanted, models};
 
 use super::args::Evaluate;
 use super::files::{report_faults, report_notes};
@@ -83,7 +83,7 @@ impl Subject {
 
     fn generated(model: &str, args: &Evaluate) -> Result<Self, Failure> {
         let files = models::find(model)?;
-        let generator = Generator::load(&files, &args.sampling.device.open()?)?;
+        let generator = models::load(&files, args.sampling.device)?;
         let request = request::sampling(&args.sampling)?;
         let wanted = Wanted { batch: args.sampling.batch, ..Wanted::new(args.count) };
         let filter_set = FilterSet::default();

@@ -9,7 +9,7 @@ use unmelt_diffusion::budget::Budget;
 use unmelt_diffusion::job::{Event, Job};
 use unmelt_molecules::evaluate::Assessment;
 use unmelt_molecules::format::{MoleculeWriter, TableRow, TableWriter};
-use unmelt_molecules::{Batch, Frame, GenerateRequest, Generator, SamplingRun, Wanted, models};
+use unmelt_molecules::{Batch, Frame, GenerateRequest, SamplingRun, Wanted, models};
 
 use super::args::Generate;
 use super::request;
@@ -39,8 +39,7 @@ pub fn run(args: &Generate) -> Outcome {
     let table = args.table.clone().unwrap_or_else(|| args.output.with_extension("csv"));
     let _claims = claim(args, &table)?;
     let files = models::find(&args.model)?;
-    let device = args.sampling.device.open()?;
-    let generator = Generator::load(&files, &device)?;
+    let generator = models::load(&files, args.sampling.device)?;
     let request = request::generation(args, &generator.card().model)?;
     let whole = Wanted { first: args.first, count: args.count, batch: args.sampling.batch };
     let wanted = args.shard.map_or(whole, |shard| whole.shard(shard));

@@ -17,7 +17,7 @@ pub use config::TrainConfig;
 pub use folder::{Begin, Initial, LOSSES_FILE, RunFolder, VALIDATION_FILE};
 pub use objective::{Loss, Objective};
 pub use optimizer::{AdamW, AdamWConfig, LearningRate, Proposal};
-pub use run::Trainer;
+pub use run::{Label, Trainer};
 pub use state::began_with;
 pub use step_report::StepReport;
 pub use summary::TrainingSummary;

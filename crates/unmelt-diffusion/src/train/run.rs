@@ -19,6 +19,7 @@ use super::summary::TrainingSummary;
 use super::window::{Sums, Window};
 use crate::built_in::PROGRAM;
 use crate::checkpoint::{BeganWith, CARD_FORMAT, Card, Precision, Provenance, WeightsRecord};
+use crate::condition::ConditionSpec;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::limits::{limits, within};
 use crate::job::{Event, Job, Measures};
@@ -318,17 +319,19 @@ impl<O: Objective> Trainer<O> {
     pub fn write_model<M: Serialize + Clone>(
         &self,
         folder: &Path,
-        [name, description, data]: [&str; 3],
-        (model, precision): (&M, Precision),
+        label: &Label,
+        model: &M,
+        precision: Precision,
     ) -> Result<()> {
         let card = Card {
             format: CARD_FORMAT,
-            name: name.into(),
-            description: description.into(),
+            name: label.name.clone(),
+            description: label.description.clone(),
             model: model.clone(),
+            conditions: label.conditions.clone(),
             provenance: Provenance {
                 trained_by: PROGRAM.into(),
-                data: data.into(),
+                data: label.data.clone(),
                 began_with: self.began_with.clone(),
                 samples_seen: self.samples,
                 steps: self.step,
@@ -339,6 +342,19 @@ impl<O: Objective> Trainer<O> {
         };
         write_model(folder, &card, self.layout(), &self.averaged_values(), precision)
     }
+}
+
+/// What a card says of a model besides its network and its training.
+#[derive(Clone, Debug, Default)]
+pub struct Label {
+    /// Name of the model.
+    pub name: String,
+    /// One sentence on what it does and what it does not.
+    pub description: String,
+    /// The data, with source and licence.
+    pub data: String,
+    /// What the network can be told besides its noisy input.
+    pub conditions: Vec<ConditionSpec>,
 }
 
 /// What a part of a step gives.

@@ -17,7 +17,7 @@ use unmelt_diffusion::domain::Field;
 use unmelt_diffusion::files::limits::limits;
 use unmelt_diffusion::job::Job;
 use unmelt_diffusion::train::{
-    Begin, Initial, LearningRate, RunFolder, TrainConfig, Trainer, TrainingSummary,
+    Begin, Initial, Label, LearningRate, RunFolder, TrainConfig, Trainer, TrainingSummary,
 };
 
 use crate::prior::trained_on::{TrainedOn, is_below_zero};
@@ -167,11 +167,16 @@ impl TrainingRun<'_> {
             _ => None,
         };
         let mut trainer = Trainer::of_run(&self.folder, objective, config, device, initial)?;
-        let named = [&*self.config.name, &*self.config.description, &*self.config.data_source];
+        let label = Label {
+            name: self.config.name.clone(),
+            description: self.config.description.clone(),
+            data: self.config.data_source.clone(),
+            conditions: Vec::new(),
+        };
         // Everything is known to be sound; the first byte is written from here on.
         let _claims = self.folder.claim(&inputs)?;
         let folder = self.folder.path();
-        let write = |t: &Trainer<PatchObjective>| t.write_model(folder, named, (&model, Precision::Byte));
+        let write = |t: &Trainer<PatchObjective>| t.write_model(folder, &label, &model, Precision::Byte);
         trainer.run(folder, self.folder.limit(), job, write, |_| Ok(Vec::new()))?;
         let data = vec![(counts.0, "volumes"), (counts.1, "label maps")];
         Ok(trainer.summary(data, warnings))
