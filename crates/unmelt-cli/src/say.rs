@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use unmelt_diffusion::ErrorKind;
 use unmelt_diffusion::files::plain;
+use unmelt_diffusion::{ErrorKind, Subject};
 
 /// What is printed where.
 #[derive(Debug, Default)]
@@ -135,8 +135,9 @@ fn log(text: &str) {
 }
 
 /// Prints an error as JSON, where that was asked for.
-pub fn error_document(kind: ErrorKind, message: &str, hint: Option<&str>) {
-    document(Err(serde_json::json!({ "kind": kind, "message": message, "hint": hint })));
+pub fn error_document(kind: ErrorKind, message: &str, subject: Option<&Subject>, hint: Option<&str>) {
+    let error = serde_json::json!({ "kind": kind, "message": message, "subject": subject, "hint": hint });
+    document(Err(error));
 }
 
 /// Prints a result as JSON, where that was asked for.

@@ -47,8 +47,8 @@ impl RunOptions {
     /// The failure of a run. An error of its settings names their file.
     pub fn about(&self, error: unmelt_diffusion::Error) -> Failure {
         match (&self.config, error) {
-            (Some(path), unmelt_diffusion::Error::Settings(fault)) => {
-                Failure::usage(format!("{}: {fault}", path.display()))
+            (Some(path), error @ unmelt_diffusion::Error::Settings { .. }) => {
+                Failure::of(&error).of_file(path)
             }
             (_, other) => other.into(),
         }

@@ -36,6 +36,7 @@ pub mod condition;
 pub mod device;
 pub mod domain;
 mod error;
+pub mod fault;
 pub mod files;
 pub mod grid;
 pub mod guidance;
@@ -57,7 +58,8 @@ pub mod solver;
 mod target;
 pub mod train;
 
-pub use error::{Error, ErrorKind, Result};
+pub use error::{At, Error, Result};
+pub use fault::{ErrorKind, Fault, Subject};
 pub use grid::Grid;
 pub use noise::{Noise, Stream};
 pub use parameters::{Entry, Init, Layout, Parameters, Weights, to_vec};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
-use crate::error::{Error, Result, check};
+use crate::error::{At, Error, Result, check};
 use crate::grid::Grid;
 use crate::job::{Event, Job, Phase, Progress};
 use crate::noise::{Noise, Stream};
@@ -218,7 +218,7 @@ fn check_finite(predictions: &[Vec<Prediction<f32>>], step: usize) -> Result<()>
     if predictions.iter().flatten().all(finite) {
         return Ok(());
     }
-    Err(Error::NotFinite { what: "the network's prediction", at: format!("at sampling step {}", step + 1) })
+    Err(Error::NotFinite { what: "the network's prediction", at: At::SamplingStep(step + 1) })
 }
 
 /// An evaluation that was asked for.

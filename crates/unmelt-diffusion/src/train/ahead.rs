@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use super::objective::Objective;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
+use crate::fault::ErrorKind;
 
 /// The batches of a part of all steps to come.
 pub(super) struct Ahead<B>(Mutex<Option<Making<B>>>);

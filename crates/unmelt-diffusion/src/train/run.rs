@@ -20,7 +20,8 @@ use super::window::{Sums, Window};
 use crate::built_in::PROGRAM;
 use crate::checkpoint::{BeganWith, CARD_FORMAT, Card, Precision, Provenance, WeightsRecord};
 use crate::condition::ConditionSpec;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{At, Error, Result};
+use crate::fault::ErrorKind;
 use crate::files::limits::{limits, within};
 use crate::job::{Event, Job, Measures};
 use crate::model_folder::write_model;
@@ -168,7 +169,7 @@ impl<O: Objective> Trainer<O> {
         self.left_out = if report.is_finite() { 0 } else { self.left_out.saturating_add(1) };
         if self.left_out > MOST_LEFT_OUT {
             let what = if report.loss.is_finite() { "the gradient" } else { "the loss" };
-            return Err(Error::NotFinite { what, at: format!("at training step {}", self.step) });
+            return Err(Error::NotFinite { what, at: At::TrainingStep(self.step) });
         }
         if self.left_out == 0 {
             let values = self.optimizer.accept(proposal);

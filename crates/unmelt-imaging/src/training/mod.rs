@@ -12,6 +12,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
+use unmelt_diffusion::Fault;
 use unmelt_diffusion::checkpoint::{Card, ModelFiles, Precision, check_name};
 use unmelt_diffusion::domain::Field;
 use unmelt_diffusion::files::limits::limits;
@@ -107,7 +108,7 @@ impl TrainingConfig {
 }
 
 /// An error about a number of the settings.
-fn of_settings(error: impl std::fmt::Display) -> Error {
+fn of_settings(error: impl Fault) -> Error {
     unmelt_diffusion::Error::settings(error).into()
 }
 
