@@ -19,7 +19,7 @@ use crate::progress::Bar;
 
 #[derive(Debug, clap::Args)]
 pub struct Replay {
-    /// Molecules that unmelt generated (.sdf)
+    /// Molecules that unmelt generated (.sdf, .parquet, .xyz)
     pub file: PathBuf,
     /// Model to make them with: a name or a folder [default: the built-in model that the file names]
     #[arg(long)]
@@ -34,13 +34,6 @@ pub struct Replay {
 
 /// Makes results again, and says whether they came out the same.
 pub fn run(args: &Replay) -> Outcome {
-    let name = args.file.to_string_lossy().to_lowercase();
-    if [".xyz", ".extxyz"].iter().any(|ending| name.trim_end_matches(".gz").ends_with(ending)) {
-        return Err(Failure::usage(format!(
-            "{} is XYZ, which has no bonds to compare; molecules are made again from SDF files",
-            args.file.display()
-        )));
-    }
     let reading = read_molecules(&args.file)?;
     let wanted = reading.molecules.into_iter().take(args.count.unwrap_or(usize::MAX));
     let recorded = wanted.map(|m| Recorded::of(m, &args.file)).collect::<Result<Vec<_>, _>>()?;

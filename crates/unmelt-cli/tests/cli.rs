@@ -311,6 +311,17 @@ fn generated_molecules_are_made_again_from_their_file() {
     );
     let said = succeeds(&["replay", "x.sdf"], f.path());
     assert!(said.contains("7 of 7 molecules came out the same"), "{said}");
+    let table = std::fs::read_to_string(f.path().join("x.csv")).expect("a table");
+    assert!(table.lines().next().is_some_and(|l| l.ends_with("target_dipole,estimate_dipole")), "{table}");
+    for file in ["y.parquet", "z.xyz"] {
+        generate(
+            f.path(),
+            file,
+            &["--steps", "8", "--seed", "3", "--property", "dipole=3.5", "--candidates", "2"],
+        );
+        let said = succeeds(&["replay", file], f.path());
+        assert!(said.contains("7 of 7 molecules came out the same"), "{file}: {said}");
+    }
     let filters = ["--steps", "8", "--filter", "valid", "--batch", "5"];
     generate(f.path(), "kept.sdf", &filters);
     assert!(succeeds(&["replay", "kept.sdf", "--count", "3"], f.path()).contains("3 of 3"));
@@ -362,6 +373,30 @@ fn options_come_from_a_file_unless_they_are_typed() {
     }
     let missing = said(&["molecules", "generate", "--config", "nowhere.toml", "--output", "z.sdf"]);
     assert!(missing.contains("nowhere.toml"), "{missing}");
+}
+
+#[test]
+fn the_cost_is_told_before_it_is_spent() {
+    let f = folder();
+    let words =
+        ["molecules", "generate", "--count", "3", "--atoms", "5", "--steps", "2", "--property", "dipole=2"];
+    let run = |more: &[&str]| {
+        let out = unmelt(&[&words[..], more].concat(), f.path());
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        [out.stdout, out.stderr].map(|text| String::from_utf8_lossy(&text).into_owned())
+    };
+    let [said, told] = run(&["--candidates", "4", "--output", "a.sdf", "--json"]);
+    assert!(told.starts_with("3 molecules, 12 drawn, 48 evaluations in 1 batch, about "), "{told}");
+    let document: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    let plan = &document["result"]["plan"];
+    assert_eq!((&plan["cost"]["drawn"], &plan["cost"]["evaluations"]), (&12.into(), &48.into()));
+    // Without guidance an evaluation a step, and in half of the noise levels about as many as there are.
+    let [_, told] = run(&["--candidates", "1", "--guidance", "1", "--output", "b.sdf"]);
+    assert!(told.starts_with("3 molecules, 6 evaluations in 1 batch, about "), "{told}");
+    let [_, told] = run(&["--candidates", "1", "--guidance-interval", "0.9,1", "--output", "c.sdf"]);
+    assert!(told.starts_with("3 molecules, 9 evaluations in 1 batch, about "), "{told}");
+    let [_, told] = run(&["--output", "d.sdf", "--quiet"]);
+    assert_eq!(told, "");
 }
 
 #[test]

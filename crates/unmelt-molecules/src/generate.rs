@@ -103,6 +103,17 @@ impl Generator {
         job: &Job,
         watch: &mut dyn FnMut(&Frame),
     ) -> Result<Vec<Molecule>> {
+        Ok(self.generated(request, numbers, job, watch)?.molecules)
+    }
+
+    /// What [`generate`](Self::generate) generates, with what the network estimates of the properties that are wanted.
+    pub(crate) fn generated(
+        &self,
+        request: &GenerateRequest,
+        numbers: std::ops::Range<u64>,
+        job: &Job,
+        watch: &mut dyn FnMut(&Frame),
+    ) -> Result<Generated> {
         let requested = self.requested(request);
         let sampler = requested.sampler()?;
         let each = requested.candidates() as u64;
@@ -126,7 +137,7 @@ impl Generator {
             places.push(place);
         }
         if draws.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Generated::default());
         }
         let conditions = requested.conditions()?;
         let predictor = self.predictor.as_ref();
@@ -140,7 +151,10 @@ impl Generator {
         };
         let mut on_step = |step: &Step| watch(&Frame { generator: self, step, places: &places });
         let states = sampler.draw(&draws, &denoiser, job, &mut on_step)?;
-        let kept = self.nearest(&states, &conditions, each as usize);
+        let wants_estimates = !request.targets.is_empty() && self.card.model.estimates_properties();
+        let estimates = if wants_estimates { self.predictor.estimates(&states) } else { Vec::new() };
+        let kept = self.nearest(&states, &conditions, &estimates, each as usize);
+        let estimates = estimates_of(&kept, &estimates, &request.targets, self.card.model.properties());
         let molecules = kept.into_iter().map(|k| {
             let molecule = moved(&self.card.model.decode(&states[k])?, &places[k])?;
             match &request.beginning {
@@ -149,15 +163,20 @@ impl Generator {
                 _ => Ok(molecule),
             }
         });
-        molecules.collect()
+        Ok(Generated { molecules: molecules.collect::<Result<_>>()?, estimates })
     }
 
-    /// Of every `each` states the one whose properties are nearest to the conditions, valid ones before others.
-    fn nearest(&self, states: &[State<f32>], conditions: &[Option<f32>], each: usize) -> Vec<usize> {
+    /// Of every `each` states the one whose properties, as they are estimated, are nearest to the conditions, valid ones before others.
+    fn nearest(
+        &self,
+        states: &[State<f32>],
+        conditions: &[Option<f32>],
+        estimates: &[Vec<f32>],
+        each: usize,
+    ) -> Vec<usize> {
         if each == 1 {
             return (0..states.len()).collect();
         }
-        let estimates = self.predictor.estimates(states);
         let miss = |k: usize| {
             let pairs = conditions.iter().zip(&estimates[k]);
             let distance: f32 = pairs.filter_map(|(w, e)| Some((w.as_ref()? - e).powi(2))).sum();
@@ -173,6 +192,34 @@ impl Generator {
             })
             .collect()
     }
+}
+
+/// Generated molecules, and what the network estimates of them.
+#[derive(Default)]
+pub(crate) struct Generated {
+    /// The molecules.
+    pub molecules: Vec<Molecule>,
+    /// Names and values, in the model's units, of the properties that are wanted, of each molecule; empty where none is or the model
+    /// estimates none.
+    pub estimates: Vec<Vec<(String, f64)>>,
+}
+
+/// The estimates of the states that are kept, of the properties that are wanted.
+fn estimates_of(
+    kept: &[usize],
+    estimates: &[Vec<f32>],
+    targets: &[(String, f64)],
+    properties: &[Property],
+) -> Vec<Vec<(String, f64)>> {
+    let wanted: Vec<usize> =
+        targets.iter().filter_map(|(name, _)| properties.iter().position(|p| p.is_named(name))).collect();
+    let of_state = |k: &usize| {
+        let estimates = estimates.get(*k)?;
+        let value =
+            |&p: &usize| Some((properties[p].source.name.clone(), properties[p].value(*estimates.get(p)?)));
+        wanted.iter().map(value).collect::<Option<Vec<_>>>()
+    };
+    kept.iter().map(|k| of_state(k).unwrap_or_default()).collect()
 }
 
 /// What the limits on the work at a time are about.

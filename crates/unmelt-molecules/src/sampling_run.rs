@@ -9,6 +9,7 @@ use unmelt_diffusion::run_record::RunRecord;
 use crate::conditions::check_limits;
 use crate::evaluate::Assessment;
 use crate::format::TableRow;
+use crate::generate::Generated;
 use crate::replay::RECORD_FIELD;
 use crate::wanted::{END_OF_NUMBERS, Wanted};
 use crate::{Error, FilterSet, Frame, Generator, Molecule, Plan, Result};
@@ -150,15 +151,17 @@ impl<'a> SamplingRun<'a> {
             other => job.report(other),
         };
         let batch_job = job.heard_by(&listener);
-        let molecules = self.generator.generate(&self.plan.request, numbers.clone(), &batch_job, watch)?;
+        let generated = self.generator.generated(&self.plan.request, numbers.clone(), &batch_job, watch)?;
         let mut batch = Batch::default();
-        for (molecule, number) in molecules.into_iter().zip(numbers) {
+        let Generated { molecules, mut estimates } = generated;
+        estimates.resize_with(molecules.len(), Vec::new);
+        for ((molecule, estimates), number) in molecules.into_iter().zip(estimates).zip(numbers) {
             if self.kept == self.wanted.count {
                 break;
             }
             self.drawn += 1;
             self.since += 1;
-            let row = self.row(&molecule, number);
+            let row = self.row(&molecule, number, estimates);
             if self.filter_set.keeps(&molecule, &row.assessment) {
                 self.kept += 1;
                 self.since = 0;
@@ -173,12 +176,12 @@ impl<'a> SamplingRun<'a> {
         Ok(batch)
     }
 
-    fn row(&self, molecule: &Molecule, sample: u64) -> TableRow {
+    fn row(&self, molecule: &Molecule, sample: u64, estimates: Vec<(String, f64)>) -> TableRow {
         let request = &self.plan.request;
         let seed = request.seed;
         let name = |name: &str| self.generator.property_name(name).to_string();
         let targets = request.targets.iter().map(|(n, value)| (name(n), *value)).collect();
-        TableRow { assessment: Assessment::of(molecule), seed, sample, targets }
+        TableRow { assessment: Assessment::of(molecule), seed, sample, targets, estimates }
     }
 
     fn labelled(&self, mut molecule: Molecule, row: &TableRow) -> Molecule {
@@ -194,8 +197,9 @@ impl<'a> SamplingRun<'a> {
             field("seed", row.seed.to_string()),
             field("sample", row.sample.to_string()),
         ];
-        let targets = row.targets.iter();
-        molecule.fields.extend(targets.map(|(n, v)| field(&format!("target_{n}"), v.to_string())));
+        let targets = row.targets.iter().map(|(n, v)| field(&format!("target_{n}"), v.to_string()));
+        let estimates = row.estimates.iter().map(|(n, v)| field(&format!("estimate_{n}"), v.to_string()));
+        molecule.fields.extend(targets.chain(estimates));
         molecule.fields.push(field(RECORD_FIELD, self.record.clone()));
         molecule
     }

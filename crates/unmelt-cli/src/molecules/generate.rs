@@ -49,7 +49,8 @@ pub fn run(args: &Generate) -> Outcome {
     if let Some(most) = args.max_draws {
         sampling_run = sampling_run.giving_up_after(most)?;
     }
-    let mut outputs = Outputs::create(args, &table, &request)?;
+    let has_estimates = generator.card().model.estimates_properties();
+    let mut outputs = Outputs::create(args, &table, &request, has_estimates)?;
     note!("{}", sampling_run.plan().sentence());
     sampling_run.plan().warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     let evaluations = sampling_run.plan().evaluations_each;
@@ -124,11 +125,17 @@ fn claim(args: &Generate, table: &Path) -> Result<unmelt_diffusion::files::Claim
 }
 
 impl Outputs {
-    fn create(args: &Generate, table: &Path, request: &GenerateRequest) -> Result<Self, Failure> {
+    fn create(
+        args: &Generate,
+        table: &Path,
+        request: &GenerateRequest,
+        has_estimates: bool,
+    ) -> Result<Self, Failure> {
         let molecules = MoleculeWriter::create(&args.output)?;
         let targets: Vec<&str> = request.targets.iter().map(|(name, _)| name.as_str()).collect();
         let trajectory = args.trajectory.as_deref().map(MoleculeWriter::create).transpose()?;
-        Ok(Self { molecules, table: TableWriter::create(table, &targets)?, trajectory })
+        let table = TableWriter::create(table, &targets, has_estimates)?;
+        Ok(Self { molecules, table, trajectory })
     }
 
     /// Writes a frame of the first molecule.
