@@ -109,6 +109,9 @@ pub struct Generate {
     /// File for the trajectory of the first molecule from noise, a frame per evaluation (.sdf or .xyz)
     #[arg(long, value_name = "FILE")]
     pub trajectory: Option<PathBuf>,
+    /// Picture of the first twelve molecules, as balls and sticks (.png)
+    #[arg(long, value_name = "FILE")]
+    pub preview: Option<PathBuf>,
     #[command(flatten)]
     pub writing: crate::outputs::Writing,
 }
