@@ -6,7 +6,7 @@ use pyo3::exceptions::{
     PyValueError,
 };
 use pyo3::prelude::*;
-use unmelt_diffusion::ErrorKind;
+use unmelt_diffusion::{ErrorKind, Fault};
 
 create_exception!(
     unmelt,
@@ -41,42 +41,23 @@ impl<T, E: IntoPython> OrRaise<T> for Result<T, E> {
     }
 }
 
-/// The exception for an error's kind.
-fn exception(kind: ErrorKind, io: Option<std::io::ErrorKind>, text: String) -> PyErr {
-    match (kind, io) {
-        (ErrorKind::Cancelled, _) => PyKeyboardInterrupt::new_err(()),
-        (ErrorKind::Input, _) => FormatError::new_err(text),
-        (ErrorKind::Model, _) => ModelError::new_err(text),
-        (ErrorKind::Numeric, _) => NumericalError::new_err(text),
-        (ErrorKind::Io, Some(std::io::ErrorKind::NotFound)) => PyFileNotFoundError::new_err(text),
-        (ErrorKind::Io, Some(std::io::ErrorKind::PermissionDenied)) => PyPermissionError::new_err(text),
-        (ErrorKind::Io, Some(std::io::ErrorKind::AlreadyExists)) => PyFileExistsError::new_err(text),
-        (ErrorKind::Io, _) => PyOSError::new_err(text),
-        (ErrorKind::Usage | ErrorKind::Limit | ErrorKind::Unsupported, _) => PyValueError::new_err(text),
-    }
-}
-
-impl IntoPython for unmelt_diffusion::Error {
+impl<E: Fault> IntoPython for E {
     fn into_python(self) -> PyErr {
-        exception(self.kind(), self.io_kind(), self.to_string())
-    }
-}
-
-impl IntoPython for unmelt_molecules::Error {
-    fn into_python(self) -> PyErr {
-        exception(self.kind(), self.io_kind(), self.to_string())
-    }
-}
-
-impl IntoPython for unmelt_imaging::Error {
-    fn into_python(self) -> PyErr {
-        exception(self.kind(), self.io_kind(), self.to_string())
-    }
-}
-
-impl IntoPython for unmelt_imaging_io::Error {
-    fn into_python(self) -> PyErr {
-        exception(self.kind(), self.io_kind(), self.to_string())
+        let text = match self.hint() {
+            Some(hint) => format!("{self}; {hint}"),
+            None => self.to_string(),
+        };
+        match (self.kind(), self.io_kind()) {
+            (ErrorKind::Cancelled, _) => PyKeyboardInterrupt::new_err(()),
+            (ErrorKind::Input, _) => FormatError::new_err(text),
+            (ErrorKind::Model, _) => ModelError::new_err(text),
+            (ErrorKind::Numeric, _) => NumericalError::new_err(text),
+            (ErrorKind::Io, Some(std::io::ErrorKind::NotFound)) => PyFileNotFoundError::new_err(text),
+            (ErrorKind::Io, Some(std::io::ErrorKind::PermissionDenied)) => PyPermissionError::new_err(text),
+            (ErrorKind::Io, Some(std::io::ErrorKind::AlreadyExists)) => PyFileExistsError::new_err(text),
+            (ErrorKind::Io, _) => PyOSError::new_err(text),
+            (ErrorKind::Usage | ErrorKind::Limit | ErrorKind::Unsupported, _) => PyValueError::new_err(text),
+        }
     }
 }
 

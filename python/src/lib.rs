@@ -36,7 +36,7 @@ mod _unmelt {
     #[pymodule_export]
     use super::molecule::{Molecule, evaluate_molecules, read_molecules, write_molecules};
     #[pymodule_export]
-    use super::molecule_model::{MoleculeFilterSet, MoleculeModel, molecule_models};
+    use super::molecule_model::{MoleculeFilterSet, MoleculeModel, MoleculePlan, molecule_models};
     #[pymodule_export]
     use super::process::Process;
     #[pymodule_export]

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
+use unmelt_diffusion::budget::Budget;
 use unmelt_diffusion::job::{Event, Job};
 use unmelt_molecules::evaluate::Assessment;
 use unmelt_molecules::{
-    Beginning, ElementLimit, Filter, FilterSet, Fragments, GenerateRequest, Generator, KeySet, SamplingRun,
-    Wanted, models,
+    Beginning, ElementLimit, Filter, FilterSet, Fragments, GenerateRequest, Generator, KeySet, Plan,
+    SamplingRun, Wanted, models,
 };
 
 use crate::errors::{IntoPython, OrRaise, bad_argument};
@@ -44,9 +45,9 @@ impl MoleculeModel {
     #[new]
     #[pyo3(signature = (name="qm9", device="cpu"))]
     fn new(py: Python, name: &str, device: &str) -> PyResult<Self> {
-        let opened = names::device(device)?;
-        let generator = py.detach(|| Generator::load(&models::find(name)?, &opened)).or_raise()?;
-        Ok(Self { generator: Arc::new(generator), source: name.into(), device: device.into() })
+        let opened = names::device_name(device)?;
+        let generator = py.detach(|| models::load(&models::find(name)?, opened)).or_raise()?;
+        Ok(Self { generator, source: name.into(), device: device.into() })
     }
 
     /// Name on the model's card.
@@ -88,14 +89,13 @@ impl MoleculeModel {
         Ok(MoleculeFilterSet(Mutex::new(self.parsed_filters(Some(filters), None, None)?)))
     }
 
-    /// Generates; returns the molecules, how many were drawn for them, and warnings about the request.
+    /// Checks a request, and says what it will do and what it takes.
     #[pyo3(signature = (count, *, first=0, seed=0, steps=100, solver="sde-dpm++2m", grid="power:1.25", temperature=None, atoms=None, properties=None,
-        guidance=None, candidates=None, formula=None, fragments=None, attach=None, vary=None, strength=0.3, filters=None, contains=None,
-        reference=None, batch=64, progress=None))]
+        guidance=None, guidance_interval=None, candidates=None, formula=None, fragments=None, attach=None, vary=None, strength=0.3, filters=None, contains=None,
+        reference=None, batch=64))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
-    fn generate(
+    fn plan(
         &self,
-        py: Python,
         count: u64,
         first: u64,
         seed: u64,
@@ -106,6 +106,7 @@ impl MoleculeModel {
         atoms: Option<usize>,
         properties: Option<BTreeMap<String, f64>>,
         guidance: Option<f64>,
+        guidance_interval: Option<(f64, f64)>,
         candidates: Option<usize>,
         formula: Option<&str>,
         fragments: Option<Vec<Py<Molecule>>>,
@@ -116,8 +117,7 @@ impl MoleculeModel {
         contains: Option<Vec<String>>,
         reference: Option<Vec<Py<Molecule>>>,
         batch: u64,
-        progress: Option<Py<PyAny>>,
-    ) -> PyResult<(Vec<Molecule>, u64, Vec<String>)> {
+    ) -> PyResult<MoleculePlan> {
         let beginning = beginning(formula, fragments, attach, vary, strength)?;
         let usual = GenerateRequest::default();
         let request = GenerateRequest {
@@ -130,18 +130,14 @@ impl MoleculeModel {
             beginning,
             targets: properties.unwrap_or_default().into_iter().collect(),
             guidance: guidance.unwrap_or(usual.guidance),
+            guidance_interval: guidance_interval.map(<[f64; 2]>::from),
             candidates,
         };
         let filter_set = self.parsed_filters(filters, contains, reference)?;
         let wanted = Wanted { first, count, batch };
         let generator = self.generator.clone();
-        let warnings = generator.warnings(&request);
-        let labour = move |job: &Job| sampling_run(&generator, &request, filter_set, wanted, job);
-        let (molecules, drawn) = work::run(py, labour, |py, event| match (&progress, event) {
-            (Some(progress), Event::Progress(p)) => progress.call1(py, (p.finished, p.share())).map(drop),
-            _ => Ok(()),
-        })?;
-        Ok((molecules, drawn, warnings))
+        let plan = request.plan(generator.card(), wanted, &filter_set, &Budget::of_machine()).or_raise()?;
+        Ok(MoleculePlan { generator, plan, filter_set })
     }
 }
 
@@ -173,6 +169,41 @@ impl MoleculeModel {
             (None, true) => self.training_keys()?,
         };
         Ok(FilterSet::new(filters, limits, known))
+    }
+}
+
+/// A checked request to a model.
+#[pyclass(frozen, module = "unmelt._unmelt", name = "MoleculePlan")]
+pub struct MoleculePlan {
+    generator: Arc<Generator>,
+    plan: Plan,
+    filter_set: FilterSet,
+}
+
+#[pymethods]
+impl MoleculePlan {
+    /// The plan, as JSON.
+    #[getter]
+    fn json(&self) -> PyResult<String> {
+        serde_json::to_string(&self.plan).map_err(|e| PyValueError::new_err(e.to_string()))
+    }
+
+    /// What the training data of the model has next to nothing of, as sentences.
+    #[getter]
+    fn warnings(&self) -> Vec<String> {
+        self.plan.warnings.clone()
+    }
+
+    /// Generates; returns the molecules, and how many were drawn for them.
+    #[pyo3(signature = (progress=None))]
+    fn run(&self, py: Python, progress: Option<Py<PyAny>>) -> PyResult<(Vec<Molecule>, u64)> {
+        let (generator, plan, filter_set) =
+            (self.generator.clone(), self.plan.clone(), self.filter_set.clone());
+        let labour = move |job: &Job| sampling_run(&generator, plan, filter_set, job);
+        work::run(py, labour, |py, event| match (&progress, event) {
+            (Some(progress), Event::Progress(p)) => progress.call1(py, (p.finished, p.share())).map(drop),
+            _ => Ok(()),
+        })
     }
 }
 
@@ -220,12 +251,11 @@ fn beginning(
 
 fn sampling_run(
     generator: &Generator,
-    request: &GenerateRequest,
+    plan: Plan,
     filter_set: FilterSet,
-    wanted: Wanted,
     job: &Job,
 ) -> PyResult<(Vec<Molecule>, u64)> {
-    let mut run = SamplingRun::new(generator, request, filter_set, wanted).or_raise()?;
+    let mut run = SamplingRun::new(generator, plan, filter_set).or_raise()?;
     let mut molecules = Vec::new();
     while !run.is_finished() {
         let batch = run.advance(job, &mut |_| ()).map_err(IntoPython::into_python)?;

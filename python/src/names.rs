@@ -10,8 +10,12 @@ use crate::errors::{OrRaise, bad_argument};
 
 /// The device of this name.
 pub fn device(name: &str) -> PyResult<Device> {
-    let device: DeviceName = name.parse().map_err(|e: String| bad_argument("device:", e))?;
-    device.open().or_raise()
+    device_name(name)?.open().or_raise()
+}
+
+/// The name of a device.
+pub fn device_name(name: &str) -> PyResult<DeviceName> {
+    name.parse().map_err(|e: String| bad_argument("device:", e))
 }
 
 /// The solver of this name.

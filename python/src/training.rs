@@ -7,9 +7,10 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::Value;
+use unmelt_diffusion::checkpoint::ModelFiles;
 use unmelt_diffusion::job::{Event, Job};
-use unmelt_diffusion::train::Begin;
-use unmelt_imaging::{Start, TrainingRun as VolumeRun};
+use unmelt_diffusion::train::{Begin, RunFolder};
+use unmelt_imaging::TrainingRun as VolumeRun;
 use unmelt_imaging_io::NiftiFiles;
 use unmelt_molecules::TrainingRun as MoleculeRun;
 
@@ -17,9 +18,9 @@ use crate::errors::{OrRaise, bad_argument};
 use crate::names;
 use crate::work;
 
-/// Trains a model of molecules; see `unmelt.molecules.train`. Returns steps done, molecules trained on and held out, and the records that were skipped.
+/// Trains a model of molecules; see `unmelt.molecules.train`. Returns steps done, and warnings.
 #[pyfunction]
-#[pyo3(signature = (data, output, settings="{}", *, resume=false, overwrite=false, minutes=None, device="cpu",
+#[pyo3(signature = (data, output, settings="{}", *, model=None, resume=false, overwrite=false, minutes=None, device="cpu",
     callback=None))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
 pub fn train_molecules(
@@ -27,22 +28,23 @@ pub fn train_molecules(
     data: PathBuf,
     output: PathBuf,
     settings: &str,
+    model: Option<&str>,
     resume: bool,
     overwrite: bool,
     minutes: Option<f64>,
     device: &str,
     callback: Option<Py<PyAny>>,
-) -> PyResult<(u64, (usize, usize), Vec<String>)> {
-    let begin = Begin::of(resume, overwrite).or_raise()?;
-    let run = MoleculeRun { data, output, config: config(settings)?, begin, limit: limit(minutes)? };
+) -> PyResult<(u64, Vec<String>)> {
+    let model = model.map(unmelt_molecules::models::find).transpose().or_raise()?;
+    let folder = folder(output, Begin::of(resume, overwrite).or_raise()?, model, minutes)?;
+    let run = MoleculeRun { data, config: config(settings)?, folder };
     let device = names::device(device)?;
     let labour = move |job: &Job| run.run(&device, job).or_raise();
     let summary = work::run(py, labour, |py, event| tell(py, callback.as_ref(), event))?;
-    let faults = summary.faults.iter().map(ToString::to_string).collect();
-    Ok((summary.steps, summary.molecules, faults))
+    Ok((summary.steps, summary.warnings))
 }
 
-/// Trains a prior of volumes; see `unmelt.volumes.train`. Returns steps done, volumes and label maps, and warnings.
+/// Trains a prior of volumes; see `unmelt.volumes.train`. Returns steps done, and warnings.
 #[pyfunction]
 #[pyo3(signature = (volumes, output, settings="{}", *, labels=Vec::new(), exclude=Vec::new(), model=None, resume=false,
     overwrite=false, minutes=None, device="cpu", callback=None))]
@@ -60,19 +62,20 @@ pub fn train_volumes(
     minutes: Option<f64>,
     device: &str,
     callback: Option<Py<PyAny>>,
-) -> PyResult<(u64, (usize, usize), Vec<String>)> {
-    let start = Start::of(resume, model).or_raise()?;
+) -> PyResult<(u64, Vec<String>)> {
+    let model = model.map(unmelt_imaging::models::find).transpose().or_raise()?;
+    let folder = folder(output, Begin::of(resume, overwrite).or_raise()?, model, minutes)?;
     let files = |paths| NiftiFiles { paths, exclude: exclude.clone() };
     let (volumes, labels) = (files(volumes), files(labels));
-    let (config, limit) = (config(settings)?, limit(minutes)?);
+    let config = config(settings)?;
     let device = names::device(device)?;
     let labour = move |job: &Job| {
         let (volumes, labels) = (&volumes, &labels);
-        let run = VolumeRun { volumes, labels, output, config, start, overwrite, limit };
+        let run = VolumeRun { volumes, labels, config, folder };
         run.run(&device, job).or_raise()
     };
     let summary = work::run(py, labour, |py, event| tell(py, callback.as_ref(), event))?;
-    Ok((summary.steps, summary.volumes, summary.warnings))
+    Ok((summary.steps, summary.warnings))
 }
 
 /// Settings as JSON; what they do not name keeps its default.
@@ -81,12 +84,23 @@ fn config<C: serde::de::DeserializeOwned>(settings: &str) -> PyResult<C> {
     serde_json::from_value(value).map_err(|e| bad_argument("settings:", e))
 }
 
-fn limit(minutes: Option<f64>) -> PyResult<Option<Duration>> {
-    let duration = |m: f64| {
-        Duration::try_from_secs_f64(m * 60.0)
-            .map_err(|_| bad_argument("minutes", "must be a number of at least 0"))
-    };
-    minutes.map(duration).transpose()
+/// The folder of a run that begins with a model, if one is given, and ends after so many minutes.
+fn folder(
+    output: PathBuf,
+    begin: Begin,
+    model: Option<ModelFiles>,
+    minutes: Option<f64>,
+) -> PyResult<RunFolder> {
+    let mut folder = RunFolder::new(output, begin);
+    if let Some(model) = model {
+        folder = folder.beginning_with(model).or_raise()?;
+    }
+    if let Some(minutes) = minutes {
+        let limit = Duration::try_from_secs_f64(minutes * 60.0)
+            .map_err(|_| bad_argument("minutes", "must be a number of at least 0"))?;
+        folder = folder.stopping_after(limit);
+    }
+    Ok(folder)
 }
 
 /// An event as a dictionary.

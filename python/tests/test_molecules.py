@@ -231,8 +231,8 @@ def test_filters_are_those_of_generate(molecules: unmelt.molecules.Molecules, wa
         ({"count": "many"}, TypeError, "count must be a whole number"),
         ({"steps": 0}, ValueError, "steps must be at least 1"),
         ({"seed": -3}, ValueError, "seed must be at least 0"),
-        ({"atoms": 0}, ValueError, "atoms must be at least 1"),
-        ({"candidates": 0}, ValueError, "candidates must be at least 1"),
+        ({"atoms": 0}, ValueError, "at least 1 atom"),
+        ({"candidates": 0}, ValueError, "candidates must be between 1 and 1000"),
         ({"temperature": -1.0}, ValueError, "temperature must be above 0"),
         ({"atoms": 100000}, ValueError, "limit of 1024 for generated_atoms"),
         ({"solver": "magic"}, ValueError, 'solver: "magic" is no solver; use one of ancestral'),
@@ -332,6 +332,23 @@ def test_training_validates_on_molecules_held_out(molecules: unmelt.molecules.Mo
             unmelt.molecules.train(molecules, folder / "wrong", settings=wrong, steps=1, progress=False)
     with pytest.raises(ValueError, match="steps must be at least 1"):
         unmelt.molecules.train(molecules, folder / "wrong", steps=0, progress=False)
+
+
+def test_training_begins_with_a_model(molecules: unmelt.molecules.Molecules, folder: Path) -> None:
+    import json
+
+    small = {"batch": 4, "network": {"node_width": 16, "pair_width": 16, "heads": 2, "layers": 1}, "validation": {"molecules": 0}}
+    first = unmelt.molecules.train(molecules, folder / "first", settings=small, steps=2, progress=False)
+    rest = {"batch": 4, "validation": {"molecules": 0}, "name": "tuned"}
+    tuned = unmelt.molecules.train(molecules, folder / "tuned", settings=rest, steps=2, model=first.folder, progress=False)
+    before, after = (json.loads((run.folder / "model.json").read_text()) for run in (first, tuned))
+    assert after["provenance"]["began_with"] == {"name": "custom", "sha256": before["weights"]["sha256"]}
+    assert after["model"]["network"]["node_width"] == 16
+    with pytest.raises(ValueError, match="network.layers must be that of the model custom, 1, but it is 2"):
+        wrong = {"network": {**small["network"], "vectors": 8, "layers": 2}}
+        unmelt.molecules.train(molecules, folder / "wrong", settings=wrong, steps=1, model=first.folder, progress=False)
+    with pytest.raises(ValueError, match="no model"):
+        unmelt.molecules.train(molecules, folder / "wrong", steps=1, model="gone", progress=False)
 
 
 def test_checkpoints_of_edm_become_models(folder: Path) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "write_molecules",
     "MoleculeModel",
     "MoleculeFilterSet",
+    "MoleculePlan",
     "molecule_models",
     "Process",
     "Schedule",
@@ -128,7 +129,7 @@ class MoleculeModel:
     def __reduce__(self) -> tuple[type[MoleculeModel], tuple[str, str]]: ...
     def novel(self, keys: Sequence[str]) -> list[bool]: ...
     def filter_set(self, filters: Sequence[str]) -> MoleculeFilterSet: ...
-    def generate(
+    def plan(
         self,
         count: int,
         *,
@@ -141,6 +142,7 @@ class MoleculeModel:
         atoms: int | None = None,
         properties: Mapping[str, float] | None = None,
         guidance: float | None = None,
+        guidance_interval: tuple[float, float] | None = None,
         candidates: int | None = None,
         formula: str | None = None,
         fragments: Sequence[Molecule] | None = None,
@@ -151,8 +153,15 @@ class MoleculeModel:
         contains: Sequence[str] | None = None,
         reference: Sequence[Molecule] | None = None,
         batch: int = 64,
-        progress: Callable[[int, float], object] | None = None,
-    ) -> tuple[list[Molecule], int, list[str]]: ...
+    ) -> MoleculePlan: ...
+
+@final
+class MoleculePlan:
+    @property
+    def json(self) -> str: ...
+    @property
+    def warnings(self) -> list[str]: ...
+    def run(self, progress: Callable[[int, float], object] | None = None) -> tuple[list[Molecule], int]: ...
 
 @final
 class MoleculeFilterSet:
@@ -330,12 +339,13 @@ def train_molecules(
     output: _Path,
     settings: str = "{}",
     *,
+    model: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
     minutes: float | None = None,
     device: str = "cpu",
     callback: Callable[[dict[str, Any]], object] | None = None,
-) -> tuple[int, tuple[int, int], list[str]]: ...
+) -> tuple[int, list[str]]: ...
 def read_volume(
     path: _Path, index: int | None = None, series: str | None = None, force: bool = False
 ) -> tuple[Volume, list[str]]: ...
@@ -353,4 +363,4 @@ def train_volumes(
     minutes: float | None = None,
     device: str = "cpu",
     callback: Callable[[dict[str, Any]], object] | None = None,
-) -> tuple[int, tuple[int, int], list[str]]: ...
+) -> tuple[int, list[str]]: ...

@@ -67,7 +67,7 @@ def generate(
         raise ValueError("contains cannot be used on clusters; filter the result with Molecules.filter")
     # What is wrong with a request is found here, not on a worker.
     here = Model(model, device)
-    here.generate(0, **{**options, "progress": False})
+    here.plan(count, **options)
     folder = None if output is None else Path(output).absolute()
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)

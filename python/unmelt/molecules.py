@@ -299,6 +299,7 @@ class Model(NamedModel):
         formula: str | None = None,
         properties: Mapping[str, float] | None = None,
         guidance: float | None = None,
+        guidance_interval: tuple[float, float] | None = None,
         candidates: int | None = None,
         fragments: Sequence[Molecule] | None = None,
         attach: Sequence[int] | None = None,
@@ -311,45 +312,66 @@ class Model(NamedModel):
         progress: bool = True,
     ) -> Molecules:
         """Generates molecules; see `unmelt.molecules.generate`, which takes the same arguments."""
-        at_least("count", count, 0)
-        at_least("first", first, 0)
-        at_least("seed", seed, 0)
-        at_least("steps", steps, 1)
-        at_least("batch", batch, 1)
-        if candidates is not None:
-            at_least("candidates", candidates, 1)
-        if atoms is not None:
-            at_least("atoms", atoms, 1)
-        if isinstance(filters, str):
-            raise TypeError("filters must be a list of names, but they are a string")
-        if isinstance(contains, str):
-            raise TypeError("contains must be a list of limits, but it is a string")
+        plan = self._plan(
+            count,
+            first=first,
+            seed=seed,
+            steps=steps,
+            solver=solver,
+            grid=grid,
+            temperature=temperature,
+            atoms=atoms,
+            properties=properties,
+            guidance=guidance,
+            guidance_interval=guidance_interval,
+            candidates=candidates,
+            formula=formula,
+            fragments=fragments,
+            attach=attach,
+            vary=vary,
+            strength=strength,
+            filters=filters,
+            contains=contains,
+            reference=reference,
+            batch=batch,
+        )
         with Bar(progress, "molecules") as bar:
-            molecules, drawn, warnings = self._raw.generate(
-                count,
-                first=first,
-                seed=seed,
-                steps=steps,
-                solver=solver,
-                grid=grid,
-                temperature=temperature,
-                atoms=atoms,
-                properties=None if properties is None else {k: float(v) for k, v in properties.items()},
-                guidance=guidance,
-                candidates=candidates,
-                formula=formula,
-                fragments=None if fragments is None else list(fragments),
-                attach=None if attach is None else list(attach),
-                vary=vary,
-                strength=strength,
-                filters=list(filters),
-                contains=list(contains),
-                reference=None if reference is None else list(reference),
-                batch=batch,
-                progress=(lambda kept, share: bar.show(share, f"{kept} of {count}")) if progress else None,
-            )
-        warn(warnings)
+            shown = (lambda kept, share: bar.show(share, f"{kept} of {count}")) if progress else None
+            molecules, drawn = plan.run(shown)
+        warn(plan.warnings)
         return Molecules(molecules, drawn)
+
+    def plan(self, count: int, **options: Any) -> dict[str, Any]:
+        """What `generate` would do with the same arguments, and what it would take: molecules drawn, evaluations of the network,
+        batches, bytes of memory, and what was filled in because it was not asked for.
+
+        Raises:
+            ValueError: An argument that cannot be honoured.
+
+        Example:
+            >>> plan = unmelt.molecules.Model("qm9").plan(64, properties={"dipole": 3.5})
+            >>> plan["cost"]["drawn"], plan["cost"]["evaluations"]
+            (512, 102400)
+        """
+        options.pop("progress", None)
+        plan: dict[str, Any] = json.loads(self._plan(count, **options).json)
+        return plan
+
+    def _plan(self, count: int, **options: Any) -> _unmelt.MoleculePlan:
+        """A checked request; what remains to be checked here is what Rust has no type for."""
+        at_least("count", count, 0)
+        for name in ("first", "seed", "steps", "batch", "candidates", "atoms"):
+            if options.get(name) is not None:
+                at_least(name, options[name], 0)
+        for name in ("filters", "contains"):
+            if isinstance(options.get(name), str):
+                raise TypeError(f"{name} must be a list, but they are a string")
+        for name in ("fragments", "attach", "reference", "filters", "contains"):
+            if options.get(name) is not None:
+                options[name] = list(options[name])
+        if options.get("properties") is not None:
+            options["properties"] = {k: float(v) for k, v in options["properties"].items()}
+        return self._raw.plan(count, **options)
 
 
 def import_edm(
@@ -402,6 +424,7 @@ def generate(
     formula: str | None = None,
     properties: Mapping[str, float] | None = None,
     guidance: float | None = None,
+    guidance_interval: tuple[float, float] | None = None,
     candidates: int | None = None,
     filters: Sequence[str] = (),
     contains: Sequence[str] = (),
@@ -427,6 +450,7 @@ def generate(
         properties: Target values of properties by name, in the units of `Model.properties`.
         guidance: Strength of the classifier-free guidance towards the properties: 1 is the conditional prediction alone, at half the
             cost; more extrapolates beyond it; 2 if not given.
+        guidance_interval: Noise levels of the positions, from 0 (clean) to 1 (noise), between which the guidance acts; all if not given.
         candidates: Molecules to draw for each one that is kept, where there are target properties, at as many times the cost; the one
             whose estimated properties are nearest to the targets is kept; 8 if not given.
         filters: Keep only molecules that are "valid", "connected", "stable", "unique", "novel"; sampling continues until `count` are kept.
@@ -458,6 +482,7 @@ def generate(
         formula=formula,
         properties=properties,
         guidance=guidance,
+        guidance_interval=guidance_interval,
         candidates=candidates,
         filters=filters,
         contains=contains,
@@ -607,6 +632,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     steps: int | None = None,
     minutes: float | None = None,
+    model: Path_ | None = None,
     resume: bool = False,
     overwrite: bool = False,
     device: str = "cpu",
@@ -622,6 +648,8 @@ def train(
             validation, training.
         steps: Steps of the whole run.
         minutes: Stop, with a checkpoint, after so many minutes.
+        model: Start from the network and the weights of this model (a name or a folder) instead of random weights. Its elements, charges and
+            properties stay, and the molecules must have no others.
         resume: Continue from the checkpoint of the folder.
         overwrite: Start again in a folder that holds a run; the first checkpoint of the new run replaces the old one.
         device: Where to compute.
@@ -639,10 +667,11 @@ def train(
             Molecules(data).save(table)
             data = table
         listener = Listener(bar, callback)
-        done, _, faults = _unmelt.train_molecules(
+        done, faults = _unmelt.train_molecules(
             os.fspath(data),
             os.fspath(output),
             settings_json(settings, steps),
+            model=None if model is None else os.fspath(model),
             resume=resume,
             overwrite=overwrite,
             minutes=minutes,

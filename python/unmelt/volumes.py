@@ -463,7 +463,7 @@ def train(
     paths = [volumes] if isinstance(volumes, (str, os.PathLike)) else list(volumes)
     with Bar(progress, "training") as bar:
         listener = Listener(bar, callback)
-        done, _, warnings = _unmelt.train_volumes(
+        done, warnings = _unmelt.train_volumes(
             [os.fspath(p) for p in paths],
             os.fspath(output),
             settings_json(settings, steps),

@@ -1,6 +1,8 @@
 //! How the program says what went wrong: one sentence, perhaps a hint, and an exit code.
 
-use unmelt_diffusion::ErrorKind;
+use std::path::Path;
+
+use unmelt_diffusion::{ErrorKind, Fault, Subject};
 
 use crate::{interrupt, say};
 
@@ -10,18 +12,19 @@ pub struct Failure {
     message: String,
     hint: Option<String>,
     kind: ErrorKind,
+    subject: Option<Subject>,
     code: u8,
 }
 
 impl Failure {
     /// Bad usage or bad input: exit code 2.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, kind: ErrorKind::Usage, code: 2 }
+        Self { message: message.into(), hint: None, kind: ErrorKind::Usage, subject: None, code: 2 }
     }
 
     /// Something failed on the way: exit code 1.
     pub fn failed(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, kind: ErrorKind::Io, code: 1 }
+        Self { message: message.into(), hint: None, kind: ErrorKind::Io, subject: None, code: 1 }
     }
 
     /// The same as a failure on the way.
@@ -34,6 +37,7 @@ impl Failure {
         Self {
             message: "stopped on request".into(),
             kind: ErrorKind::Cancelled,
+            subject: None,
             hint: Some("nothing was written; run the same command to start again".into()),
             code: interrupt::exit_code().unwrap_or(1),
         }
@@ -44,13 +48,21 @@ impl Failure {
         Self { kind, ..self }
     }
 
-    /// An error of molecules or volumes: what was computed failed on the way, all else was known before.
-    fn of_wing(kind: ErrorKind, message: String) -> Self {
-        match kind {
-            ErrorKind::Numeric => Self::failed(message),
-            _ => Self::usage(message),
-        }
-        .of_kind(kind)
+    /// An error of the libraries. What was computed failed on the way, all else was known before.
+    pub fn of(error: &dyn Fault) -> Self {
+        let code = match (error.kind(), error.io_kind()) {
+            (ErrorKind::Cancelled, _) => return Self::stopped(),
+            (ErrorKind::Numeric, _) => 1,
+            (ErrorKind::Io, Some(kind)) if is_on_the_way(kind) => 1,
+            _ => 2,
+        };
+        let (kind, subject, hint) = (error.kind(), error.subject(), error.hint());
+        Self { message: error.to_string(), hint, kind, subject, code }
+    }
+
+    /// The same, with the name of a file before the sentence.
+    pub fn of_file(self, path: &Path) -> Self {
+        Self { message: format!("{}: {}", path.display(), self.message), ..self }
     }
 
     /// Adds what to do.
@@ -65,7 +77,7 @@ impl Failure {
         if let Some(hint) = &self.hint {
             eprintln!("hint: {hint}");
         }
-        say::error_document(self.kind, &self.message, self.hint.as_deref());
+        say::error_document(self.kind, &self.message, self.subject.as_ref(), self.hint.as_deref());
         self.code
     }
 }
@@ -82,29 +94,18 @@ fn is_on_the_way(kind: std::io::ErrorKind) -> bool {
 impl From<unmelt_diffusion::Error> for Failure {
     fn from(error: unmelt_diffusion::Error) -> Self {
         use unmelt_diffusion::Error as E;
-        let kind = error.kind();
-        let failure = match &error {
-            E::NotFinite { at, .. } if at.contains("sampling") => Self::failed(error.to_string())
-                .hint("more --steps, another --solver or a smaller sample usually helps"),
-            E::NotFinite { .. } => Self::failed(error.to_string())
-                .hint("a lower learning_rate.peak or a longer warm-up usually helps"),
-            E::File { doing: "write", source, .. } if is_on_the_way(source.kind()) => {
-                Self::failed(error.to_string())
-            }
-            E::Exists { .. } => {
-                Self::usage(error.to_string()).hint("give another name, or add --overwrite to replace it")
-            }
+        let failure = Self::of(&error);
+        match error {
+            E::Exists { .. } => failure.hint("give another name, or add --overwrite to replace it"),
             E::HoldsRun { checkpoint: true, .. } => {
-                Self::usage(error.to_string()).hint("--resume goes on with it, --overwrite begins anew")
+                failure.hint("--resume goes on with it, --overwrite begins anew")
             }
             E::HoldsRun { checkpoint: false, .. } => {
-                Self::usage(error.to_string()).hint("give another --output, or add --overwrite")
+                failure.hint("give another --output, or add --overwrite")
             }
-            E::Taken { .. } => Self::failed(error.to_string()),
-            E::Stopped => Self::stopped(),
-            _ => Self::usage(error.to_string()),
-        };
-        failure.of_kind(kind)
+            E::Taken { .. } => failure.on_the_way(),
+            _ => failure,
+        }
     }
 }
 
@@ -112,7 +113,7 @@ impl From<unmelt_molecules::Error> for Failure {
     fn from(error: unmelt_molecules::Error) -> Self {
         match error {
             unmelt_molecules::Error::Core(core) => core.into(),
-            other => Self::of_wing(other.kind(), other.to_string()),
+            other => Self::of(&other),
         }
     }
 }
@@ -121,7 +122,7 @@ impl From<unmelt_imaging::Error> for Failure {
     fn from(error: unmelt_imaging::Error) -> Self {
         match error {
             unmelt_imaging::Error::Core(core) => core.into(),
-            other => Self::of_wing(other.kind(), other.to_string()),
+            other => Self::of(&other),
         }
     }
 }
@@ -130,7 +131,7 @@ impl From<unmelt_imaging_io::Error> for Failure {
     fn from(error: unmelt_imaging_io::Error) -> Self {
         match error {
             unmelt_imaging_io::Error::Core(core) => core.into(),
-            other => Self::of_wing(other.kind(), other.to_string()),
+            other => Self::of(&other),
         }
     }
 }

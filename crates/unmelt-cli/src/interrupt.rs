@@ -123,6 +123,6 @@ fn end() -> ! {
         "" => eprintln!("nothing was written"),
         words => eprintln!("{words}"),
     }
-    say::error_document(ErrorKind::Cancelled, "stopped on request", Some(&words));
+    say::error_document(ErrorKind::Cancelled, "stopped on request", None, Some(&words));
     std::process::exit(exit_code().unwrap_or(1).into());
 }

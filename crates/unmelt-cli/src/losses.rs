@@ -1,10 +1,10 @@
 //! What is seen of a training: a bar on a terminal, and the losses as a table.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 
 use unmelt_diffusion::job::Event;
-use unmelt_diffusion::train::{Begin, LOSSES_FILE, VALIDATION_FILE};
+use unmelt_diffusion::train::{LOSSES_FILE, RunFolder, VALIDATION_FILE};
 
 use crate::interrupt;
 use crate::progress::Bar;
@@ -24,12 +24,12 @@ struct State {
 }
 
 impl Display {
-    /// The display of a run in its folder; `unit` is what is counted: "molecules", "patches".
-    pub fn new(folder: &Path, begin: Begin, unit: &'static str) -> Self {
-        let table = |name: &str| RunTable::new(folder.join(name), begin);
+    /// The display of a run; `unit` is what is counted: "molecules", "patches".
+    pub fn new(folder: &RunFolder, unit: &'static str) -> Self {
+        let table = |name: &str| RunTable::new(folder.path().join(name), folder.begin());
         let (losses, validation) = (table(LOSSES_FILE), table(VALIDATION_FILE));
         let bar = Bar::new(0, "steps");
-        Self(Mutex::new(State { bar, folder: folder.into(), losses, validation, unit, steps: 0 }))
+        Self(Mutex::new(State { bar, folder: folder.path().into(), losses, validation, unit, steps: 0 }))
     }
 
     /// Hears of an event.

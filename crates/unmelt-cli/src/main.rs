@@ -16,6 +16,7 @@ mod reference;
 mod replay;
 mod run_table;
 mod settings_file;
+mod train;
 mod training;
 mod volumes;
 
@@ -25,7 +26,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 use args::{Args, Command};
 use failure::Failure;
-use unmelt_diffusion::ErrorKind;
+use unmelt_diffusion::{ErrorKind, Subject};
 
 /// Keeps freed memory instead of handing it back to the system after each tensor.
 #[global_allocator]
@@ -78,7 +79,11 @@ fn refused(error: &clap::Error) -> ! {
         say::set(say::Voice { is_json: true, ..say::Voice::default() });
         let text = error.to_string();
         let message = text.trim_start_matches("error: ").trim_end();
-        say::error_document(ErrorKind::Usage, message, None);
+        let option = match error.get(clap::error::ContextKind::InvalidArg) {
+            Some(clap::error::ContextValue::String(option)) => Some(Subject::Option(option.clone())),
+            _ => None,
+        };
+        say::error_document(ErrorKind::Usage, message, option.as_ref(), None);
     }
     error.exit()
 }

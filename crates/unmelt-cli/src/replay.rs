@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::json;
 use unmelt_diffusion::ErrorKind;
@@ -18,7 +19,8 @@ use crate::progress::Bar;
 
 #[derive(Debug, clap::Args)]
 pub struct Replay {
-    /// Molecules that unmelt generated (.sdf), or a volume that it enhanced or generated (NIfTI, or a folder of DICOM files)
+    /// Molecules that unmelt generated (.sdf, .parquet, .xyz), or a volume that it enhanced or generated (NIfTI, or a folder of
+    /// DICOM files)
     pub file: PathBuf,
     /// The scan that an enhanced volume was made from
     #[arg(long)]
@@ -50,22 +52,15 @@ pub fn run(args: &Replay) -> Outcome {
             Failure::usage("--input, --mask and --sensitivities are for volumes").hint("leave them away")
         );
     }
-    let name = args.file.to_string_lossy().to_lowercase();
-    if [".xyz", ".extxyz"].iter().any(|ending| name.trim_end_matches(".gz").ends_with(ending)) {
-        return Err(Failure::usage(format!(
-            "{} is XYZ, which has no bonds to compare; molecules are made again from SDF files",
-            args.file.display()
-        )));
-    }
     let reading = read_molecules(&args.file)?;
     let wanted = reading.molecules.into_iter().take(args.count.unwrap_or(usize::MAX));
     let recorded = wanted.map(|m| Recorded::of(m, &args.file)).collect::<Result<Vec<_>, _>>()?;
     if recorded.is_empty() {
         return Err(Failure::usage(format!("{} holds no molecule to make again", args.file.display())));
     }
-    let device = args.device.open()?;
+    args.device.open()?;
     let job = interrupt::job();
-    let mut generators: BTreeMap<String, Generator> = BTreeMap::new();
+    let mut generators: BTreeMap<String, Arc<Generator>> = BTreeMap::new();
     let mut bar = Bar::new(recorded.len() as u64, "molecules");
     let mut others = Vec::new();
     let mut done = 0;
@@ -75,9 +70,12 @@ pub fn run(args: &Replay) -> Outcome {
             // The name of a file's record is never a folder: a file does not decide what is read.
             let files = match &args.model {
                 Some(model) => models::find(model)?,
-                None => models::built_in(name)?,
+                None => {
+                    let by_digest = models::named(&part[0].record.weights);
+                    by_digest.or_else(|_| models::named(name))?
+                }
             };
-            generators.insert(name.clone(), Generator::load(&files, &device)?);
+            generators.insert(name.clone(), models::load(&files, args.device)?);
         }
         let same = replay::replay(part, &generators[name], &job)?;
         let differs = part.iter().zip(same).filter(|(_, same)| !same);

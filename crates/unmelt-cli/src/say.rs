@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use unmelt_diffusion::ErrorKind;
 use unmelt_diffusion::files::plain;
+use unmelt_diffusion::{ErrorKind, Subject};
 
 /// What is printed where.
 #[derive(Debug, Default)]
@@ -71,6 +71,11 @@ macro_rules! eprintln {
     ($($arg:tt)*) => { $crate::say::err(&format!($($arg)*)) };
 }
 
+/// Prints a line on standard error, but not with `--quiet`.
+macro_rules! note {
+    ($($arg:tt)*) => { $crate::say::note(&format!($($arg)*)) };
+}
+
 /// Prints a line with `--verbose` only.
 macro_rules! detail {
     ($($arg:tt)*) => { $crate::say::detail(&format!($($arg)*)) };
@@ -91,6 +96,14 @@ pub fn out(text: &str) {
 pub fn detail(text: &str) {
     log(text);
     if voice().is_verbose {
+        let _ = writeln!(std::io::stderr().lock(), "{}", lines(text));
+    }
+}
+
+/// A line on standard error that is left out with `--quiet`.
+pub fn note(text: &str) {
+    log(text);
+    if !voice().is_quiet {
         let _ = writeln!(std::io::stderr().lock(), "{}", lines(text));
     }
 }
@@ -122,8 +135,9 @@ fn log(text: &str) {
 }
 
 /// Prints an error as JSON, where that was asked for.
-pub fn error_document(kind: ErrorKind, message: &str, hint: Option<&str>) {
-    document(Err(serde_json::json!({ "kind": kind, "message": message, "hint": hint })));
+pub fn error_document(kind: ErrorKind, message: &str, subject: Option<&Subject>, hint: Option<&str>) {
+    let error = serde_json::json!({ "kind": kind, "message": message, "subject": subject, "hint": hint });
+    document(Err(error));
 }
 
 /// Prints a result as JSON, where that was asked for.

@@ -1,13 +1,13 @@
-//! What the training of molecules and of volumes has in common on the command line.
+//! The options that the training of molecules and of volumes have in common.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use unmelt_diffusion::checkpoint::CARD_FILE;
+use unmelt_diffusion::checkpoint::{CARD_FILE, ModelFiles};
 use unmelt_diffusion::device::DeviceName;
 use unmelt_diffusion::files::distinct;
-use unmelt_diffusion::train::{Begin, LOSSES_FILE, VALIDATION_FILE, check_folder};
+use unmelt_diffusion::train::{Begin, LOSSES_FILE, RunFolder, VALIDATION_FILE};
 
 use crate::failure::Failure;
 use crate::settings_file;
@@ -21,6 +21,9 @@ pub struct RunOptions {
     /// TOML file with the settings of the training; a setting that it does not name keeps its default
     #[arg(long)]
     pub config: Option<PathBuf>,
+    /// Start from the network and the weights of this model (a name or a folder) instead of random weights
+    #[arg(long, value_name = "MODEL", conflicts_with = "resume")]
+    pub from: Option<String>,
     /// Continue from the checkpoint in the output folder
     #[arg(long)]
     pub resume: bool,
@@ -44,26 +47,30 @@ impl RunOptions {
     /// The failure of a run. An error of its settings names their file.
     pub fn about(&self, error: unmelt_diffusion::Error) -> Failure {
         match (&self.config, error) {
-            (Some(path), unmelt_diffusion::Error::Settings(fault)) => {
-                Failure::usage(format!("{}: {fault}", path.display()))
+            (Some(path), error @ unmelt_diffusion::Error::Settings { .. }) => {
+                Failure::of(&error).of_file(path)
             }
             (_, other) => other.into(),
         }
     }
 
-    /// How the run begins; a folder where it cannot is refused at once.
-    pub fn begin(&self) -> Result<Begin, Failure> {
-        let begin = Begin::of(self.resume, self.overwrite)?;
-        check_folder(&self.output, begin)?;
+    /// The folder of the run; one where the run cannot begin is refused at once. `find` finds a model by its name.
+    pub fn folder<E: Into<Failure>>(
+        &self,
+        find: impl FnOnce(&str) -> Result<ModelFiles, E>,
+    ) -> Result<RunFolder, Failure> {
+        let mut folder = RunFolder::new(&self.output, Begin::of(self.resume, self.overwrite)?);
+        if let Some(name) = &self.from {
+            folder = folder.beginning_with(find(name).map_err(Into::into)?)?;
+        }
+        if let Some(limit) = self.minutes.map(minutes).transpose()? {
+            folder = folder.stopping_after(limit);
+        }
+        folder.check(&[])?;
         let files: Vec<&Path> = self.config.as_deref().into_iter().collect();
         let written = [LOSSES_FILE, VALIDATION_FILE, CARD_FILE].map(|name| self.output.join(name));
         distinct(&files, &written.each_ref().map(|p| p.as_path()))?;
-        Ok(begin)
-    }
-
-    /// The time limit as typed.
-    pub fn limit(&self) -> Result<Option<Duration>, Failure> {
-        self.minutes.map(minutes).transpose()
+        Ok(folder)
     }
 }
 
@@ -71,16 +78,6 @@ impl RunOptions {
 pub fn stopped(folder: &Path, steps: u64, of_steps: u64) -> String {
     let folder = folder.display();
     format!("Stopped after {steps} of {of_steps} steps; go on with --resume. Model so far: {folder}")
-}
-
-/// Says how a run ended; `learned_from` is what it trained on.
-pub fn report(folder: &Path, steps: u64, of_steps: u64, learned_from: &str) {
-    if steps < of_steps {
-        println!("{}", stopped(folder, steps, of_steps));
-    } else {
-        let folder = folder.display();
-        println!("Trained {steps} steps on {learned_from}. Model: {folder}");
-    }
 }
 
 /// A time limit as typed.

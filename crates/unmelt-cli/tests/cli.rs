@@ -311,6 +311,17 @@ fn generated_molecules_are_made_again_from_their_file() {
     );
     let said = succeeds(&["replay", "x.sdf"], f.path());
     assert!(said.contains("7 of 7 molecules came out the same"), "{said}");
+    let table = std::fs::read_to_string(f.path().join("x.csv")).expect("a table");
+    assert!(table.lines().next().is_some_and(|l| l.ends_with("target_dipole,estimate_dipole")), "{table}");
+    for file in ["y.parquet", "z.xyz"] {
+        generate(
+            f.path(),
+            file,
+            &["--steps", "8", "--seed", "3", "--property", "dipole=3.5", "--candidates", "2"],
+        );
+        let said = succeeds(&["replay", file], f.path());
+        assert!(said.contains("7 of 7 molecules came out the same"), "{file}: {said}");
+    }
     let filters = ["--steps", "8", "--filter", "valid", "--batch", "5"];
     generate(f.path(), "kept.sdf", &filters);
     assert!(succeeds(&["replay", "kept.sdf", "--count", "3"], f.path()).contains("3 of 3"));
@@ -362,6 +373,30 @@ fn options_come_from_a_file_unless_they_are_typed() {
     }
     let missing = said(&["molecules", "generate", "--config", "nowhere.toml", "--output", "z.sdf"]);
     assert!(missing.contains("nowhere.toml"), "{missing}");
+}
+
+#[test]
+fn the_cost_is_told_before_it_is_spent() {
+    let f = folder();
+    let words =
+        ["molecules", "generate", "--count", "3", "--atoms", "5", "--steps", "2", "--property", "dipole=2"];
+    let run = |more: &[&str]| {
+        let out = unmelt(&[&words[..], more].concat(), f.path());
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        [out.stdout, out.stderr].map(|text| String::from_utf8_lossy(&text).into_owned())
+    };
+    let [said, told] = run(&["--candidates", "4", "--output", "a.sdf", "--json"]);
+    assert!(told.starts_with("3 molecules, 12 drawn, 48 evaluations in 1 batch, about "), "{told}");
+    let document: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    let plan = &document["result"]["plan"];
+    assert_eq!((&plan["cost"]["drawn"], &plan["cost"]["evaluations"]), (&12.into(), &48.into()));
+    // Without guidance an evaluation a step, and in half of the noise levels about as many as there are.
+    let [_, told] = run(&["--candidates", "1", "--guidance", "1", "--output", "b.sdf"]);
+    assert!(told.starts_with("3 molecules, 6 evaluations in 1 batch, about "), "{told}");
+    let [_, told] = run(&["--candidates", "1", "--guidance-interval", "0.9,1", "--output", "c.sdf"]);
+    assert!(told.starts_with("3 molecules, 9 evaluations in 1 batch, about "), "{told}");
+    let [_, told] = run(&["--output", "d.sdf", "--quiet"]);
+    assert_eq!(told, "");
 }
 
 #[test]
@@ -428,6 +463,70 @@ fn unreadable_inputs_get_one_sentence() {
 
 const CONFIG: &str = "name = \"tiny\"\nbatch = 4\n[network]\nnode_width = 16\npair_width = 16\nheads = 2\nlayers = 1\n\
                       [training]\nsteps = 12\nreport_every = 3\n";
+
+#[test]
+fn training_begins_with_the_weights_of_a_model() {
+    let f = folder();
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../unmelt-molecules/tests/data/rdkit.sdf");
+    std::fs::write(f.path().join("c.toml"), CONFIG).expect("written");
+    let rest =
+        "name = \"tuned\"\nbatch = 4\n[validation]\nmolecules = 0\n[training]\nsteps = 6\nreport_every = 2\n";
+    std::fs::write(f.path().join("t.toml"), rest).expect("written");
+    let first = ["molecules", "train", "--data", source, "--config", "c.toml", "--output", "first"];
+    succeeds(&first, f.path());
+    let tune = ["molecules", "train", "--data", source, "--config", "t.toml", "--output"];
+    let read = |name: &str| std::fs::read(f.path().join(name)).expect("there");
+    succeeds(&[&tune[..], &["whole", "--from", "first"]].concat(), f.path());
+    // Before the first step the weights are those of the model.
+    succeeds(&[&tune[..], &["parts", "--from", "first", "--minutes", "0"]].concat(), f.path());
+    assert_eq!(read("parts/model.safetensors"), read("first/model.safetensors"));
+    succeeds(&[&tune[..], &["parts", "--resume"]].concat(), f.path());
+    assert_eq!(read("parts/model.safetensors"), read("whole/model.safetensors"));
+    assert_ne!(read("parts/model.safetensors"), read("first/model.safetensors"));
+    let card = |run: &str| -> serde_json::Value {
+        serde_json::from_slice(&read(&format!("{run}/model.json"))).expect("a card")
+    };
+    let (before, after) = (card("first"), card("parts"));
+    let began_with = &after["provenance"]["began_with"];
+    assert_eq!(began_with["name"], "tiny");
+    assert_eq!(began_with["sha256"], before["weights"]["sha256"]);
+    assert_eq!(after["model"]["vocabulary"], before["model"]["vocabulary"]);
+    // What does not fit is named, and nothing is written.
+    for (config, message) in [
+        (
+            "[network]\nnode_width = 32\npair_width = 16\nheads = 2\nlayers = 1",
+            "bad.toml: network.node_width must be that of the model tiny, 16, but it is 32",
+        ),
+        (
+            "[[properties]]\nname = \"gap\"\ncolumn = \"gap\"",
+            "bad.toml: properties must be those of the model tiny, none",
+        ),
+    ] {
+        std::fs::write(f.path().join("bad.toml"), config).expect("written");
+        let bad = [
+            "molecules",
+            "train",
+            "--data",
+            source,
+            "--config",
+            "bad.toml",
+            "--output",
+            "bad",
+            "--from",
+            "first",
+        ];
+        let said = fails(2, &bad, f.path());
+        assert!(said.contains(message) && !f.path().join("bad").exists(), "{said}");
+    }
+    std::fs::write(f.path().join("b.xyz"), "2\n\nB 0 0 0\nH 0 0 1.2\n").expect("written");
+    let other = ["molecules", "train", "--data", "b.xyz", "--output", "bad", "--from", "first"];
+    let said = fails(2, &other, f.path());
+    assert!(said.contains("elements that the model tiny does not know, B;"), "{said}");
+    for (more, message) in [(["--from", "gone"], "no model"), (["--from", "bad.toml"], "no model")] {
+        let said = fails(2, &[&tune[..], &["bad"], &more[..]].concat(), f.path());
+        assert!(said.contains(message), "{said}");
+    }
+}
 
 #[test]
 fn training_resumes_and_its_model_generates() {

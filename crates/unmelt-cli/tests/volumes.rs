@@ -478,7 +478,10 @@ fn synthesis_is_reproducible_and_training_learns_from_it() {
     tune(2, &["--from".as_ref(), run_folder.as_os_str()]).success();
     tune(3, &["--resume".as_ref()]).success();
     let card = std::fs::read_to_string(tuned.join("model.json")).expect("a card");
-    assert!(card.contains("\"began_with\": \"custom\"") && card.contains("\"steps\": 3"), "{card}");
+    assert!(
+        card.contains("\"began_with\": {\n      \"name\": \"custom\"") && card.contains("\"steps\": 3"),
+        "{card}"
+    );
     let weights =
         |folder: &std::path::Path| std::fs::read(folder.join("model.safetensors")).expect("weights");
     let (before, after) = (weights(&run_folder), weights(&tuned));

@@ -19,11 +19,18 @@ pub struct BuiltIn {
     pub weights: &'static [u8],
 }
 
+impl BuiltIn {
+    /// Its card and its weights.
+    pub fn files(&self) -> ModelFiles {
+        let origin = PathBuf::from(format!("the built-in model {}", self.name));
+        ModelFiles { card: self.card.to_vec(), weights: self.weights.to_vec(), origin }
+    }
+}
+
 /// The files of a model: one of those inside the program by its name, or one in a folder.
 pub fn find(name: &str, built_in: &[BuiltIn]) -> Result<ModelFiles> {
     if let Some(model) = built_in.iter().find(|m| m.name == name) {
-        let origin = PathBuf::from(format!("the built-in model {name}"));
-        return Ok(ModelFiles { card: model.card.to_vec(), weights: model.weights.to_vec(), origin });
+        return Ok(model.files());
     }
     let folder = Path::new(name);
     if folder.join(CARD_FILE).is_file() {

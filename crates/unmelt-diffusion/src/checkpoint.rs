@@ -10,14 +10,22 @@ use safetensors::{Dtype, SafeTensors};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::condition::ConditionSpec;
 use crate::domain::Field;
 use crate::error::{Error, Result};
 use crate::files::limits::{limits, within};
 pub use crate::model_files::{CARD_FILE, ModelFiles, WEIGHTS_FILE, WeightsRecord, sha256};
 use crate::parameters::{Entry, Layout, Weights};
 
-/// The version of the card's format that this program writes and reads.
-pub const CARD_FORMAT: u32 = 1;
+/// The version of the card's format that this program writes.
+pub const CARD_FORMAT: u32 = 2;
+
+/// The version of cards that do not say one. They have no conditions, and the name alone of a model that the training began with.
+const FIRST_FORMAT: u32 = 1;
+
+fn first_format() -> u32 {
+    FIRST_FORMAT
+}
 
 /// Most bytes of a model's name, which stands in the title of every molecule.
 const MOST_NAME: usize = 200;
@@ -30,6 +38,7 @@ const MOST_SEEN: u64 = 1 << 53;
 #[serde(deny_unknown_fields)]
 pub struct Card<M> {
     /// Version of this format.
+    #[serde(default = "first_format")]
     pub format: u32,
     /// Name of the model.
     pub name: String,
@@ -37,10 +46,26 @@ pub struct Card<M> {
     pub description: String,
     /// Architecture, processes and data statistics.
     pub model: M,
+    /// What the network can be told besides its noisy input.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<ConditionSpec>,
     /// Where the weights come from.
     pub provenance: Provenance,
     /// The weights that belong to this card.
     pub weights: WeightsRecord,
+}
+
+impl<M> Card<M> {
+    fn check_conditions(&self) -> Result<()> {
+        let part = Field::new("conditions");
+        for (k, condition) in self.conditions.iter().enumerate() {
+            condition.check(&part.field(k))?;
+            if self.conditions[..k].iter().any(|other| other.name == condition.name) {
+                return Err(part.field(k).field("name").fault("must be a name of its own"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Where weights come from.
@@ -53,7 +78,7 @@ pub struct Provenance {
     pub data: String,
     /// The model whose weights the training began with, if any; what follows counts from there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub began_with: Option<String>,
+    pub began_with: Option<BeganWith>,
     /// Training samples seen.
     pub samples_seen: u64,
     /// Optimiser steps.
@@ -66,6 +91,49 @@ pub struct Provenance {
     /// How it was measured.
     #[serde(default)]
     pub protocol: String,
+}
+
+/// A model whose weights a training began with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written")]
+pub struct BeganWith {
+    /// Name of the model.
+    pub name: String,
+    /// SHA-256 of its weights, in hexadecimal; empty on older cards, which do not say.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub sha256: String,
+}
+
+impl BeganWith {
+    /// The model of a card.
+    pub fn of<M>(card: &Card<M>) -> Self {
+        Self { name: card.name.clone(), sha256: card.weights.sha256.clone() }
+    }
+}
+
+/// [`BeganWith`] as it can stand in a file; older cards have the name alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Name(String),
+    Whole(NameAndDigest),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NameAndDigest {
+    name: String,
+    #[serde(default)]
+    sha256: String,
+}
+
+impl From<Written> for BeganWith {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Name(name) => Self { name, sha256: String::new() },
+            Written::Whole(NameAndDigest { name, sha256 }) => Self { name, sha256 },
+        }
+    }
 }
 
 /// Checks the name of a model: letters on one line, at most 200 bytes of them.
@@ -91,7 +159,7 @@ impl Provenance {
 }
 
 impl ModelFiles {
-    /// The card: known keys only, known format.
+    /// The card: known keys only, known format. Cards of an earlier format come as those of the present one.
     pub fn card<M: DeserializeOwned>(&self) -> Result<Card<M>> {
         self.checked_card(|_| Ok(()))
     }
@@ -102,14 +170,20 @@ impl ModelFiles {
         let fault = |fault: String| Error::Model { part: "model card", path: path.clone(), fault };
         within(limits().card_bytes, "card_bytes", self.card.len() as u64, &path.display().to_string())?;
         let mut json = serde_json::Deserializer::from_slice(&self.card);
-        let card: Card<M> = serde_path_to_error::deserialize(&mut json).map_err(|e| fault(e.to_string()))?;
+        let mut card: Card<M> =
+            serde_path_to_error::deserialize(&mut json).map_err(|e| fault(e.to_string()))?;
         json.end().map_err(|e| fault(e.to_string()))?;
-        if card.format != CARD_FORMAT {
-            let versions = format!("its format is {}, this program reads {CARD_FORMAT}", card.format);
+        if !(FIRST_FORMAT..=CARD_FORMAT).contains(&card.format) {
+            let versions =
+                format!("its format is {}, this program reads {FIRST_FORMAT} to {CARD_FORMAT}", card.format);
             return Err(fault(versions));
         }
+        card.format = CARD_FORMAT;
         check_name(&card.name).map_err(|e| fault(e.to_string()))?;
-        card.provenance.check().and_then(|()| check(&card.model)).map_err(|e| fault(e.to_string()))?;
+        card.check_conditions()
+            .and_then(|()| card.provenance.check())
+            .and_then(|()| check(&card.model))
+            .map_err(|e| fault(e.to_string()))?;
         Ok(card)
     }
 

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use burn::tensor::Device;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
+use crate::fault::ErrorKind;
 
 /// A device as typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

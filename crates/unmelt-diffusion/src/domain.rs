@@ -3,7 +3,8 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
+use crate::fault::{ErrorKind, Fault};
 use crate::files::limits::within;
 
 /// A part of a card or of a configuration, by its path: "model.network".
@@ -41,7 +42,7 @@ impl Field {
 
     /// An error about the part: its path, and what is wrong with it.
     pub fn fault(&self, fault: impl Display) -> Error {
-        Error::plain(ErrorKind::Usage, format!("{} {fault}", self.0))
+        Error::field(&self.0, format!("{} {fault}", self.0))
     }
 
     /// Checks a whole number.
@@ -101,7 +102,10 @@ impl Field {
     pub fn inside<T>(&self, result: Result<T>) -> Result<T> {
         result.map_err(|error| match error {
             Error::Setting { what, want, got } if !what.contains(' ') => {
-                Error::plain(ErrorKind::Usage, format!("{} must be {want}, but it is {got}", self.name(what)))
+                Error::field(self.name(what), format!("{} must be {want}, but it is {got}", self.name(what)))
+            }
+            other if other.kind() == ErrorKind::Usage => {
+                Error::field(&self.0, format!("{}: {other}", self.0))
             }
             other => Error::plain(other.kind(), format!("{}: {other}", self.0)),
         })

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::fault::{ErrorKind, Fault, Subject};
+
 /// What can go wrong in the core; every message is a sentence that says what and where.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -93,9 +95,36 @@ pub enum Error {
         /// What was asked for.
         found: u64,
     },
+    /// A field of a request, of settings or of a card that is out of its domain: a sentence that says why.
+    #[error("{sentence}")]
+    Field {
+        /// Path of the field: "steps", "guidance", "model.network.layers", …
+        field: String,
+        /// What is wrong with it.
+        sentence: String,
+    },
+    /// Work that takes more than it may.
+    #[error("{what} takes {}, but {} may be taken", amount(*wanted, unit), amount(*allowed, unit))]
+    Budget {
+        /// What it takes too much of: "memory", "samples".
+        field: &'static str,
+        /// What work: "a batch of one molecule".
+        what: String,
+        /// The unit: "bytes", "samples".
+        unit: &'static str,
+        /// What it takes.
+        wanted: u64,
+        /// What it may take.
+        allowed: u64,
+    },
     /// A setting of a training outside of its domain: a sentence that begins with its key.
-    #[error("{0}")]
-    Settings(String),
+    #[error("{sentence}")]
+    Settings {
+        /// The key.
+        field: Option<String>,
+        /// What is wrong with it.
+        sentence: String,
+    },
     /// Input that a decoder could make nothing of.
     #[error("{what} is broken: {fault}")]
     Broken {
@@ -128,7 +157,7 @@ pub enum Error {
         /// "the loss", "the prediction", …
         what: &'static str,
         /// Where in the run.
-        at: String,
+        at: At,
     },
     /// An error that its kind and its sentence say whole.
     #[error("{sentence}")]
@@ -143,6 +172,14 @@ pub enum Error {
     Stopped,
 }
 
+/// An amount with its unit; bytes as gigabytes.
+fn amount(count: u64, unit: &str) -> String {
+    match unit {
+        "bytes" => format!("{:.1} GB", count as f64 / 1e9),
+        unit => format!("{count} {unit}"),
+    }
+}
+
 /// What a folder holds that a new run would replace, and what can be done.
 fn held(checkpoint: bool) -> &'static str {
     match checkpoint {
@@ -153,63 +190,10 @@ fn held(checkpoint: bool) -> &'static str {
     }
 }
 
-/// What kind of error: front ends make exit codes, exceptions and answers of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ErrorKind {
-    /// What was asked cannot be done as asked.
-    Usage,
-    /// A file or another input is not what it should be.
-    Input,
-    /// A model's card or weights cannot be used.
-    Model,
-    /// Input asks for more than a limit.
-    Limit,
-    /// The caller asked to stop.
-    Cancelled,
-    /// The system could not read, write or run something, or a name is taken.
-    Io,
-    /// The computation left the finite numbers or did not come to its end.
-    Numeric,
-    /// The program or this build of it cannot do this.
-    Unsupported,
-}
-
 impl Error {
     /// An error that its kind and its sentence say whole.
     pub fn plain(kind: ErrorKind, sentence: impl Into<String>) -> Self {
         Self::Plain { kind, sentence: sentence.into() }
-    }
-
-    /// What kind of error it is.
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Setting { .. }
-            | Self::Settings(_)
-            | Self::Combination(_)
-            | Self::Output { .. }
-            | Self::UnknownModel { .. } => ErrorKind::Usage,
-            Self::File { .. } | Self::Exists { .. } | Self::HoldsRun { .. } | Self::Taken { .. } => {
-                ErrorKind::Io
-            }
-            Self::Format { .. } | Self::Broken { .. } => ErrorKind::Input,
-            Self::Model { .. } | Self::Weights { .. } => ErrorKind::Model,
-            Self::Limit { .. } => ErrorKind::Limit,
-            Self::NotFinite { .. } => ErrorKind::Numeric,
-            Self::Stopped => ErrorKind::Cancelled,
-            Self::Plain { kind, .. } => *kind,
-        }
-    }
-
-    /// The system's own kind of an error of reading or writing.
-    pub fn io_kind(&self) -> Option<std::io::ErrorKind> {
-        match self {
-            Self::File { source, .. } => Some(source.kind()),
-            Self::Exists { .. } | Self::HoldsRun { .. } | Self::Taken { .. } => {
-                Some(std::io::ErrorKind::AlreadyExists)
-            }
-            _ => None,
-        }
     }
 
     /// A setting outside its domain.
@@ -217,9 +201,18 @@ impl Error {
         Self::Setting { what, want, got: got.to_string() }
     }
 
+    /// A field that is out of its domain or cannot be honoured.
+    pub fn field(field: impl Into<String>, sentence: impl Into<String>) -> Self {
+        Self::Field { field: field.into(), sentence: sentence.into() }
+    }
+
     /// An error of the settings of a training, whose sentence names the key.
-    pub fn settings(fault: impl std::fmt::Display) -> Self {
-        Self::Settings(fault.to_string())
+    pub fn settings(error: impl Fault) -> Self {
+        let field = match error.subject() {
+            Some(Subject::Field(field)) => Some(field),
+            _ => None,
+        };
+        Self::Settings { field, sentence: error.to_string() }
     }
 
     /// A file operation that failed, for `map_err`.
@@ -231,6 +224,95 @@ impl Error {
     /// Whether the caller's own request ended the work.
     pub fn is_stopped(&self) -> bool {
         matches!(self, Self::Stopped)
+    }
+}
+
+impl Fault for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Setting { .. }
+            | Self::Settings { .. }
+            | Self::Combination(_)
+            | Self::Field { .. }
+            | Self::Output { .. }
+            | Self::UnknownModel { .. } => ErrorKind::Usage,
+            Self::File { .. } | Self::Exists { .. } | Self::HoldsRun { .. } | Self::Taken { .. } => {
+                ErrorKind::Io
+            }
+            Self::Format { .. } | Self::Broken { .. } => ErrorKind::Input,
+            Self::Model { .. } | Self::Weights { .. } => ErrorKind::Model,
+            Self::Limit { .. } | Self::Budget { .. } => ErrorKind::Limit,
+            Self::NotFinite { .. } => ErrorKind::Numeric,
+            Self::Stopped => ErrorKind::Cancelled,
+            Self::Plain { kind, .. } => *kind,
+        }
+    }
+
+    fn subject(&self) -> Option<Subject> {
+        match self {
+            Self::Setting { what, .. } => Some(Subject::Field(what.to_string())),
+            Self::Field { field, .. } => Some(Subject::Field(field.clone())),
+            Self::Settings { field, .. } => field.clone().map(Subject::Field),
+            Self::Budget { field, .. } => Some(Subject::Field(field.to_string())),
+            Self::UnknownModel { .. } => Some(Subject::Field("model".into())),
+            Self::Limit { name, .. } => Some(Subject::Limit(name.to_string())),
+            Self::File { path, .. }
+            | Self::Output { path, .. }
+            | Self::Exists { path }
+            | Self::HoldsRun { path, .. }
+            | Self::Taken { path, .. }
+            | Self::Model { path, .. }
+            | Self::Format { path, .. } => Some(Subject::File(path.clone())),
+            Self::Combination(_)
+            | Self::Broken { .. }
+            | Self::Weights { .. }
+            | Self::NotFinite { .. }
+            | Self::Plain { .. }
+            | Self::Stopped => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NotFinite { at: At::SamplingStep(_), .. } => {
+                "more steps, another solver or a smaller sample usually helps"
+            }
+            Self::NotFinite { at: At::TrainingStep(_), .. } => {
+                "a lower learning_rate.peak or a longer warm-up usually helps"
+            }
+            Self::Budget { field: "memory", .. } => "smaller samples or a machine with more memory would do",
+            Self::Budget { .. } => "ask for fewer",
+            _ => return None,
+        };
+        Some(hint.into())
+    }
+
+    fn io_kind(&self) -> Option<std::io::ErrorKind> {
+        match self {
+            Self::File { source, .. } => Some(source.kind()),
+            Self::Exists { .. } | Self::HoldsRun { .. } | Self::Taken { .. } => {
+                Some(std::io::ErrorKind::AlreadyExists)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Where in a run numbers left the finite ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// A step of sampling, from 1.
+    SamplingStep(usize),
+    /// A step of a training.
+    TrainingStep(u64),
+}
+
+impl std::fmt::Display for At {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Self::SamplingStep(step) => write!(f, "at sampling step {step}"),
+            Self::TrainingStep(step) => write!(f, "at training step {step}"),
+        }
     }
 }
 

@@ -29,14 +29,19 @@
 //! # Ok::<(), unmelt_diffusion::Error>(())
 //! ```
 
+pub mod budget;
 pub mod built_in;
 pub mod checkpoint;
+pub mod condition;
 pub mod device;
 pub mod domain;
 mod error;
+pub mod fault;
 pub mod files;
 pub mod grid;
+pub mod guidance;
 pub mod job;
+pub mod machine;
 pub mod measurement;
 mod model_files;
 pub mod model_folder;
@@ -45,6 +50,7 @@ mod parameters;
 pub mod posterior;
 mod process;
 mod real;
+pub mod registry;
 pub mod run_record;
 mod sampler;
 mod schedule;
@@ -52,7 +58,8 @@ pub mod solver;
 mod target;
 pub mod train;
 
-pub use error::{Error, ErrorKind, Result};
+pub use error::{At, Error, Result};
+pub use fault::{ErrorKind, Fault, Subject};
 pub use grid::Grid;
 pub use noise::{Noise, Stream};
 pub use parameters::{Entry, Init, Layout, Parameters, Weights, to_vec};

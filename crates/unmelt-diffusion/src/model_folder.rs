@@ -72,7 +72,7 @@ fn read(folder: &Path) -> Result<ModelFiles> {
         let digest = sha256(&weights);
         let files = |card| ModelFiles { card, weights, origin: folder.to_path_buf() };
         let mut cards = cards(&card);
-        if let Some(k) = cards.iter().position(|card| names(card).as_ref() == Some(&digest)) {
+        if let Some(k) = cards.iter().position(|card| digest_named(card).as_ref() == Some(&digest)) {
             return Ok(files(cards.swap_remove(k)));
         }
         // Two files that do not belong together, and nobody is changing them.
@@ -93,7 +93,7 @@ fn cards(card: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// The digest of the weights that a card names.
-fn names(card: &[u8]) -> Option<String> {
+pub(crate) fn digest_named(card: &[u8]) -> Option<String> {
     serde_json::from_slice::<Naming>(card).ok().map(|naming| naming.weights.sha256)
 }
 

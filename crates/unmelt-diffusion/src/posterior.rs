@@ -5,7 +5,7 @@
 //! of the next level.
 
 use crate::Real;
-use crate::error::{Error, Result, check};
+use crate::error::{At, Error, Result, check};
 use crate::grid::karras_sigmas;
 use crate::measurement::{Measurement, conjugate_gradients};
 use crate::noise::{Noise, Stream};
@@ -160,7 +160,7 @@ impl Posterior {
                 x = walk.step(x, step, round)?;
                 tick()?;
                 if x.iter().any(|v| !v.f64().is_finite()) {
-                    let at = format!("at sampling step {}", step + 1);
+                    let at = At::SamplingStep(step + 1);
                     return Err(Error::NotFinite { what: "the sample", at });
                 }
             }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::built_in::PROGRAM;
 use crate::checkpoint::Card;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
+use crate::fault::ErrorKind;
 use crate::files::limits::{limits, within};
 
 /// The version of the record's form.

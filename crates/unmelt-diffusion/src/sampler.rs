@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
-use crate::error::{Error, Result, check};
+use crate::error::{At, Error, Result, check};
 use crate::grid::Grid;
 use crate::job::{Event, Job, Phase, Progress};
 use crate::noise::{Noise, Stream};
@@ -134,6 +134,22 @@ impl<'a> Sampler<'a> {
         (self.times.len() - 1) * per_step + 1 - per_step
     }
 
+    /// The times of all evaluations, in order.
+    ///
+    /// # Errors
+    /// A solver that cannot walk along the levels.
+    pub fn times_of_evaluations(&self) -> Result<Vec<f64>> {
+        let levels = &self.process.features()[0].levels;
+        let mut clock = Walk::<f32>::new(self.solver, self.levels(levels))?;
+        let mut nothing = |_: usize| Vec::new();
+        let mut times = Vec::with_capacity(self.evaluations());
+        while !clock.is_finished() {
+            times.push(clock.query(&mut Vec::new(), &mut nothing).time(&self.times, levels));
+            clock.answer(&mut Vec::new(), &[], &mut nothing);
+        }
+        Ok(times)
+    }
+
     /// Draws a batch. The job hears of every evaluation and may stop the work; `watch` sees the samples after each.
     pub fn draw(
         &self,
@@ -202,7 +218,7 @@ fn check_finite(predictions: &[Vec<Prediction<f32>>], step: usize) -> Result<()>
     if predictions.iter().flatten().all(finite) {
         return Ok(());
     }
-    Err(Error::NotFinite { what: "the network's prediction", at: format!("at sampling step {}", step + 1) })
+    Err(Error::NotFinite { what: "the network's prediction", at: At::SamplingStep(step + 1) })
 }
 
 /// An evaluation that was asked for.

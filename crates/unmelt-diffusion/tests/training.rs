@@ -2,18 +2,18 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::SafeTensors;
 use unmelt_diffusion::checkpoint::{
-    CARD_FORMAT, Card, ModelFiles, Precision, Provenance, WeightsRecord, read_arrays, values_in_layout,
-    weights_bytes,
+    BeganWith, CARD_FORMAT, Card, ModelFiles, Precision, Provenance, WeightsRecord, read_arrays,
+    values_in_layout, weights_bytes,
 };
 use unmelt_diffusion::job::{CancelToken, Event, Job};
 use unmelt_diffusion::model_folder::write_model;
 use unmelt_diffusion::train::{
-    Begin, LearningRate, Loss, Objective, TrainConfig, Trainer, check_folder, open_folder,
+    Begin, Initial, Label, LearningRate, Loss, Objective, RunFolder, TrainConfig, Trainer,
 };
 use unmelt_diffusion::{Init, Layout, Noise, Result, Stream, Weights, to_vec};
 
@@ -21,13 +21,20 @@ use unmelt_diffusion::{Init, Layout, Noise, Result, Stream, Weights, to_vec};
 struct Plane;
 
 impl Objective for Plane {
+    /// The step, which the points follow from.
+    type Batch = u64;
+
     fn layout(&self) -> Layout {
         let mut layout = Layout::default();
         layout.add_linear("plane", 2, 1);
         layout
     }
 
-    fn loss(&self, weights: &Weights, step: u64, _part: usize, device: &Device) -> Result<Loss> {
+    fn batches(&self, _part: usize, step: u64) -> impl Iterator<Item = u64> + Send {
+        step..
+    }
+
+    fn loss(&self, weights: &Weights, step: u64, device: &Device) -> Result<Loss> {
         let mut x = vec![0.0f32; 64];
         Noise::new(5).normal(Stream::new(step, 0, 0), &mut x);
         let y: Vec<f32> = x.chunks_exact(2).map(|p| 3.0 * p[0] - 2.0 * p[1] + 1.0).collect();
@@ -63,12 +70,12 @@ fn events_of(cancel: &CancelToken, run: impl FnOnce(&Job) -> Result<()>) -> Vec<
 #[test]
 fn losses_after_a_resume_equal_the_uninterrupted_runs() {
     let device = Device::flex();
-    let mut whole = Trainer::new(&Plane, config(120), &device);
+    let mut whole = Trainer::new(Arc::new(Plane), config(120), &device);
     let all: Vec<f64> = (0..120).map(|_| whole.advance().expect("a step").loss).collect();
     assert!(all[119] < 0.05 * all[0], "{} {}", all[0], all[119]);
 
     let folder = tempfile::tempdir().expect("a folder");
-    let mut first = Trainer::new(&Plane, config(120), &device);
+    let mut first = Trainer::new(Arc::new(Plane), config(120), &device);
     let (cancel, reports) = (CancelToken::new(), AtomicU64::new(0));
     let fifth = |event: &Event| {
         if matches!(event, Event::Trained { .. }) && reports.fetch_add(1, Ordering::SeqCst) == 4 {
@@ -78,7 +85,7 @@ fn losses_after_a_resume_equal_the_uninterrupted_runs() {
     let job = Job::new().cancelled_by(&cancel).heard_by(&fifth);
     first.run(folder.path(), None, &job, |_| Ok(()), |_| Ok(Vec::new())).expect("runs");
     assert_eq!(first.step(), 50);
-    let mut second = Trainer::resume(&Plane, config(120), &device, folder.path()).expect("resumes");
+    let mut second = Trainer::resume(Arc::new(Plane), config(120), &device, folder.path()).expect("resumes");
     assert_eq!((second.step(), second.samples()), (50, 1600));
     let rest: Vec<f64> = (50..120).map(|_| second.advance().expect("a step").loss).collect();
     assert_eq!(rest, all[50..], "bit for bit");
@@ -86,15 +93,21 @@ fn losses_after_a_resume_equal_the_uninterrupted_runs() {
 }
 
 /// The plane; the run is cancelled once so many steps have begun.
-struct CancelledAfter<'a>(u64, &'a CancelToken);
+struct CancelledAfter(u64, CancelToken);
 
-impl Objective for CancelledAfter<'_> {
+impl Objective for CancelledAfter {
+    type Batch = u64;
+
     fn layout(&self) -> Layout {
         Plane.layout()
     }
 
-    fn loss(&self, weights: &Weights, step: u64, part: usize, device: &Device) -> Result<Loss> {
-        let loss = Plane.loss(weights, step, part, device);
+    fn batches(&self, _part: usize, step: u64) -> impl Iterator<Item = u64> + Send {
+        step..
+    }
+
+    fn loss(&self, weights: &Weights, step: u64, device: &Device) -> Result<Loss> {
+        let loss = Plane.loss(weights, step, device);
         if step + 1 >= self.0 {
             self.1.cancel();
         }
@@ -118,10 +131,10 @@ fn reports_after_a_resume_equal_the_uninterrupted_runs_wherever_it_broke() {
     let device = Device::flex();
     let run = |folder: &Path, steps: u64, resume: bool| {
         let cancel = CancelToken::new();
-        let objective = CancelledAfter(steps, &cancel);
+        let objective = Arc::new(CancelledAfter(steps, cancel.clone()));
         let mut trainer = match resume {
-            true => Trainer::resume(&objective, config(60), &device, folder).expect("resumes"),
-            false => Trainer::new(&objective, config(60), &device),
+            true => Trainer::resume(objective, config(60), &device, folder).expect("resumes"),
+            false => Trainer::new(objective, config(60), &device),
         };
         let events = events_of(&cancel, |job| trainer.run(folder, None, job, |_| Ok(()), |_| Ok(Vec::new())));
         (trainer.step(), reports(&events))
@@ -147,18 +160,24 @@ struct Endless {
 }
 
 impl Objective for Endless {
+    type Batch = u64;
+
     fn layout(&self) -> Layout {
         Plane.layout()
     }
 
-    fn loss(&self, weights: &Weights, step: u64, part: usize, device: &Device) -> Result<Loss> {
+    fn batches(&self, _part: usize, step: u64) -> impl Iterator<Item = u64> + Send {
+        step..
+    }
+
+    fn loss(&self, weights: &Weights, step: u64, device: &Device) -> Result<Loss> {
         if step == self.step {
             self.cancel.cancel();
             let (lock, condition) = &self.is_let_go;
             let held = lock.lock().expect("no panic");
             drop(condition.wait_while(held, |is_let_go| !*is_let_go).expect("no panic"));
         }
-        Plane.loss(weights, step, part, device)
+        Plane.loss(weights, step, device)
     }
 }
 
@@ -166,8 +185,8 @@ impl Objective for Endless {
 fn a_step_that_lasts_is_given_up_and_the_run_goes_on_from_before_it() {
     let device = Device::flex();
     let folder = tempfile::tempdir().expect("a folder");
-    let objective = Endless { step: 4, cancel: CancelToken::new(), is_let_go: Default::default() };
-    let mut trainer = Trainer::new(&objective, config(9), &device);
+    let objective = Arc::new(Endless { step: 4, cancel: CancelToken::new(), is_let_go: Default::default() });
+    let mut trainer = Trainer::new(Arc::clone(&objective), config(9), &device);
     // The endless step, which cancels the run, is let go once the checkpoint is there.
     let lets_go = |event: &Event| {
         // The first checkpoint of a run is that of its beginning.
@@ -179,8 +198,8 @@ fn a_step_that_lasts_is_given_up_and_the_run_goes_on_from_before_it() {
     let job = Job::new().cancelled_by(&objective.cancel).heard_by(&lets_go);
     trainer.run(folder.path(), None, &job, |_| Ok(()), |_| panic!("no time to measure")).expect("runs");
     assert_eq!(trainer.step(), 4);
-    let mut rest = Trainer::resume(&Plane, config(9), &device, folder.path()).expect("resumes");
-    let mut whole = Trainer::new(&Plane, config(9), &device);
+    let mut rest = Trainer::resume(Arc::new(Plane), config(9), &device, folder.path()).expect("resumes");
+    let mut whole = Trainer::new(Arc::new(Plane), config(9), &device);
     (0..4).for_each(|_| drop(whole.advance().expect("a step")));
     (4..9).for_each(|_| assert_eq!(rest.advance().expect("a step"), whole.advance().expect("a step")));
 }
@@ -188,9 +207,9 @@ fn a_step_that_lasts_is_given_up_and_the_run_goes_on_from_before_it() {
 #[test]
 fn checkpoints_with_numbers_of_no_run_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
-    let path = Trainer::new(&Plane, config(10), &Device::flex()).save(folder.path()).expect("saved");
+    let path = Trainer::new(Arc::new(Plane), config(10), &Device::flex()).save(folder.path()).expect("saved");
     let bytes = std::fs::read(&path).expect("bytes");
-    let resume = || Trainer::resume(&Plane, config(10), &Device::flex(), folder.path()).map(|_| ());
+    let resume = || Trainer::resume(Arc::new(Plane), config(10), &Device::flex(), folder.path()).map(|_| ());
     resume().expect("whole");
     for (from, to) in [
         ("seconds\\\":0.0", "seconds\\\":-1."),
@@ -215,30 +234,96 @@ fn checkpoints_with_numbers_of_no_run_are_refused() {
 #[test]
 fn a_folder_with_a_run_is_not_begun_in_unasked() {
     let folder = tempfile::tempdir().expect("a folder");
-    let check = |begin| check_folder(folder.path(), begin);
+    let check = |begin| RunFolder::new(folder.path(), begin).check(&[]);
     check(Begin::Afresh).expect("empty");
     let none = check(Begin::Resume).expect_err("empty").to_string();
     assert!(none.contains("holds no checkpoint"), "{none}");
-    Trainer::new(&Plane, config(10), &Device::flex()).save(folder.path()).expect("saved");
+    Trainer::new(Arc::new(Plane), config(10), &Device::flex()).save(folder.path()).expect("saved");
     let held = check(Begin::Afresh).expect_err("a run").to_string();
     assert!(held.contains("holds a run already"), "{held}");
     check(Begin::Resume).expect("there is one");
     check(Begin::Overwrite).expect("asked for");
-    check_folder(&folder.path().join("new/deeper"), Begin::Afresh).expect("to be made");
+    RunFolder::new(folder.path().join("new/deeper"), Begin::Afresh).check(&[]).expect("to be made");
     assert!(!folder.path().join("new").exists());
     let file = folder.path().join("training.safetensors");
-    assert!(check_folder(&file, Begin::Overwrite).expect_err("a file").to_string().contains("is a file"));
-    let claims = open_folder(folder.path(), &[]).expect("free");
-    let busy = open_folder(folder.path(), &[]).expect_err("claimed").to_string();
+    let fault = RunFolder::new(&file, Begin::Overwrite).check(&[]).expect_err("a file").to_string();
+    assert!(fault.contains("is a file"), "{fault}");
+    let run = RunFolder::new(folder.path(), Begin::Overwrite);
+    let claims = run.claim(&[]).expect("free");
+    let busy = run.claim(&[]).expect_err("claimed").to_string();
     assert!(cfg!(not(unix)) || busy.contains("another process"), "{busy}");
     drop(claims);
+}
+
+/// A plane whose batches are counted when they are made.
+struct Counted(AtomicU64);
+
+impl Objective for Counted {
+    type Batch = u64;
+
+    fn layout(&self) -> Layout {
+        Plane.layout()
+    }
+
+    fn batches(&self, _part: usize, step: u64) -> impl Iterator<Item = u64> + Send {
+        (step..).inspect(|_| {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        })
+    }
+
+    fn loss(&self, weights: &Weights, step: u64, device: &Device) -> Result<Loss> {
+        // The batch of the next step is made while this one is at work, and none beyond it.
+        while self.0.load(Ordering::SeqCst) < step + 2 {
+            std::thread::yield_now();
+        }
+        Plane.loss(weights, step, device)
+    }
+}
+
+#[test]
+fn one_batch_is_made_ahead() {
+    let objective = Arc::new(Counted(AtomicU64::new(0)));
+    let mut trainer = Trainer::new(Arc::clone(&objective), config(20), &Device::flex());
+    let mut plain = Trainer::new(Arc::new(Plane), config(20), &Device::flex());
+    for step in 0..20 {
+        let reports = (trainer.advance().expect("a step"), plain.advance().expect("a step"));
+        assert_eq!(reports.0, reports.1);
+        assert_eq!(objective.0.load(Ordering::SeqCst), step + 2);
+    }
+}
+
+/// A plane that has three batches.
+struct Few;
+
+impl Objective for Few {
+    type Batch = u64;
+
+    fn layout(&self) -> Layout {
+        Plane.layout()
+    }
+
+    fn batches(&self, _part: usize, step: u64) -> impl Iterator<Item = u64> + Send {
+        step..3
+    }
+
+    fn loss(&self, weights: &Weights, step: u64, device: &Device) -> Result<Loss> {
+        Plane.loss(weights, step, device)
+    }
+}
+
+#[test]
+fn batches_that_end_are_an_error() {
+    let mut trainer = Trainer::new(Arc::new(Few), config(9), &Device::flex());
+    (0..3).for_each(|_| drop(trainer.advance().expect("a step")));
+    let error = trainer.advance().expect_err("no more").to_string();
+    assert!(error.contains("no batch for training step 3"), "{error}");
 }
 
 #[test]
 fn events_tell_the_story() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut written = Vec::new();
-    let mut trainer = Trainer::new(&Plane, config(30), &Device::flex());
+    let mut trainer = Trainer::new(Arc::new(Plane), config(30), &Device::flex());
     let write = |t: &Trainer<Plane>| {
         written.push(t.step());
         Ok(())
@@ -261,12 +346,18 @@ fn events_tell_the_story() {
 struct Cracked(std::ops::Range<u64>);
 
 impl Objective for Cracked {
+    type Batch = u64;
+
     fn layout(&self) -> Layout {
         Plane.layout()
     }
 
-    fn loss(&self, weights: &Weights, step: u64, part: usize, device: &Device) -> Result<Loss> {
-        let loss = Plane.loss(weights, step, part, device)?;
+    fn batches(&self, _part: usize, step: u64) -> impl Iterator<Item = u64> + Send {
+        step..
+    }
+
+    fn loss(&self, weights: &Weights, step: u64, device: &Device) -> Result<Loss> {
+        let loss = Plane.loss(weights, step, device)?;
         let factor = if self.0.contains(&step) { f32::NAN } else { 1.0 };
         Ok(Loss { total: loss.total * factor, ..loss })
     }
@@ -275,15 +366,15 @@ impl Objective for Cracked {
 #[test]
 fn steps_that_are_not_finite_are_left_out_and_many_are_an_error() {
     let device = Device::flex();
-    let mut sound = Trainer::new(&Plane, config(30), &device);
+    let mut sound = Trainer::new(Arc::new(Plane), config(30), &device);
     (0..10).for_each(|_| drop(sound.advance().expect("a step")));
-    let (few, many) = (Cracked(10..14), Cracked(10..20));
-    let mut trainer = Trainer::new(&few, config(30), &device);
+    let (few, many) = (Arc::new(Cracked(10..14)), Arc::new(Cracked(10..20)));
+    let mut trainer = Trainer::new(few, config(30), &device);
     (0..14).for_each(|_| drop(trainer.advance().expect("a step")));
     assert_eq!(trainer.averaged_values(), sound.averaged_values(), "nothing has changed but the count");
     assert_eq!(trainer.step(), 14);
     (14..30).for_each(|_| assert!(trainer.advance().expect("a step").loss.is_finite()));
-    let mut trainer = Trainer::new(&many, config(30), &device);
+    let mut trainer = Trainer::new(many, config(30), &device);
     let error = (0..30).find_map(|_| trainer.advance().err()).expect("six in a row").to_string();
     assert!(error.contains("the loss is not finite at training step 15"), "{error}");
 }
@@ -292,7 +383,7 @@ fn steps_that_are_not_finite_are_left_out_and_many_are_an_error() {
 fn a_checkpoint_of_something_else_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let resume = |config| {
-        Trainer::resume(&Plane, config, &Device::flex(), folder.path())
+        Trainer::resume(Arc::new(Plane), config, &Device::flex(), folder.path())
             .map(|_| ())
             .expect_err("refused")
             .to_string()
@@ -301,7 +392,7 @@ fn a_checkpoint_of_something_else_is_refused() {
     let path = folder.path().join("training.safetensors");
     std::fs::write(&path, b"garbage").expect("written");
     assert!(resume(config(10)).contains("not a usable training checkpoint"));
-    Trainer::new(&Plane, config(10), &Device::flex()).save(folder.path()).expect("saved");
+    Trainer::new(Arc::new(Plane), config(10), &Device::flex()).save(folder.path()).expect("saved");
     assert!(resume(TrainConfig { seed: 9, ..config(10) }).contains("seed"));
     let bytes = std::fs::read(&path).expect("bytes");
     for k in 0..bytes.len() {
@@ -316,6 +407,7 @@ fn card() -> Card<u32> {
         name: "test".into(),
         description: "A test.".into(),
         model: 7,
+        conditions: Vec::new(),
         provenance: Provenance::default(),
         weights: WeightsRecord::default(),
     }
@@ -376,16 +468,22 @@ fn a_run_can_begin_with_a_model() {
     let files = ModelFiles::read(folder.path()).expect("read");
     let card = files.card::<u32>().expect("a card");
     let device = Device::flex();
-    let read = files.values(&card, &Plane.layout()).expect("values");
-    let mut trainer = Trainer::fine_tune(&Plane, config(30), &device, (read, &card.name));
+    let initial = Initial::of(&files, &card, &Plane.layout()).expect("values");
+    let mut trainer = Trainer::fine_tune(Arc::new(Plane), config(30), &device, initial);
     assert_eq!((trainer.step(), trainer.averaged_values()), (0, values));
+    let digest = card.weights.sha256;
     trainer.advance().expect("a step");
     let run = tempfile::tempdir().expect("a folder");
     trainer.save(run.path()).expect("saved");
-    let resumed = Trainer::resume(&Plane, config(30), &device, run.path()).expect("resumes");
-    resumed.write_model(run.path(), ["tuned", "", ""], (&7u32, Precision::Half)).expect("written");
+    let resumed = Trainer::resume(Arc::new(Plane), config(30), &device, run.path()).expect("resumes");
+    let label = Label { name: "tuned".into(), ..Label::default() };
+    resumed.write_model(run.path(), &label, &7u32, Precision::Half).expect("written");
     let card = ModelFiles::read(run.path()).and_then(|f| f.card::<u32>()).expect("a card");
-    assert_eq!((card.provenance.began_with.as_deref(), card.provenance.steps), (Some("test"), 1));
+    let began_with = card.provenance.began_with.expect("said");
+    assert_eq!((began_with.name.as_str(), began_with.sha256, card.provenance.steps), ("test", digest, 1));
+    // Older cards have the name alone.
+    let name: BeganWith = serde_json::from_str("\"old\"").expect("read");
+    assert_eq!(name, BeganWith { name: "old".into(), sha256: String::new() });
 }
 
 #[test]
@@ -423,7 +521,7 @@ fn damaged_models_are_refused_with_the_file_and_the_fault() {
     std::fs::write(path("model.safetensors"), &weights).expect("written");
     for (bad, message) in [
         (json.replace("\"name\"", "\"nome\""), "unknown field"),
-        (json.replace("\"format\": 1", "\"format\": 2"), "its format is 2"),
+        (json.replace("\"format\": 2", "\"format\": 3"), "its format is 3, this program reads 1 to 2"),
         (json[..json.len() / 2].to_string(), "EOF"),
         (String::new(), "EOF"),
     ] {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use unmelt_diffusion::ErrorKind;
+use unmelt_diffusion::{ErrorKind, Fault, Subject};
 
 /// What can go wrong with files of volumes; every message is a sentence that says what and where.
 #[derive(Debug, thiserror::Error)]
@@ -69,9 +69,10 @@ impl Error {
     pub(crate) fn format(kind: &'static str, path: &Path, fault: impl Into<String>) -> Self {
         Self::Format { kind, path: path.into(), fault: fault.into() }
     }
+}
 
-    /// What kind of error it is.
-    pub fn kind(&self) -> ErrorKind {
+impl Fault for Error {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Core(core) => core.kind(),
             Self::Format { .. } | Self::Damaged { .. } => ErrorKind::Input,
@@ -80,8 +81,26 @@ impl Error {
         }
     }
 
-    /// The system's own kind of an error of reading or writing.
-    pub fn io_kind(&self) -> Option<std::io::ErrorKind> {
+    fn subject(&self) -> Option<Subject> {
+        match self {
+            Self::Core(core) => core.subject(),
+            Self::Format { path, .. }
+            | Self::Damaged { path, .. }
+            | Self::SeveralVolumes { path, .. }
+            | Self::SeveralSeries { path, .. }
+            | Self::Output { path, .. } => Some(Subject::File(path.clone())),
+            Self::Request(_) => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Core(core) => core.hint(),
+            _ => None,
+        }
+    }
+
+    fn io_kind(&self) -> Option<std::io::ErrorKind> {
         match self {
             Self::Core(core) => core.io_kind(),
             _ => None,

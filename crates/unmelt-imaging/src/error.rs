@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use unmelt_diffusion::ErrorKind;
+use unmelt_diffusion::{ErrorKind, Fault, Subject};
 
 /// What can go wrong with volumes; every message is a sentence that says what and where.
 #[derive(Debug, thiserror::Error)]
@@ -50,8 +50,14 @@ impl Error {
         }
     }
 
-    /// What kind of error it is.
-    pub fn kind(&self) -> ErrorKind {
+    /// Whether the caller's own request ended the work.
+    pub fn is_stopped(&self) -> bool {
+        matches!(self, Self::Core(e) if e.is_stopped())
+    }
+}
+
+impl Fault for Error {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Core(core) => core.kind(),
             Self::Data { .. } => ErrorKind::Input,
@@ -59,17 +65,25 @@ impl Error {
         }
     }
 
-    /// The system's own kind of an error of reading or writing.
-    pub fn io_kind(&self) -> Option<std::io::ErrorKind> {
+    fn subject(&self) -> Option<Subject> {
         match self {
-            Self::Core(core) => core.io_kind(),
+            Self::Core(core) => core.subject(),
             _ => None,
         }
     }
 
-    /// Whether the caller's own request ended the work.
-    pub fn is_stopped(&self) -> bool {
-        matches!(self, Self::Core(e) if e.is_stopped())
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Core(core) => core.hint(),
+            _ => None,
+        }
+    }
+
+    fn io_kind(&self) -> Option<std::io::ErrorKind> {
+        match self {
+            Self::Core(core) => core.io_kind(),
+            _ => None,
+        }
     }
 }
 

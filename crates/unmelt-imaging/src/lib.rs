@@ -31,5 +31,5 @@ pub use prior::{VolumeModel, calibration, patches};
 pub use training::objective::PatchObjective;
 pub use training::patch_sampling::PatchSampling;
 pub use training::volume_source::{Gathered, VolumeSource};
-pub use training::{Start, TrainingConfig, TrainingRun, TrainingSummary, synthesize};
+pub use training::{TrainingConfig, TrainingRun, synthesize};
 pub use volume::{Acquisition, Rescale, SliceGeometry, Volume};

@@ -21,10 +21,13 @@ pub(crate) fn check_size(model: &MoleculeModel, request: &GenerateRequest) -> Re
     };
     let most = largest.saturating_mul(MOST_TIMES);
     match atoms > most {
-        true => Err(Error::Request(format!(
-            "{what} {atoms} atoms, but the largest molecule that the model has seen has {largest}; ask for {most} at most, and for \
+        true => Err(Error::field(
+            "atoms",
+            format!(
+                "{what} {atoms} atoms, but the largest molecule that the model has seen has {largest}; ask for {most} at most, and for \
              {largest} where valid molecules are wanted"
-        ))),
+            ),
+        )),
         false => Ok(()),
     }
 }
@@ -35,7 +38,7 @@ pub(crate) fn check_limits(
     request: &GenerateRequest,
     limits: &[ElementLimit],
 ) -> Result<()> {
-    let refused = |what: String| Err(Error::Request(what));
+    let refused = |what: String| Err(Error::field("contains", what));
     let mut ranges: BTreeMap<Element, [usize; 2]> = BTreeMap::new();
     for limit in limits {
         let [least, most] = ranges.entry(limit.element).or_insert([0, usize::MAX]);
@@ -129,19 +132,25 @@ fn check_room(
     if let Some(fewest) = fewest
         && atoms < fewest
     {
-        return Err(Error::Request(format!(
-            "the molecules may contain {atoms} atoms at most, but they have {fewest} atoms at least; the model knows {}",
-            known(model)
-        )));
+        return Err(Error::field(
+            "contains",
+            format!(
+                "the molecules may contain {atoms} atoms at most, but they have {fewest} atoms at least; the model knows {}",
+                known(model)
+            ),
+        ));
     }
     if let (Beginning::Noise, Some([fewest, _])) = (&request.beginning, model.heavy_atoms())
         && heavy < fewest
     {
-        return Err(Error::Request(format!(
-            "the molecules may contain {heavy} heavy atoms at most, but those that the model has seen have {fewest} at least; it \
+        return Err(Error::field(
+            "contains",
+            format!(
+                "the molecules may contain {heavy} heavy atoms at most, but those that the model has seen have {fewest} at least; it \
              knows {}",
-            known(model)
-        )));
+                known(model)
+            ),
+        ));
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use unmelt_diffusion::ErrorKind;
+use unmelt_diffusion::{ErrorKind, Fault, Subject};
 
 /// What can go wrong with molecules; every message is a sentence that says what and where.
 #[derive(Debug, thiserror::Error)]
@@ -31,8 +31,7 @@ pub enum Error {
     },
     /// A run with filters that let nothing through for long.
     #[error(
-        "{kept} of {wanted} molecules were kept of {drawn} drawn, and of the last {in_a_row} none passes the filters; ask for \
-         less, let a formula name the elements, or allow more draws"
+        "{kept} of {wanted} molecules were kept of {drawn} drawn, and of the last {in_a_row} none passes the filters"
     )]
     GaveUp {
         /// Molecules that were drawn.
@@ -56,6 +55,11 @@ impl Error {
         move |source| Self::Core(wrap(source))
     }
 
+    /// A field of a request that cannot be honoured.
+    pub(crate) fn field(field: &str, sentence: impl Into<String>) -> Self {
+        Self::Core(unmelt_diffusion::Error::field(field, sentence))
+    }
+
     /// The error as one of the core, for what the core calls back.
     pub(crate) fn into_core(self) -> unmelt_diffusion::Error {
         match self {
@@ -64,8 +68,14 @@ impl Error {
         }
     }
 
-    /// What kind of error it is.
-    pub fn kind(&self) -> ErrorKind {
+    /// Whether the caller's own request ended the work.
+    pub fn is_stopped(&self) -> bool {
+        matches!(self, Self::Core(e) if e.is_stopped())
+    }
+}
+
+impl Fault for Error {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Core(core) => core.kind(),
             Self::Format { .. } => ErrorKind::Input,
@@ -75,17 +85,30 @@ impl Error {
         }
     }
 
-    /// The system's own kind of an error of reading or writing.
-    pub fn io_kind(&self) -> Option<std::io::ErrorKind> {
+    fn subject(&self) -> Option<Subject> {
         match self {
-            Self::Core(core) => core.io_kind(),
+            Self::Core(core) => core.subject(),
+            Self::Format { path, .. } | Self::UnknownFormat { path, .. } => Some(Subject::File(path.clone())),
+            Self::GaveUp { .. } => Some(Subject::Field("filters".into())),
+            Self::Request(_) => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Core(core) => core.hint(),
+            Self::GaveUp { .. } => {
+                Some("ask for less, let a formula name the elements, or allow more draws".into())
+            }
             _ => None,
         }
     }
 
-    /// Whether the caller's own request ended the work.
-    pub fn is_stopped(&self) -> bool {
-        matches!(self, Self::Core(e) if e.is_stopped())
+    fn io_kind(&self) -> Option<std::io::ErrorKind> {
+        match self {
+            Self::Core(core) => core.io_kind(),
+            _ => None,
+        }
     }
 }
 

@@ -152,6 +152,12 @@ impl GraphModel {
         Ok(model)
     }
 
+    /// Replaces the noise schedule of every feature.
+    pub(crate) fn set_schedules(&mut self, schedules: &FeatureSchedules) {
+        let all = [&schedules.positions, &schedules.elements, &schedules.charges, &schedules.bonds];
+        self.features.iter_mut().zip(all).for_each(|(f, schedule)| f.schedule = schedule.clone());
+    }
+
     /// Elements per feature of a molecule of n atoms.
     pub fn lengths(&self, n: usize) -> [usize; 4] {
         [3 * n, n, n, unmelt_kernels::pair_count(n)]

@@ -23,6 +23,11 @@ impl KeySet {
         self.0.contains(&short(key))
     }
 
+    /// Adds the keys of another set.
+    pub fn extend(&mut self, other: &Self) {
+        self.0.extend(&other.0);
+    }
+
     /// Number of different molecules.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use unmelt_diffusion::checkpoint::{CARD_FILE, Card, ModelFiles};
 use unmelt_diffusion::{FeatureSpec, Layout, State};
 
+use crate::condition_specs::settle;
 use crate::edm::EdmModel;
 use crate::{Beginning, Error, GenerateRequest, GraphModel, Molecule, Property, Result};
 
@@ -50,7 +51,8 @@ fn parsed<M: DeserializeOwned>(value: serde_json::Value) -> std::result::Result<
 impl MoleculeModel {
     /// The card of a model's files, with every number checked.
     pub fn card(files: &ModelFiles) -> Result<Card<Self>> {
-        let card: Card<Self> = files.checked_card(Self::check_card)?;
+        let mut card: Card<Self> = files.checked_card(Self::check_card)?;
+        settle(&mut card, files)?;
         let (stated, found) = (card.weights.parameters, card.model.layout().len() as u64);
         if stated == found {
             return Ok(card);
@@ -136,10 +138,10 @@ impl MoleculeModel {
     pub fn graph(&self) -> Result<&GraphModel> {
         match self {
             Self::Graph(model) => Ok(model),
-            Self::Edm(_) => Err(Error::Request(
+            Self::Edm(_) => Err(Error::field(
+                "beginning",
                 "an EDM model knows neither formulas nor fragments; take a model that was trained with them, such \
-                 as qm9"
-                    .into(),
+                 as qm9",
             )),
         }
     }
@@ -156,29 +158,34 @@ impl MoleculeModel {
             self.graph()?;
         }
         if request.candidates.is_some_and(|n| n > 1) {
-            return Err(Error::Request(
-                "an EDM model does not estimate properties, so it cannot choose among candidates".into(),
+            return Err(Error::field(
+                "candidates",
+                "an EDM model does not estimate properties, so it cannot choose among candidates",
             ));
         }
         let missing = model.properties.iter().find(|p| request.targets.iter().all(|(n, _)| !p.is_named(n)));
         if let Some(p) = missing {
-            return Err(Error::Request(format!(
-                "the model was trained with {name} given and has no answer without it; name the property {name} and its \
+            return Err(Error::field(
+                "targets",
+                format!(
+                    "the model was trained with {name} given and has no answer without it; name the property {name} and its \
                  value",
-                name = p.source.name
-            )));
+                    name = p.source.name
+                ),
+            ));
         }
         let usual = GenerateRequest::default();
         if request.guidance != usual.guidance && request.guidance != 1.0 {
-            return Err(Error::Request(
+            return Err(Error::field(
+                "guidance",
                 "an EDM model has no answer without its properties, so it cannot be guided beyond its answer with them; \
-                 leave the guidance out"
-                    .into(),
+                 leave the guidance out",
             ));
         }
         if request.temperature != usual.temperature {
-            return Err(Error::Request(
-                "an EDM model draws no classes, so a temperature changes nothing; leave it out".into(),
+            return Err(Error::field(
+                "temperature",
+                "an EDM model draws no classes, so a temperature changes nothing; leave it out",
             ));
         }
         Ok(())

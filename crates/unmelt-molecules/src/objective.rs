@@ -1,7 +1,5 @@
 //! The loss of the graph denoiser: noised molecules in, distance of the prediction from the clean ones out.
 
-use std::sync::{Arc, Mutex};
-
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use rayon::prelude::*;
 use unmelt_diffusion::train::{Loss, LossWeighting, Objective};
@@ -71,13 +69,20 @@ pub struct GraphObjective {
     noise: Noise,
     /// The class of hydrogen.
     hydrogen: Option<u8>,
-    order: Mutex<(u64, Arc<Vec<usize>>)>,
+}
+
+/// The order of an epoch.
+struct Order {
+    epoch: u64,
+    places: Vec<usize>,
 }
 
 /// A noised batch.
-struct Batch {
+pub struct GraphBatch {
     questions: Vec<TrainingQuestion>,
     times: Vec<f64>,
+    /// Whether the network is shown its prediction of a step before.
+    is_self_conditioned: bool,
 }
 
 /// One molecule of a batch: what the network is shown, and the clean state.
@@ -99,34 +104,35 @@ impl GraphObjective {
         if batch == 0 {
             return Err(crate::Error::Request("the batch must hold at least one molecule".into()));
         }
-        let noise = Noise::new(seed);
-        let order = permutation(noise, 0, data.len());
         Ok(Self {
             process: ProductProcess::new(&model.features)?,
             hydrogen: model.vocabulary.element_class(Element::H).map(|k| k as u8),
             model: model.clone(),
             data,
             batch,
-            noise,
-            order: Mutex::new((0, order)),
+            noise: Noise::new(seed),
         })
     }
 
-    /// The example number `k` of the whole training, epoch after epoch.
-    fn example(&self, k: u64) -> &Example {
+    /// The order of an epoch.
+    fn order(&self, epoch: u64) -> Order {
+        Order { epoch, places: self.noise.permutation(Stream::new(epoch, ORDER, 0), self.data.len()) }
+    }
+
+    /// The example number `k` of the whole training, epoch after epoch. `order` is kept between examples.
+    fn example(&self, k: u64, order: &mut Option<Order>) -> &Example {
         let count = self.data.len() as u64;
-        let mut order = self.order.lock().unwrap_or_else(|e| e.into_inner());
-        if order.0 != k / count {
-            *order = (k / count, permutation(self.noise, k / count, self.data.len()));
-        }
-        &self.data.examples[order.1[(k % count) as usize]]
+        let epoch = k / count;
+        let kept = order.take().filter(|order| order.epoch == epoch);
+        let order = order.insert(kept.unwrap_or_else(|| self.order(epoch)));
+        &self.data.examples[order.places[(k % count) as usize]]
     }
 
     /// Every so-manyth molecule of a step's batch, so that each part has all times.
-    fn batch(&self, step: u64, part: usize) -> Batch {
+    fn batch(&self, step: u64, part: usize, order: &mut Option<Order>) -> GraphBatch {
         let first = step * self.batch as u64;
         let numbers: Vec<usize> = (part..self.batch).step_by(self.parts()).collect();
-        let examples: Vec<_> = numbers.iter().map(|k| self.example(first + *k as u64)).collect();
+        let examples: Vec<_> = numbers.iter().map(|k| self.example(first + *k as u64, order)).collect();
         // Times spread evenly over the batch, with one common shift: less variance than independent ones.
         let shift = self.noise.uniform_one(Stream::new(step, TIME, 0));
         let times: Vec<f64> = numbers.iter().map(|k| (*k as f64 + shift) / self.batch as f64).collect();
@@ -136,7 +142,9 @@ impl GraphObjective {
             .zip(&numbers)
             .map(|((example, &t), &k)| self.question(example, t, first + k as u64))
             .collect();
-        Batch { questions, times }
+        // In a walk the prediction shown is of the step before.
+        let is_self_conditioned = self.noise.uniform_one(Stream::new(step, SELF_CONDITION, 0)) < 0.5;
+        GraphBatch { questions, times, is_self_conditioned }
     }
 
     fn question(&self, example: &Example, t: f64, k: u64) -> TrainingQuestion {
@@ -157,7 +165,7 @@ impl GraphObjective {
     }
 
     /// What the network is shown: the states, with the predictions before them.
-    fn input(&self, batch: &Batch, previous: Option<&Earlier>, device: &Device) -> GraphInput {
+    fn input(&self, batch: &GraphBatch, previous: Option<&Earlier>, device: &Device) -> GraphInput {
         let view = |k: usize| View {
             state: &batch.questions[k].noisy,
             time: batch.times[k],
@@ -167,7 +175,7 @@ impl GraphObjective {
     }
 
     /// What a network predicts a step earlier in a walk.
-    fn earlier(&self, network: &GraphDenoiser, batch: &Batch, device: &Device) -> Earlier {
+    fn earlier(&self, network: &GraphDenoiser, batch: &GraphBatch, device: &Device) -> Earlier {
         let questions = batch.questions.par_iter().zip(&batch.times);
         let (states, times): (Vec<State<f32>>, Vec<f64>) =
             questions.map(|(q, &t)| self.step_before(q, t)).unzip();
@@ -184,7 +192,7 @@ impl GraphObjective {
         (self.process.noise_on(&question.noisy, given, (t, before), self.noise, (k, 1)), before)
     }
 
-    fn shown<'a>(&self, batch: &Batch, view: impl Fn(usize) -> View<'a>, device: &Device) -> GraphInput {
+    fn shown<'a>(&self, batch: &GraphBatch, view: impl Fn(usize) -> View<'a>, device: &Device) -> GraphInput {
         let levels = &self.process.features()[0].levels;
         let questions = batch.questions.iter().enumerate();
         let noisy = questions.map(|(k, question)| {
@@ -215,11 +223,9 @@ struct Earlier {
     times: Vec<f64>,
 }
 
-fn permutation(noise: Noise, epoch: u64, count: usize) -> Arc<Vec<usize>> {
-    Arc::new(noise.permutation(Stream::new(epoch, ORDER, 0), count))
-}
-
 impl Objective for GraphObjective {
+    type Batch = GraphBatch;
+
     fn layout(&self) -> Layout {
         self.model.network.layout()
     }
@@ -228,17 +234,14 @@ impl Objective for GraphObjective {
         PARTS.min(self.batch)
     }
 
-    fn loss(
-        &self,
-        weights: &Weights,
-        step: u64,
-        part: usize,
-        device: &Device,
-    ) -> unmelt_diffusion::Result<Loss> {
+    fn batches(&self, part: usize, step: u64) -> impl Iterator<Item = GraphBatch> + Send {
+        let mut order = None;
+        (step..).map(move |step| self.batch(step, part, &mut order))
+    }
+
+    fn loss(&self, weights: &Weights, batch: GraphBatch, device: &Device) -> unmelt_diffusion::Result<Loss> {
         let config = &self.model.network;
-        let batch = self.batch(step, part);
-        let previous = if self.noise.uniform_one(Stream::new(step, SELF_CONDITION, 0)) < 0.5 {
-            // In a walk the prediction shown is of the step before.
+        let previous = if batch.is_self_conditioned {
             let network = GraphDenoiser::bind(config, &weights.detached())?;
             Some(self.earlier(&network, &batch, device))
         } else {
@@ -296,7 +299,7 @@ struct Targets {
 }
 
 impl Targets {
-    fn new(objective: &GraphObjective, batch: &Batch, device: &Device) -> Self {
+    fn new(objective: &GraphObjective, batch: &GraphBatch, device: &Device) -> Self {
         let device = &device.clone().inner();
         let loss = &objective.model.loss;
         let mut positions = Vec::new();

@@ -83,6 +83,12 @@ impl Property {
         Ok(Self { source: source.clone(), mean, deviation, range: [at(0.001), at(0.999)] })
     }
 
+    /// The value, in the property's unit, of a number as the network sees it, to six digits: the network knows no more.
+    pub fn value(&self, normalised: f32) -> f64 {
+        let value = self.mean + self.deviation * f64::from(normalised);
+        format!("{value:.5e}").parse().unwrap_or(value)
+    }
+
     /// A value as the network sees it.
     pub fn normalised(&self, value: f64) -> f32 {
         ((value - self.mean) / self.deviation) as f32

@@ -11,7 +11,7 @@ pub const USUAL_CANDIDATES: usize = 8;
 
 /// What to generate, and how.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct GenerateRequest {
     /// Steps.
     pub steps: usize,
@@ -32,6 +32,10 @@ pub struct GenerateRequest {
     /// Strength of the guidance towards the properties: 1 is the network's answer to them, more goes beyond it
     /// (classifier-free guidance, Ho & Salimans 2022). Used where there are targets.
     pub guidance: f64,
+    /// Lowest and highest noise σ of the positions, from 0 to 1, at which the guidance acts; elsewhere the answer is the network's own.
+    /// Everywhere if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guidance_interval: Option<[f64; 2]>,
     /// Molecules that are drawn for each one where there are targets; the one whose properties, as the network estimates
     /// them, are nearest is kept. If not given, [`USUAL_CANDIDATES`] of a network that estimates properties, 1 of another.
     pub candidates: Option<usize>,
@@ -69,6 +73,7 @@ impl Default for GenerateRequest {
             beginning: Beginning::Noise,
             targets: Vec::new(),
             guidance: 2.0,
+            guidance_interval: None,
             candidates: None,
         }
     }

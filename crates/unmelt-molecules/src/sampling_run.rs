@@ -1,65 +1,45 @@
 //! Generation up to a wanted number of molecules: batch after batch, through filters.
 
 use std::ops::Range;
-use std::str::FromStr;
 
+use unmelt_diffusion::ErrorKind;
 use unmelt_diffusion::job::{Event, Job, Phase, Progress};
 use unmelt_diffusion::run_record::RunRecord;
 
+use crate::conditions::check_limits;
 use crate::evaluate::Assessment;
 use crate::format::TableRow;
-use crate::generate::{END_OF_NUMBERS, numbers_ended};
+use crate::generate::Generated;
 use crate::replay::RECORD_FIELD;
-use crate::{Error, FilterSet, Frame, GenerateRequest, Generator, Molecule, Result};
+use crate::wanted::{END_OF_NUMBERS, Wanted};
+use crate::{Error, FilterSet, Frame, Generator, Molecule, Plan, Result};
 
 /// Molecules drawn one after another without one that passes the filters, before a run with filters gives up.
 pub const USUAL_MAX_DRAWS: u64 = 10_000;
 
-/// Which molecules of a seed are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted {
-    /// Number of the first.
-    pub first: u64,
-    /// How many; with filters, how many that pass.
-    pub count: u64,
-    /// Molecules at a time.
-    pub batch: u64,
-}
-
-/// A part of the molecules that are wanted: the i-th of n, for runs on several machines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shard {
-    index: u64,
-    of: u64,
-}
-
-impl FromStr for Shard {
-    type Err = String;
-
-    /// Reads "3/8", the third of eight.
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let number = |t: &str| t.trim().parse::<u64>().ok();
-        let parts = text.split_once('/').and_then(|(i, n)| Some((number(i)?, number(n)?)));
-        match parts {
-            Some((index, of)) if (1..=of).contains(&index) => Ok(Self { index, of }),
-            _ => Err(format!("\"{text}\" is no shard; write 3/8 for the third of eight")),
-        }
-    }
-}
-
-impl Wanted {
-    /// The molecules of a shard. All shards together are the whole, in order, whatever their number.
-    pub fn shard(self, shard: Shard) -> Self {
-        let border = |k: u64| (u128::from(self.count) * u128::from(k) / u128::from(shard.of)) as u64;
-        let (begin, end) = (border(shard.index - 1), border(shard.index));
-        Self { first: self.first.saturating_add(begin), count: end - begin, ..self }
-    }
-}
-
-/// A run that generates until enough molecules are kept.
+/// A run that does what a plan says, until enough molecules are kept.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use unmelt_diffusion::budget::Budget;
+/// use unmelt_diffusion::job::Job;
+/// use unmelt_molecules::{Filter, FilterSet, GenerateRequest, Generator, KeySet, SamplingRun, Wanted, models};
+///
+/// let generator = Generator::load(&models::find("qm9")?, &Device::flex())?;
+/// let request = GenerateRequest { steps: 20, atoms: Some(6), ..GenerateRequest::default() };
+/// let filter_set = FilterSet::new(vec![Filter::Connected], Vec::new(), KeySet::default());
+/// let plan = request.plan(generator.card(), Wanted::new(2), &filter_set, &Budget::default())?;
+/// let mut run = SamplingRun::new(&generator, plan, filter_set)?;
+/// while !run.is_finished() {
+///     let batch = run.advance(&Job::new(), &mut |_| ())?;
+///     assert!(batch.rows.iter().all(|row| row.assessment.connected));
+/// }
+/// assert_eq!(run.kept(), 2);
+/// # Ok::<(), unmelt_molecules::Error>(())
+/// ```
 pub struct SamplingRun<'a> {
     generator: &'a Generator,
-    request: &'a GenerateRequest,
+    plan: Plan,
     filter_set: FilterSet,
     wanted: Wanted,
     end: u64,
@@ -82,45 +62,37 @@ pub struct Batch {
 }
 
 impl<'a> SamplingRun<'a> {
-    /// Checks everything that can be known before the work begins.
-    pub fn new(
-        generator: &'a Generator,
-        request: &'a GenerateRequest,
-        filter_set: FilterSet,
-        wanted: Wanted,
-    ) -> Result<Self> {
-        generator.check(request)?;
-        if wanted.batch == 0 {
-            return Err(Error::Request("the batch must hold at least one molecule".into()));
+    /// The run of a plan.
+    ///
+    /// # Errors
+    /// The plan is of another model, or what the filters want cannot be met.
+    pub fn new(generator: &'a Generator, plan: Plan, filter_set: FilterSet) -> Result<Self> {
+        if plan.weights != generator.card().weights.sha256 {
+            let sentence = format!("the plan is of the model {} with other weights", plan.model);
+            return Err(unmelt_diffusion::Error::plain(ErrorKind::Model, sentence).into());
         }
-        if wanted.first.checked_add(wanted.count).is_none_or(|end| end > END_OF_NUMBERS) {
-            return Err(numbers_ended());
-        }
-        generator.check_limits(request, &filter_set.limits)?;
+        check_limits(&generator.card().model, &plan.request, &filter_set.limits)?;
+        let wanted = Wanted { batch: plan.cost.batch, ..plan.wanted };
+        wanted.check()?;
         let end = if filter_set.is_open() { wanted.first + wanted.count } else { END_OF_NUMBERS };
         let max_draws = USUAL_MAX_DRAWS;
-        let record = RunRecord::new(generator.card(), request).to_json();
-        Ok(Self {
-            generator,
-            request,
-            filter_set,
-            wanted,
-            end,
-            drawn: 0,
-            kept: 0,
-            since: 0,
-            max_draws,
-            record,
-        })
+        let record = RunRecord::new(generator.card(), &plan.request).to_json();
+        Ok(Self { generator, plan, filter_set, wanted, end, drawn: 0, kept: 0, since: 0, max_draws, record })
+    }
+
+    /// What the run does.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     /// Gives up after so many molecules one after another of which none passes the filters, in place of
     /// [`USUAL_MAX_DRAWS`].
     pub fn giving_up_after(self, max_draws: u64) -> Result<Self> {
         match (max_draws, self.is_open()) {
-            (0, _) => Err(Error::Request("the most draws must be at least 1, but they are 0".into())),
-            (_, true) => Err(Error::Request(
-                "nothing is filtered, so the most draws without a molecule that passes change nothing".into(),
+            (0, _) => Err(Error::field("max_draws", "the most draws must be at least 1, but they are 0")),
+            (_, true) => Err(Error::field(
+                "max_draws",
+                "nothing is filtered, so the most draws without a molecule that passes change nothing",
             )),
             _ => Ok(Self { max_draws, ..self }),
         }
@@ -179,15 +151,17 @@ impl<'a> SamplingRun<'a> {
             other => job.report(other),
         };
         let batch_job = job.heard_by(&listener);
-        let molecules = self.generator.generate(self.request, numbers.clone(), &batch_job, watch)?;
+        let generated = self.generator.generated(&self.plan.request, numbers.clone(), &batch_job, watch)?;
         let mut batch = Batch::default();
-        for (molecule, number) in molecules.into_iter().zip(numbers) {
+        let Generated { molecules, mut estimates } = generated;
+        estimates.resize_with(molecules.len(), Vec::new);
+        for ((molecule, estimates), number) in molecules.into_iter().zip(estimates).zip(numbers) {
             if self.kept == self.wanted.count {
                 break;
             }
             self.drawn += 1;
             self.since += 1;
-            let row = self.row(&molecule, number);
+            let row = self.row(&molecule, number, estimates);
             if self.filter_set.keeps(&molecule, &row.assessment) {
                 self.kept += 1;
                 self.since = 0;
@@ -195,18 +169,19 @@ impl<'a> SamplingRun<'a> {
                 batch.rows.push(row);
             }
         }
-        let steps = self.generator.evaluations(self.request)? as u64;
+        let steps = self.plan.evaluations_each as u64;
         let done =
             Progress { phase: Phase::Sampling, finished: self.kept, at_work: 0, samples, step: steps, steps };
         job.report(&Event::Progress(done));
         Ok(batch)
     }
 
-    fn row(&self, molecule: &Molecule, sample: u64) -> TableRow {
-        let seed = self.request.seed;
+    fn row(&self, molecule: &Molecule, sample: u64, estimates: Vec<(String, f64)>) -> TableRow {
+        let request = &self.plan.request;
+        let seed = request.seed;
         let name = |name: &str| self.generator.property_name(name).to_string();
-        let targets = self.request.targets.iter().map(|(n, value)| (name(n), *value)).collect();
-        TableRow { assessment: Assessment::of(molecule), seed, sample, targets }
+        let targets = request.targets.iter().map(|(n, value)| (name(n), *value)).collect();
+        TableRow { assessment: Assessment::of(molecule), seed, sample, targets, estimates }
     }
 
     fn labelled(&self, mut molecule: Molecule, row: &TableRow) -> Molecule {
@@ -222,38 +197,10 @@ impl<'a> SamplingRun<'a> {
             field("seed", row.seed.to_string()),
             field("sample", row.sample.to_string()),
         ];
-        let targets = row.targets.iter();
-        molecule.fields.extend(targets.map(|(n, v)| field(&format!("target_{n}"), v.to_string())));
+        let targets = row.targets.iter().map(|(n, v)| field(&format!("target_{n}"), v.to_string()));
+        let estimates = row.estimates.iter().map(|(n, v)| field(&format!("estimate_{n}"), v.to_string()));
+        molecule.fields.extend(targets.chain(estimates));
         molecule.fields.push(field(RECORD_FIELD, self.record.clone()));
         molecule
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn shards_are_the_whole_in_order(first in 0u64..1000, count in 0u64..1000, of in 1u64..40) {
-            let whole = Wanted { first, count, batch: 64 };
-            let mut next = first;
-            for index in 1..=of {
-                let part = whole.shard(format!("{index}/{of}").parse().expect("a shard"));
-                prop_assert_eq!(part.first, next);
-                prop_assert!(part.count <= count / of + 1);
-                next += part.count;
-            }
-            prop_assert_eq!(next, first + count);
-        }
-    }
-
-    #[test]
-    fn shards_count_from_one() {
-        for bad in ["0/4", "5/4", "1", "a/b", "1/0", ""] {
-            assert!(bad.parse::<Shard>().is_err(), "{bad}");
-        }
     }
 }

@@ -15,6 +15,28 @@ const PROPERTIES: u16 = 113;
 const FORMULA: f64 = 0.1;
 const FRAGMENT: f64 = 0.2;
 
+/// The share of fragments with which all elements are given, too.
+const WITH_ELEMENTS: f64 = 0.25;
+
+/// Shares of the molecules of which the network is told no property, and one; of the rest it is told each with even chances.
+const NO_PROPERTY: f64 = 0.4;
+const ONE_PROPERTY: f64 = 0.4;
+
+/// The share of the training molecules of which some atoms are given.
+pub(crate) fn share_with_atoms() -> f64 {
+    FRAGMENT
+}
+
+/// The share of the training molecules of which all elements are given.
+pub(crate) fn share_with_elements() -> f64 {
+    FORMULA + FRAGMENT * WITH_ELEMENTS
+}
+
+/// The share of the training molecules of which the network is told a property, which is one of `count`.
+pub(crate) fn share_with_property(count: usize) -> f64 {
+    ONE_PROPERTY / count.max(1) as f64 + 0.5 * (1.0 - NO_PROPERTY - ONE_PROPERTY)
+}
+
 /// Feature numbers of a molecule's state.
 const POSITIONS: usize = 0;
 const ELEMENTS: usize = 1;
@@ -83,7 +105,7 @@ pub(crate) fn draw_given(state: &State<f32>, hydrogen: Option<u8>, noise: Noise,
     let chance = |step: u32, p: f64| noise.uniform_one(Stream::new(k, TASK, step)) < p;
     let given = fragment(state, hydrogen, noise, k)?;
     give_atoms(&mut mask, &given);
-    if chance(1, 0.25) {
+    if chance(1, WITH_ELEMENTS) {
         give_elements(&mut mask);
     }
     if chance(2, 0.5) {
@@ -154,8 +176,8 @@ pub(crate) fn draw_properties(known: &[Option<f32>], noise: Noise, k: u64) -> Ve
     let kind = u(0);
     let one = (u(1) * known.len() as f64) as usize;
     let keep = |index: usize| match kind {
-        x if x < 0.4 => false,
-        x if x < 0.8 => index == one,
+        x if x < NO_PROPERTY => false,
+        x if x < NO_PROPERTY + ONE_PROPERTY => index == one,
         _ => u(2 + index as u32) < 0.5,
     };
     known.iter().enumerate().map(|(index, value)| value.filter(|_| keep(index))).collect()
@@ -201,6 +223,15 @@ mod tests {
             }
         }
         assert!((150..250).contains(&formulas) && (350..450).contains(&fragments), "{formulas} {fragments}");
+    }
+
+    #[test]
+    fn properties_are_told_in_their_share() {
+        let known = vec![Some(1.0); 4];
+        let told = |k: u64| draw_properties(&known, Noise::new(3), k).iter().flatten().count();
+        let count: usize = (0..4000).map(told).sum();
+        let expected = 4.0 * 4000.0 * share_with_property(4);
+        assert!((count as f64 - expected).abs() < 0.05 * expected, "{count} of {expected}");
     }
 
     #[test]

@@ -54,9 +54,10 @@ impl ValidationConfig {
 /// The loss of weights on held-out molecules, with the same noise every time.
 pub(crate) fn loss(objective: &GraphObjective, weights: &Weights, device: &Device) -> Result<f64> {
     let mut sum = 0.0;
-    for step in 0..BATCHES {
-        for part in 0..objective.parts() {
-            let loss = objective.loss(weights, step, part, device)?;
+    let mut parts: Vec<_> = (0..objective.parts()).map(|part| objective.batches(part, 0)).collect();
+    for _ in 0..BATCHES {
+        for batch in parts.iter_mut().filter_map(Iterator::next) {
+            let loss = objective.loss(weights, batch, device)?;
             sum += f64::from(loss.total.into_scalar::<f32>());
         }
     }

@@ -150,7 +150,7 @@ fn sentence(place: &str, to: Value) -> String {
 #[test]
 fn sentences_name_the_field_and_what_it_must_be() {
     for (place, to, expected) in [
-        ("/format", json!(2), "its format is 2, this program reads 1"),
+        ("/format", json!(3), "its format is 3, this program reads 1 to 2"),
         (
             "/model/network/layers",
             json!(1000),

@@ -1,15 +1,28 @@
 //! What a model can never meet is refused before the work; what its data lacks is said; runs with filters give up.
 
 use burn::tensor::Device;
+use unmelt_diffusion::budget::Budget;
 use unmelt_diffusion::job::Job;
+use unmelt_diffusion::{ErrorKind, Fault, Subject};
 use unmelt_molecules::format::read_sdf;
 use unmelt_molecules::{
     Atom, Beginning, ElementLimit, Error, Filter, FilterSet, Fragments, GenerateRequest, Generator, KeySet,
-    Molecule, SamplingRun, Wanted, models,
+    Molecule, Plan, SamplingRun, Wanted, models,
 };
 
 fn generator() -> Generator {
     Generator::load(&models::find("qm9").expect("built in"), &Device::flex()).expect("a model")
+}
+
+/// A run without a budget.
+fn run_of<'a>(
+    generator: &'a Generator,
+    request: &GenerateRequest,
+    filter_set: FilterSet,
+    wanted: Wanted,
+) -> Result<SamplingRun<'a>, Error> {
+    let plan = request.plan(generator.card(), wanted, &filter_set, &Budget::default())?;
+    SamplingRun::new(generator, plan, filter_set)
 }
 
 fn limits(texts: &[&str]) -> Vec<ElementLimit> {
@@ -51,8 +64,7 @@ fn conditions_that_no_molecule_can_meet_are_refused() {
         let request = GenerateRequest { beginning, atoms, ..GenerateRequest::default() };
         let filter_set = FilterSet::new(Vec::new(), limits(contains), KeySet::default());
         let wanted = Wanted { first: 0, count: 1, batch: 1 };
-        let error =
-            SamplingRun::new(&generator, &request, filter_set, wanted).err().expect("refused").to_string();
+        let error = run_of(&generator, &request, filter_set, wanted).err().expect("refused").to_string();
         assert!(error.contains(expected), "{contains:?}: {error}");
     }
     let fine = GenerateRequest::default();
@@ -129,10 +141,7 @@ fn no_candidate_has_the_number_of_a_sample() {
     }
     for (first, count) in [(end, 1), (end - 1, 2), (u64::MAX, 1), (0, u64::MAX)] {
         let wanted = Wanted { first, count, batch: 1 };
-        assert!(
-            SamplingRun::new(&generator, &request, FilterSet::default(), wanted).is_err(),
-            "{first} {count}"
-        );
+        assert!(run_of(&generator, &request, FilterSet::default(), wanted).is_err(), "{first} {count}");
     }
 }
 
@@ -146,7 +155,7 @@ fn sampling_run(
 ) -> (Vec<String>, Option<Error>) {
     let request = GenerateRequest { steps: 2, atoms: Some(3), ..GenerateRequest::default() };
     let wanted = Wanted { first: 0, count, batch };
-    let run = SamplingRun::new(generator, &request, filter_set, wanted).expect("a run");
+    let run = run_of(generator, &request, filter_set, wanted).expect("a run");
     let mut run = run.giving_up_after(most).expect("a number");
     let mut kept = Vec::new();
     while !run.is_finished() {
@@ -178,7 +187,7 @@ fn a_run_gives_up_after_draws_without_a_new_keeper() {
     assert!(runs.iter().all(|run| *run == runs[0]), "the batch matters");
     let request = GenerateRequest::default();
     let wanted = Wanted { first: 0, count: 1, batch: 1 };
-    let run = |filter_set| SamplingRun::new(&generator, &request, filter_set, wanted).expect("a run");
+    let run = |filter_set| run_of(&generator, &request, filter_set, wanted).expect("a run");
     assert!(run(unique()).giving_up_after(0).is_err());
     assert!(run(FilterSet::default()).giving_up_after(5).is_err(), "nothing is filtered");
 }
@@ -190,7 +199,7 @@ fn properties_are_named_in_any_case_and_once() {
         let targets = targets.iter().map(|(n, v)| (n.to_string(), *v)).collect();
         let request = GenerateRequest { steps: 1, atoms: Some(4), targets, ..GenerateRequest::default() };
         let wanted = Wanted { first: 0, count: 1, batch: 1 };
-        let mut run = SamplingRun::new(&generator, &request, FilterSet::default(), wanted)?;
+        let mut run = run_of(&generator, &request, FilterSet::default(), wanted)?;
         run.advance(&Job::new(), &mut |_| ()).map(|batch| batch.rows[0].targets.clone())
     };
     assert_eq!(asked(&[("logP", 1.5)]).expect("logp"), [("logp".to_string(), 1.5)]);
@@ -272,4 +281,68 @@ fn sizes_and_limits_that_no_molecule_meets_are_refused() {
     {
         check(atoms, text).expect(text);
     }
+}
+
+#[test]
+fn plans_name_the_field_that_cannot_be_honoured() {
+    let generator = generator();
+    let plan = |request: &GenerateRequest, budget: Budget| {
+        request.plan(generator.card(), Wanted::new(64), &FilterSet::default(), &budget)
+    };
+    let usual = GenerateRequest::default;
+    let dipole = || vec![("dipole".to_string(), 2.0)];
+    let cases: [(&str, GenerateRequest); 7] = [
+        ("steps", GenerateRequest { steps: 0, ..usual() }),
+        ("atoms", GenerateRequest { atoms: Some(0), ..usual() }),
+        ("atoms", GenerateRequest { atoms: Some(117), ..usual() }),
+        ("candidates", GenerateRequest { candidates: Some(0), ..usual() }),
+        ("targets", GenerateRequest { targets: vec![("charm".into(), 1.0)], ..usual() }),
+        ("guidance", GenerateRequest { guidance: f64::NAN, ..usual() }),
+        (
+            "guidance_interval",
+            GenerateRequest { guidance_interval: Some([0.9, 0.1]), targets: dipole(), ..usual() },
+        ),
+    ];
+    for (field, request) in cases {
+        let error = plan(&request, Budget::default()).expect_err(field);
+        assert_eq!(error.subject(), Some(Subject::Field(field.into())), "{error}");
+    }
+    // A budget makes batches smaller, which changes no molecule; one that is too small is an error.
+    let request = GenerateRequest { steps: 2, targets: dipole(), ..usual() };
+    let small = plan(&request, Budget { memory: Some(120_000_000), ..Budget::default() }).expect("smaller");
+    assert!(small.cost.batch < 64 && small.filled_in.iter().any(|f| f.field == "batch"), "{small:?}");
+    let none = plan(&request, Budget { memory: Some(1 << 20), ..Budget::default() }).expect_err("too little");
+    assert_eq!((none.kind(), none.subject()), (ErrorKind::Limit, Some(Subject::Field("memory".into()))));
+    let few = plan(&request, Budget { samples: Some(511), ..Budget::default() }).expect_err("too many");
+    assert_eq!(few.subject(), Some(Subject::Field("samples".into())));
+    // A plan comes back from JSON, and is of one model.
+    let text = serde_json::to_string(&small).expect("JSON");
+    let back: Plan = serde_json::from_str(&text).expect("a plan");
+    assert_eq!(serde_json::to_string(&back).expect("JSON"), text);
+    let other = Plan { weights: "0".repeat(64), ..back };
+    let error = SamplingRun::new(&generator, other, FilterSet::default()).err().expect("another model");
+    assert_eq!(error.kind(), ErrorKind::Model);
+}
+
+#[test]
+fn guidance_in_an_interval_of_all_levels_is_guidance() {
+    let generator = generator();
+    let of = |guidance: f64, guidance_interval: Option<[f64; 2]>| {
+        let request = GenerateRequest {
+            steps: 6,
+            atoms: Some(6),
+            targets: vec![("dipole".into(), 3.0)],
+            candidates: Some(1),
+            guidance,
+            guidance_interval,
+            ..GenerateRequest::default()
+        };
+        let molecules = generator.generate(&request, 0..2, &Job::new(), &mut |_| ()).expect("molecules");
+        molecules.iter().map(|m| serde_json::to_string(m).expect("JSON")).collect::<Vec<_>>()
+    };
+    let everywhere = of(3.0, None);
+    assert_eq!(of(3.0, Some([0.0, 1.0])), everywhere);
+    assert_ne!(of(3.0, Some([0.4, 0.6])), everywhere);
+    // Nothing is evaluated at this level.
+    assert_eq!(of(3.0, Some([1e-9, 2e-9])), of(1.0, None));
 }

@@ -275,10 +275,15 @@ fn what_was_committed_can_be_rescued() {
 #[test]
 fn tables_are_written_batch_by_batch() {
     let folder = tempfile::tempdir().expect("a folder");
-    let row =
-        |sample| TableRow { assessment: Assessment::of(&zwitterion()), seed: 7, sample, targets: Vec::new() };
+    let row = |sample| TableRow {
+        assessment: Assessment::of(&zwitterion()),
+        seed: 7,
+        sample,
+        targets: Vec::new(),
+        estimates: Vec::new(),
+    };
     for name in ["t.csv", "t.parquet"] {
-        let mut table = TableWriter::create(&folder.path().join(name), &[]).expect("a writer");
+        let mut table = TableWriter::create(&folder.path().join(name), &[], false).expect("a writer");
         table.write(&[row(0), row(1)]).expect("written");
         table.write(&[row(2)]).expect("written");
         table.finish().expect("finished");

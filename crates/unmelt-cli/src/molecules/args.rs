@@ -68,6 +68,9 @@ pub struct Generate {
     /// the cost; more extrapolates beyond it
     #[arg(long, default_value_t = 2.0, requires = "property")]
     pub guidance: f64,
+    /// Noise levels of the positions between which the guidance acts, from 0 (clean) to 1 (noise): 0.2,0.9 [default: all]
+    #[arg(long, value_name = "LOW,HIGH", requires = "property", value_parser = interval)]
+    pub guidance_interval: Option<[f64; 2]>,
     /// Molecules to draw for each one that is kept, at as many times the cost; the one whose estimated properties are
     /// nearest to the targets is kept [default: 8, or 1 for a model that estimates no properties]
     #[arg(long, requires = "property")]
@@ -108,8 +111,18 @@ pub struct Generate {
     /// File for the trajectory of the first molecule from noise, a frame per evaluation (.sdf or .xyz)
     #[arg(long, value_name = "FILE")]
     pub trajectory: Option<PathBuf>,
+    /// Picture of the first twelve molecules, as balls and sticks (.png)
+    #[arg(long, value_name = "FILE")]
+    pub preview: Option<PathBuf>,
     #[command(flatten)]
     pub writing: crate::outputs::Writing,
+}
+
+/// Reads "0.2,0.9".
+fn interval(text: &str) -> Result<[f64; 2], String> {
+    let numbers =
+        text.split_once(',').and_then(|(a, b)| Some([a.trim().parse().ok()?, b.trim().parse().ok()?]));
+    numbers.ok_or_else(|| format!("\"{text}\" is no interval; write two numbers, as in 0.2,0.9"))
 }
 
 /// How a model is sampled.

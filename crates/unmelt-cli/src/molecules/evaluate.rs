@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use serde::Serialize;
 use serde_json::json;
+use unmelt_diffusion::budget::Budget;
 use unmelt_diffusion::device;
 use unmelt_molecules::evaluate::{BondSource, Evaluation, Reference, Share, evaluate};
 use unmelt_molecules::format::{Preparation, read_molecules, read_prepared};
-use unmelt_molecules::{FilterSet, Generator, Molecule, SamplingRun, Wanted, models};
+use unmelt_molecules::{FilterSet, Molecule, SamplingRun, Wanted, models};
 
 use super::args::Evaluate;
 use super::files::{report_faults, report_notes};
@@ -82,11 +83,14 @@ impl Subject {
 
     fn generated(model: &str, args: &Evaluate) -> Result<Self, Failure> {
         let files = models::find(model)?;
-        let generator = Generator::load(&files, &args.sampling.device.open()?)?;
+        let generator = models::load(&files, args.sampling.device)?;
         let request = request::sampling(&args.sampling)?;
-        let wanted = Wanted { first: 0, count: args.count, batch: args.sampling.batch };
-        let mut sampling_run = SamplingRun::new(&generator, &request, FilterSet::default(), wanted)?;
-        let evaluations = generator.evaluations(&request)?;
+        let wanted = Wanted { batch: args.sampling.batch, ..Wanted::new(args.count) };
+        let filter_set = FilterSet::default();
+        let plan = request.plan(generator.card(), wanted, &filter_set, &Budget::of_machine())?;
+        note!("{}", plan.sentence());
+        let evaluations = plan.evaluations_each;
+        let mut sampling_run = SamplingRun::new(&generator, plan, filter_set)?;
         let begin = Instant::now();
         let mut bar = Bar::new(args.count, "molecules");
         let job = interrupt::job();

@@ -5,10 +5,12 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use unmelt_diffusion::budget::Budget;
+use unmelt_diffusion::files::write_whole;
 use unmelt_diffusion::job::{Event, Job};
 use unmelt_molecules::evaluate::Assessment;
 use unmelt_molecules::format::{MoleculeWriter, TableRow, TableWriter};
-use unmelt_molecules::{Batch, Frame, GenerateRequest, Generator, SamplingRun, Wanted, models};
+use unmelt_molecules::{Batch, Frame, GenerateRequest, Molecule, SamplingRun, Wanted, models, preview};
 
 use super::args::Generate;
 use super::request;
@@ -30,7 +32,18 @@ struct Outputs {
     molecules: MoleculeWriter,
     table: TableWriter,
     trajectory: Option<MoleculeWriter>,
+    preview: Option<Preview>,
 }
+
+/// A picture of the first molecules.
+struct Preview {
+    path: PathBuf,
+    molecules: Vec<Molecule>,
+}
+
+/// Molecules of the picture, and of a row of it.
+const PICTURED: usize = 12;
+const PICTURED_IN_A_ROW: usize = 4;
 
 /// Generates.
 pub fn run(args: &Generate) -> Outcome {
@@ -38,18 +51,21 @@ pub fn run(args: &Generate) -> Outcome {
     let table = args.table.clone().unwrap_or_else(|| args.output.with_extension("csv"));
     let _claims = claim(args, &table)?;
     let files = models::find(&args.model)?;
-    let device = args.sampling.device.open()?;
-    let generator = Generator::load(&files, &device)?;
+    let generator = models::load(&files, args.sampling.device)?;
     let request = request::generation(args, &generator.card().model)?;
     let whole = Wanted { first: args.first, count: args.count, batch: args.sampling.batch };
     let wanted = args.shard.map_or(whole, |shard| whole.shard(shard));
-    let mut sampling_run = SamplingRun::new(&generator, &request, request::filters(args)?, wanted)?;
+    let filter_set = request::filters(args)?;
+    let plan = request.plan(generator.card(), wanted, &filter_set, &Budget::of_machine())?;
+    let mut sampling_run = SamplingRun::new(&generator, plan, filter_set)?;
     if let Some(most) = args.max_draws {
         sampling_run = sampling_run.giving_up_after(most)?;
     }
-    let mut outputs = Outputs::create(args, &table, &request)?;
-    generator.warnings(&request).iter().for_each(|warning| eprintln!("warning: {warning}"));
-    let evaluations = generator.evaluations(&request)?;
+    let has_estimates = generator.card().model.estimates_properties();
+    let mut outputs = Outputs::create(args, &table, &request, has_estimates)?;
+    note!("{}", sampling_run.plan().sentence());
+    sampling_run.plan().warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    let evaluations = sampling_run.plan().evaluations_each;
     interrupt::listen();
 
     let begin = Instant::now();
@@ -99,11 +115,11 @@ pub fn run(args: &Generate) -> Outcome {
     report(args, &done, begin.elapsed(), evaluations, &sampling_run);
     let rest = sampling_run.rest();
     Ok(json!({
-        "output": args.output, "table": table, "trajectory": args.trajectory, "molecules": done.written,
+        "output": args.output, "table": table, "trajectory": args.trajectory, "preview": args.preview, "molecules": done.written,
         "valid_and_connected": done.valid_and_connected, "stable": done.stable, "drawn": sampling_run.drawn(),
         "rest": (!sampling_run.is_finished()).then(|| json!({ "first": rest.first, "count": rest.count })),
         "model": generator.card().name, "seed": request.seed, "evaluations": evaluations,
-        "seconds": begin.elapsed().as_secs_f64(),
+        "seconds": begin.elapsed().as_secs_f64(), "plan": sampling_run.plan(),
     }))
 }
 
@@ -117,15 +133,23 @@ fn claim(args: &Generate, table: &Path) -> Result<unmelt_diffusion::files::Claim
     let inputs: Vec<&Path> = files.chain(&args.link).map(PathBuf::as_path).collect();
     let mut outputs = vec![args.output.as_path(), table];
     outputs.extend(args.trajectory.as_deref());
+    outputs.extend(args.preview.as_deref());
     args.writing.claim(&inputs, &outputs)
 }
 
 impl Outputs {
-    fn create(args: &Generate, table: &Path, request: &GenerateRequest) -> Result<Self, Failure> {
+    fn create(
+        args: &Generate,
+        table: &Path,
+        request: &GenerateRequest,
+        has_estimates: bool,
+    ) -> Result<Self, Failure> {
         let molecules = MoleculeWriter::create(&args.output)?;
         let targets: Vec<&str> = request.targets.iter().map(|(name, _)| name.as_str()).collect();
         let trajectory = args.trajectory.as_deref().map(MoleculeWriter::create).transpose()?;
-        Ok(Self { molecules, table: TableWriter::create(table, &targets)?, trajectory })
+        let preview = args.preview.clone().map(|path| Preview { path, molecules: Vec::new() });
+        let table = TableWriter::create(table, &targets, has_estimates)?;
+        Ok(Self { molecules, table, trajectory, preview })
     }
 
     /// Writes a frame of the first molecule.
@@ -139,6 +163,10 @@ impl Outputs {
     /// Writes a batch, or says why not; what was written before stays whole.
     fn write(&mut self, batch: &Batch) -> unmelt_molecules::Result<()> {
         self.molecules.write(&batch.molecules)?;
+        if let Some(preview) = &mut self.preview {
+            let missing = PICTURED - preview.molecules.len();
+            preview.molecules.extend(batch.molecules.iter().take(missing).cloned());
+        }
         self.table.write(&batch.rows)?;
         self.molecules.commit()?;
         self.table.commit()
@@ -151,7 +179,13 @@ impl Outputs {
     fn finish(self) -> unmelt_molecules::Result<()> {
         self.molecules.finish()?;
         self.table.finish()?;
-        self.trajectory.map_or(Ok(()), MoleculeWriter::finish)
+        self.trajectory.map_or(Ok(()), MoleculeWriter::finish)?;
+        match self.preview {
+            Some(Preview { path, molecules }) if !molecules.is_empty() => {
+                Ok(write_whole(path, &preview(&molecules, PICTURED_IN_A_ROW)?)?)
+            }
+            _ => Ok(()),
+        }
     }
 }
 

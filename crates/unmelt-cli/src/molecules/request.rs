@@ -23,6 +23,7 @@ pub fn generation(args: &Generate, model: &MoleculeModel) -> Result<GenerateRequ
         beginning: beginning(args, model)?,
         targets,
         guidance: args.guidance,
+        guidance_interval: args.guidance_interval,
         candidates: args.candidates,
         ..sampling(&args.sampling)?
     })

@@ -78,9 +78,6 @@ pub struct Train {
     /// Leave out files whose name contains this; may be given several times
     #[arg(long)]
     pub exclude: Vec<String>,
-    /// Start from the network and the weights of this model (a name or a folder) instead of random weights
-    #[arg(long, value_name = "MODEL", conflicts_with = "resume")]
-    pub from: Option<String>,
     #[command(flatten)]
     pub run: crate::training::RunOptions,
 }

@@ -5,7 +5,8 @@
 
 use std::sync::RwLock;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
+use crate::fault::ErrorKind;
 
 /// Declares the limits once: field, default and meaning.
 macro_rules! limits {

@@ -9,48 +9,29 @@ use burn::backend::DispatchDevice;
 use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 
+use super::ahead::Ahead;
 use super::config::TrainConfig;
-use super::folder;
+use super::folder::{self, Initial};
+use super::objective::Objective;
 use super::optimizer::AdamW;
 use super::step_report::StepReport;
+use super::summary::TrainingSummary;
 use super::window::{Sums, Window};
 use crate::built_in::PROGRAM;
-use crate::checkpoint::{CARD_FORMAT, Card, Precision, Provenance, WeightsRecord};
-use crate::error::{Error, ErrorKind, Result};
+use crate::checkpoint::{BeganWith, CARD_FORMAT, Card, Precision, Provenance, WeightsRecord};
+use crate::condition::ConditionSpec;
+use crate::error::{At, Error, Result};
+use crate::fault::ErrorKind;
 use crate::files::limits::{limits, within};
 use crate::job::{Event, Job, Measures};
 use crate::model_folder::write_model;
 use crate::parameters::{Layout, Parameters, Weights, to_vec};
 
-/// What is trained: a network's parameters, and a loss for every step.
-pub trait Objective: Sync {
-    /// Names and shapes of the parameters.
-    fn layout(&self) -> Layout;
-
-    /// Parts that a step's loss is the sum of. They are worked on at the same time, each on a thread of its own,
-    /// which keeps all cores busy where a part alone would not; their number must not depend on the machine.
-    fn parts(&self) -> usize {
-        1
-    }
-
-    /// The loss of a part of a step. Data and noise must depend on `step` and `part` alone: that is what makes a
-    /// resume exact.
-    fn loss(&self, weights: &Weights, step: u64, part: usize, device: &Device) -> Result<Loss>;
-}
-
-/// A loss and what it is made of.
-pub struct Loss {
-    /// The scalar to minimise, `[1]`.
-    pub total: Tensor<1>,
-    /// Named parts, for display.
-    pub parts: Vec<(&'static str, Tensor<1>)>,
-    /// Training samples in this step.
-    pub samples: u64,
-}
-
 /// Training of one objective: parameters, their average, the optimiser's state, the steps done.
-pub struct Trainer<'a, O: Objective> {
-    pub(super) objective: &'a O,
+pub struct Trainer<O: Objective> {
+    pub(super) objective: Arc<O>,
+    /// Batches to come, for every part of a step.
+    ahead: Vec<Ahead<O::Batch>>,
     pub(super) config: TrainConfig,
     pub(super) device: Device,
     pub(super) parameters: Parameters,
@@ -62,7 +43,7 @@ pub struct Trainer<'a, O: Objective> {
     /// Steps in a row that were left out because their loss or gradient was not finite.
     pub(super) left_out: u32,
     /// The model whose weights the run began with.
-    pub(super) began_with: Option<String>,
+    pub(super) began_with: Option<BeganWith>,
     /// Sums since the last report.
     pub(super) window: Window,
 }
@@ -80,7 +61,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// Stack of the threads that work on the parts of a step, in bytes: that of a program's first thread.
 const STACK: usize = 8 << 20;
 
-impl<'a, O: Objective> Trainer<'a, O> {
+impl<O: Objective> Trainer<O> {
     /// Checks the settings, and that the network is within the limits, before memory is taken for it.
     pub fn check(objective: &O, config: &TrainConfig) -> Result<()> {
         config.check()?;
@@ -88,11 +69,12 @@ impl<'a, O: Objective> Trainer<'a, O> {
     }
 
     /// A run from the beginning.
-    pub fn new(objective: &'a O, config: TrainConfig, device: &Device) -> Self {
+    pub fn new(objective: Arc<O>, config: TrainConfig, device: &Device) -> Self {
         let layout = Arc::new(objective.layout());
         let values = layout.initial_values(config.seed);
         let parameters = Parameters::new(layout, values, device);
         Self {
+            ahead: (0..objective.parts().max(1)).map(|_| Ahead::new()).collect(),
             objective,
             device: device.clone(),
             average: parameters.values(),
@@ -108,18 +90,18 @@ impl<'a, O: Objective> Trainer<'a, O> {
         }
     }
 
-    /// A run that begins with the values of a model of this name.
-    pub fn fine_tune(
-        objective: &'a O,
-        config: TrainConfig,
-        device: &Device,
-        (values, name): (Vec<f32>, &str),
-    ) -> Self {
+    /// A run that begins with the weights of a model. The parameters and their average are these.
+    pub fn fine_tune(objective: Arc<O>, config: TrainConfig, device: &Device, initial: Initial) -> Self {
         let mut trainer = Self::new(objective, config, device);
-        trainer.parameters = Parameters::new(trainer.layout().clone(), values, device);
+        trainer.parameters = Parameters::new(trainer.layout().clone(), initial.values, device);
         trainer.average = trainer.parameters.values();
-        trainer.began_with = Some(name.into());
+        trainer.began_with = Some(initial.of);
         trainer
+    }
+
+    /// How the run has gone so far; `data` is what it learns from.
+    pub fn summary(&self, data: Vec<(usize, &'static str)>, warnings: Vec<String>) -> TrainingSummary {
+        TrainingSummary { steps: self.step, of_steps: self.config.steps, data, warnings }
     }
 
     /// Steps done.
@@ -187,7 +169,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
         self.left_out = if report.is_finite() { 0 } else { self.left_out.saturating_add(1) };
         if self.left_out > MOST_LEFT_OUT {
             let what = if report.loss.is_finite() { "the gradient" } else { "the loss" };
-            return Err(Error::NotFinite { what, at: format!("at training step {}", self.step) });
+            return Err(Error::NotFinite { what, at: At::TrainingStep(self.step) });
         }
         if self.left_out == 0 {
             let values = self.optimizer.accept(proposal);
@@ -210,7 +192,7 @@ impl<'a, O: Objective> Trainer<'a, O> {
     /// The parts of the step to come, at the same time. `give_up` is asked now and then; none where it said so, which is
     /// waited for all the same: a part cannot be ended from outside.
     fn shares(&self, give_up: &mut dyn FnMut(&Self) -> bool) -> Result<Option<Vec<Result<Share>>>> {
-        let count = self.objective.parts().max(1);
+        let count = self.ahead.len();
         if count == 1 && !matches!(self.device().as_dispatch(), DispatchDevice::Flex(_)) {
             // The work is the device's, whose streams belong to threads.
             return Ok(Some(vec![self.share(0)]));
@@ -247,8 +229,9 @@ impl<'a, O: Objective> Trainer<'a, O> {
 
     /// Loss and gradient of a part of the step to come.
     fn share(&self, part: usize) -> Result<Share> {
+        let batch = self.ahead[part].take(&self.objective, part, self.step)?;
         let tracked = self.parameters.tracked_weights();
-        let loss = self.objective.loss(&tracked, self.step, part, &self.device)?;
+        let loss = self.objective.loss(&tracked, batch, &self.device)?;
         let (names, parts): (_, Vec<_>) = loss.parts.into_iter().unzip();
         let numbers = Tensor::cat(std::iter::once(loss.total.clone()).chain(parts).collect(), 0).inner();
         let gradients = loss.total.backward();
@@ -337,17 +320,19 @@ impl<'a, O: Objective> Trainer<'a, O> {
     pub fn write_model<M: Serialize + Clone>(
         &self,
         folder: &Path,
-        [name, description, data]: [&str; 3],
-        (model, precision): (&M, Precision),
+        label: &Label,
+        model: &M,
+        precision: Precision,
     ) -> Result<()> {
         let card = Card {
             format: CARD_FORMAT,
-            name: name.into(),
-            description: description.into(),
+            name: label.name.clone(),
+            description: label.description.clone(),
             model: model.clone(),
+            conditions: label.conditions.clone(),
             provenance: Provenance {
                 trained_by: PROGRAM.into(),
-                data: data.into(),
+                data: label.data.clone(),
                 began_with: self.began_with.clone(),
                 samples_seen: self.samples,
                 steps: self.step,
@@ -358,6 +343,19 @@ impl<'a, O: Objective> Trainer<'a, O> {
         };
         write_model(folder, &card, self.layout(), &self.averaged_values(), precision)
     }
+}
+
+/// What a card says of a model besides its network and its training.
+#[derive(Clone, Debug, Default)]
+pub struct Label {
+    /// Name of the model.
+    pub name: String,
+    /// One sentence on what it does and what it does not.
+    pub description: String,
+    /// The data, with source and licence.
+    pub data: String,
+    /// What the network can be told besides its noisy input.
+    pub conditions: Vec<ConditionSpec>,
 }
 
 /// What a part of a step gives.

@@ -2,17 +2,19 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::config::TrainConfig;
-use super::folder::STATE_FILE;
+use super::folder::{Begin, Initial, RunFolder, STATE_FILE};
+use super::objective::Objective;
 use super::optimizer::AdamW;
-use super::run::{Objective, Trainer};
+use super::run::Trainer;
 use super::window::{Sums, Window};
-use crate::checkpoint::{Precision, read_arrays, values_in_layout, weights_bytes};
+use crate::checkpoint::{BeganWith, Precision, read_arrays, values_in_layout, weights_bytes};
 use crate::error::{Error, Result};
 use crate::files::{read_whole, write_whole};
 use crate::parameters::{Layout, Parameters, to_vec};
@@ -26,7 +28,7 @@ struct Record {
     seconds: f64,
     seed: u64,
     #[serde(default)]
-    began_with: Option<String>,
+    began_with: Option<BeganWith>,
     #[serde(default)]
     left_out: u32,
     /// Sums since the last report.
@@ -49,9 +51,41 @@ impl Record {
     }
 }
 
-impl<'a, O: Objective> Trainer<'a, O> {
+/// The model that the run in a folder began with, if any, as its checkpoint says.
+///
+/// # Errors
+/// The folder has no checkpoint that can be read.
+pub fn began_with(folder: &Path) -> Result<Option<BeganWith>> {
+    let path = folder.join(STATE_FILE);
+    let record = Record::read(&read_whole(&path)?);
+    let fault = |fault: String| Error::Format { kind: "training checkpoint", path, fault };
+    Ok(record.map_err(fault)?.began_with)
+}
+
+impl<O: Objective> Trainer<O> {
+    /// The run of a folder, its settings and its network checked: after its last checkpoint where it is resumed, else with `initial`
+    /// weights, or with those of a network that has learned nothing. Nothing is written.
+    ///
+    /// # Errors
+    /// A setting out of its domain, a network above the limits, a checkpoint of something else.
+    pub fn of_run(
+        folder: &RunFolder,
+        objective: O,
+        config: TrainConfig,
+        device: &Device,
+        initial: Option<Initial>,
+    ) -> Result<Self> {
+        Self::check(&objective, &config)?;
+        let objective = Arc::new(objective);
+        match (folder.begin(), initial) {
+            (Begin::Resume, _) => Self::resume(objective, config, device, folder.path()),
+            (_, Some(initial)) => Ok(Self::fine_tune(objective, config, device, initial)),
+            (_, None) => Ok(Self::new(objective, config, device)),
+        }
+    }
+
     /// A run from the checkpoint in `folder`.
-    pub fn resume(objective: &'a O, config: TrainConfig, device: &Device, folder: &Path) -> Result<Self> {
+    pub fn resume(objective: Arc<O>, config: TrainConfig, device: &Device, folder: &Path) -> Result<Self> {
         let path = folder.join(STATE_FILE);
         let bytes = read_whole(&path)?;
         let fault = |fault: String| Error::Format { kind: "training checkpoint", path: path.clone(), fault };

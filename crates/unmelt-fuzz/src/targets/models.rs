@@ -154,6 +154,7 @@ impl Model {
         let record = WeightsRecord { sha256: sha256(&weights), parameters: layout.len() as u64 };
         let card = Card {
             format: CARD_FORMAT,
+            conditions: Vec::new(),
             name: name.into(),
             description: "A small model.".into(),
             model,

@@ -1,6 +1,7 @@
 //! Settings of training runs, as TOML, and the checkpoints that runs go on from.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use burn::tensor::Device;
@@ -116,13 +117,19 @@ impl Read for Settings {
 struct Square;
 
 impl Objective for Square {
+    type Batch = ();
+
     fn layout(&self) -> Layout {
         let mut layout = Layout::default();
         layout.add_linear("square", 3, 2);
         layout
     }
 
-    fn loss(&self, weights: &Weights, _: u64, _: usize, _: &Device) -> unmelt_diffusion::Result<Loss> {
+    fn batches(&self, _part: usize, _step: u64) -> impl Iterator<Item = ()> + Send {
+        std::iter::repeat(())
+    }
+
+    fn loss(&self, weights: &Weights, (): (), _: &Device) -> unmelt_diffusion::Result<Loss> {
         let total = (weights.get::<2>("square.weight")? - 1.0).powi_scalar(2).mean()
             + weights.get::<1>("square.bias")?.powi_scalar(2).mean();
         Ok(Loss { total, parts: Vec::new(), samples: 1 })
@@ -143,7 +150,7 @@ impl Read for Checkpoint {
         let written = std::fs::create_dir_all(&self.folder)
             .and_then(|()| std::fs::write(self.folder.join(FILE), bytes));
         written.map_err(|e| e.to_string())?;
-        let resumed = Trainer::resume(&Square, config(), &Device::flex(), &self.folder);
+        let resumed = Trainer::resume(Arc::new(Square), config(), &Device::flex(), &self.folder);
         let mut trainer = resumed.map_err(|e| e.to_string())?;
         let step = trainer.step();
         let report = trainer.advance().map_err(|e| e.to_string())?;
@@ -155,7 +162,7 @@ impl Read for Checkpoint {
 
 /// The bytes of a checkpoint after some steps.
 fn checkpoint(folder: &Path, steps: usize) -> Result<Vec<u8>, String> {
-    let mut trainer = Trainer::new(&Square, config(), &Device::flex());
+    let mut trainer = Trainer::new(Arc::new(Square), config(), &Device::flex());
     for _ in 0..steps {
         trainer.advance().map_err(|e| e.to_string())?;
     }

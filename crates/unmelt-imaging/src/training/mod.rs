@@ -8,17 +8,18 @@ pub(crate) mod patch_sampling;
 pub mod synthesize;
 pub(crate) mod volume_source;
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
+use unmelt_diffusion::Fault;
 use unmelt_diffusion::checkpoint::{Card, ModelFiles, Precision, check_name};
 use unmelt_diffusion::domain::Field;
-use unmelt_diffusion::files::distinct;
 use unmelt_diffusion::files::limits::limits;
 use unmelt_diffusion::job::Job;
-use unmelt_diffusion::train::{Begin, LearningRate, TrainConfig, Trainer, check_folder, open_folder};
+use unmelt_diffusion::train::{
+    Begin, Initial, Label, LearningRate, RunFolder, TrainConfig, Trainer, TrainingSummary,
+};
 
 use crate::prior::trained_on::{TrainedOn, is_below_zero};
 use crate::training::objective::PatchObjective;
@@ -107,33 +108,8 @@ impl TrainingConfig {
 }
 
 /// An error about a number of the settings.
-fn of_settings(error: impl std::fmt::Display) -> Error {
+fn of_settings(error: impl Fault) -> Error {
     unmelt_diffusion::Error::settings(error).into()
-}
-
-/// What a run begins with.
-#[derive(Clone, Debug)]
-pub enum Start {
-    /// A network that has learned nothing.
-    Afresh,
-    /// The checkpoint in the run's folder.
-    Checkpoint,
-    /// The network and the weights of a model: fine-tuning.
-    Model(ModelFiles),
-}
-
-impl Start {
-    /// What is asked for by whether to go on with a run, and by the name of a model to begin with, if any.
-    pub fn of(resume: bool, model: Option<&str>) -> Result<Self> {
-        match model {
-            Some(_) if resume => {
-                Err(Error::Request("a run that is resumed begins with no other model".into()))
-            }
-            Some(name) => Ok(Self::Model(crate::models::find(name)?)),
-            None if resume => Ok(Self::Checkpoint),
-            None => Ok(Self::Afresh),
-        }
-    }
 }
 
 /// What to train on, and where to.
@@ -142,43 +118,19 @@ pub struct TrainingRun<'a> {
     pub volumes: &'a dyn VolumeSource,
     /// Label maps.
     pub labels: &'a dyn VolumeSource,
-    /// The folder of the run.
-    pub output: PathBuf,
     /// Settings.
     pub config: TrainingConfig,
-    /// What to begin with.
-    pub start: Start,
-    /// Whether a run that the folder holds may be replaced.
-    pub overwrite: bool,
-    /// Time limit of this run.
-    pub limit: Option<Duration>,
-}
-
-/// How a run ended.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TrainingSummary {
-    /// Steps done.
-    pub steps: u64,
-    /// Steps wanted.
-    pub of_steps: u64,
-    /// Real volumes and label maps.
-    pub volumes: (usize, usize),
-    /// What was left out or corrected, one sentence each.
-    pub warnings: Vec<String>,
+    /// The folder of the run, and how the run begins in it.
+    pub folder: RunFolder,
 }
 
 impl TrainingRun<'_> {
     /// Trains; the folder holds a usable model and a checkpoint at any time after the first save.
     pub fn run(&self, device: &Device, job: &Job) -> Result<TrainingSummary> {
         self.config.check()?;
-        let begin = Begin::of(matches!(self.start, Start::Checkpoint), self.overwrite)?;
-        check_folder(&self.output, begin)?;
         let paths = [self.volumes.paths(), self.labels.paths()].concat();
-        let mut inputs: Vec<&Path> = paths.iter().map(|p| p.as_path()).collect();
-        if let Start::Model(files) = &self.start {
-            inputs.push(&files.origin);
-        }
-        distinct(&inputs, &[&self.output])?;
+        let inputs: Vec<&Path> = paths.iter().map(|p| p.as_path()).collect();
+        self.folder.check(&inputs)?;
         let card = self.card()?;
         let mut model = match &card {
             Some(card) => card.model.clone(),
@@ -204,35 +156,39 @@ impl TrainingRun<'_> {
         let seen = of_scans.chain(maps.iter().map(|m| (m.grid.spacing(), false)));
         model.trained_on = TrainedOn::of(seen, model.trained_on.as_ref());
         let config = self.config.training.clone();
-        let steps = config.steps;
         let objective = PatchObjective::new(&model, &scans, maps, self.config.sampling.clone(), config.seed)?;
         drop(scans);
-        Trainer::check(&objective, &config)?;
-        let mut trainer = match (&self.start, &card) {
-            (Start::Checkpoint, _) => Trainer::resume(&objective, config, device, &self.output)?,
-            (Start::Model(files), Some(card)) => {
-                let values = files.values(card, &card.model.layout())?;
+        let initial = match (self.folder.model(), &card) {
+            (Some(files), Some(card)) => {
+                let mut initial = Initial::of(files, card, &card.model.layout())?;
                 // Experts begin as the one network that there was.
-                let values = values.repeat(model.networks().len() / card.model.networks().len());
-                Trainer::fine_tune(&objective, config, device, (values, &card.name))
+                initial.values = initial.values.repeat(model.networks().len() / card.model.networks().len());
+                Some(initial)
             }
-            _ => Trainer::new(&objective, config, device),
+            _ => None,
         };
-        let named = [&*self.config.name, &*self.config.description, &*self.config.data_source];
+        let mut trainer = Trainer::of_run(&self.folder, objective, config, device, initial)?;
+        let label = Label {
+            name: self.config.name.clone(),
+            description: self.config.description.clone(),
+            data: self.config.data_source.clone(),
+            conditions: Vec::new(),
+        };
         // Everything is known to be sound; the first byte is written from here on.
-        let _claims = open_folder(&self.output, &inputs)?;
-        let write =
-            |t: &Trainer<PatchObjective>| t.write_model(&self.output, named, (&model, Precision::Byte));
-        trainer.run(&self.output, self.limit, job, write, |_| Ok(Vec::new()))?;
-        Ok(TrainingSummary { steps: trainer.step(), of_steps: steps, volumes: counts, warnings })
+        let _claims = self.folder.claim(&inputs)?;
+        let folder = self.folder.path();
+        let write = |t: &Trainer<PatchObjective>| t.write_model(folder, &label, &model, Precision::Byte);
+        trainer.run(folder, self.folder.limit(), job, write, |_| Ok(Vec::new()))?;
+        let data = vec![(counts.0, "volumes"), (counts.1, "label maps")];
+        Ok(trainer.summary(data, warnings))
     }
 
     /// The card of the model that the run begins with, or of the one that its folder holds by now.
     fn card(&self) -> Result<Option<Card<VolumeModel>>> {
-        let card: Card<VolumeModel> = match &self.start {
-            Start::Afresh => return Ok(None),
-            Start::Checkpoint => ModelFiles::read(&self.output)?.card()?,
-            Start::Model(files) => files.card()?,
+        let card: Card<VolumeModel> = match (self.folder.model(), self.folder.begin()) {
+            (Some(files), _) => files.card()?,
+            (None, Begin::Resume) => ModelFiles::read(self.folder.path())?.card()?,
+            (None, _) => return Ok(None),
         };
         card.model.check()?;
         Ok(Some(card))

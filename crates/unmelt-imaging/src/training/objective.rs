@@ -1,8 +1,5 @@
 //! The loss of the prior: degraded patches in, distance from the clean ones out.
 
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
-
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use unmelt_diffusion::train::{Loss, Objective};
@@ -34,8 +31,8 @@ struct Examples {
 }
 
 impl Examples {
-    /// Those of a network in a step, all cubes of one edge, which comes with them.
-    fn of_step(&self, step: u64, part: usize) -> (usize, Vec<DegradedPatch>) {
+    /// Those of a network in a step.
+    fn of_step(&self, step: u64, part: usize) -> PatchBatch {
         let sizes = &self.patches.sampling.sizes;
         let size = sizes[RandomStream::new(self.patches.noise, step, SIZE).below(sizes.len())];
         let networks = self.model.networks();
@@ -43,7 +40,7 @@ impl Examples {
         // Numbers of patches must not depend on the sizes drawn before.
         let number = |k: usize| number_of(step, part as u64, networks.len() as u64, k as u64);
         let patch = |k: usize| self.patches.patch(number(k), size, networks[part]);
-        (size, (0..batch).into_par_iter().map(patch).collect())
+        PatchBatch { edge: size, patches: (0..batch).into_par_iter().map(patch).collect() }
     }
 
     /// What the network should say of a patch: (clean − c_skip·seen)/c_out, which has unit variance at every level.
@@ -70,14 +67,15 @@ impl Examples {
     }
 }
 
-/// A step, and its examples in the making.
-type Ahead = (u64, JoinHandle<(usize, Vec<DegradedPatch>)>);
-
-/// Training of a prior on real volumes, label maps or both. While a step is learned from, the examples of the next are made.
+/// Training of a prior on real volumes, label maps or both.
 pub struct PatchObjective {
-    examples: Arc<Examples>,
-    /// For every part of a step.
-    ahead: Vec<Mutex<Option<Ahead>>>,
+    examples: Examples,
+}
+
+/// Patches of one edge, in voxels, for one network.
+pub struct PatchBatch {
+    edge: usize,
+    patches: Vec<DegradedPatch>,
 }
 
 impl PatchObjective {
@@ -95,22 +93,7 @@ impl PatchObjective {
             .ok_or_else(|| Error::Request("there is no volume and no label map to train on".into()))?;
         let levels = [model.sigma_min, model.sigma_max];
         let patches = DegradedPatches { clean, sampling, noise, levels };
-        let examples = Arc::new(Examples { model: model.clone(), patches });
-        let ahead = model.networks().iter().map(|_| Mutex::default()).collect();
-        Ok(Self { examples, ahead })
-    }
-
-    /// The examples of a part of a step, made ahead or now; those of the next are begun.
-    fn examples(&self, step: u64, part: usize) -> (usize, Vec<DegradedPatch>) {
-        let begin = |step: u64| {
-            let examples = Arc::clone(&self.examples);
-            (step, std::thread::spawn(move || examples.of_step(step, part)))
-        };
-        let mut ahead = self.ahead[part].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let (_, making) = ahead.take().filter(|(of, _)| *of == step).unwrap_or_else(|| begin(step));
-        let made = making.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        *ahead = Some(begin(step + 1));
-        made
+        Ok(Self { examples: Examples { model: model.clone(), patches } })
     }
 }
 
@@ -122,22 +105,22 @@ fn weight(degradation: &Degradation, count: usize) -> Vec<f32> {
 }
 
 impl Objective for PatchObjective {
+    type Batch = PatchBatch;
+
     fn layout(&self) -> Layout {
         self.examples.model.layout()
     }
 
     fn parts(&self) -> usize {
-        self.ahead.len()
+        self.examples.model.networks().len()
     }
 
-    fn loss(
-        &self,
-        weights: &Weights,
-        step: u64,
-        part: usize,
-        device: &Device,
-    ) -> unmelt_diffusion::Result<Loss> {
-        let (size, mut patches) = self.examples(step, part);
+    fn batches(&self, part: usize, step: u64) -> impl Iterator<Item = PatchBatch> + Send {
+        (step..).map(move |step| self.examples.of_step(step, part))
+    }
+
+    fn loss(&self, weights: &Weights, batch: PatchBatch, device: &Device) -> unmelt_diffusion::Result<Loss> {
+        let PatchBatch { edge: size, mut patches } = batch;
         let batch = patches.len();
         let on_device = device.clone().inner();
         for earlier in 1..self.examples.patches.sampling.passes {

@@ -115,6 +115,7 @@ impl EdmImport {
         let name = name.filter(|n| check_name(n).is_ok()).unwrap_or_else(|| "edm".into());
         let card = Card {
             format: CARD_FORMAT,
+            conditions: model.conditions(),
             name,
             description:
                 "EDM (Hoogeboom et al. 2022): generates elements and positions; bonds are guessed from the \

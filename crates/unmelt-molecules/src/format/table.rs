@@ -22,6 +22,8 @@ pub struct TableRow {
     pub sample: u64,
     /// Properties that were asked for, by name.
     pub targets: Vec<(String, f64)>,
+    /// What the network estimates of them, by name; empty where it estimates nothing.
+    pub estimates: Vec<(String, f64)>,
 }
 
 /// Writes the table of generated molecules, as CSV or Parquet by its ending.
@@ -30,6 +32,7 @@ pub struct TableWriter {
     body: TableBody,
     kept: u64,
     targets: Vec<String>,
+    has_estimates: bool,
 }
 
 enum TableBody {
@@ -38,8 +41,9 @@ enum TableBody {
 }
 
 impl TableWriter {
-    /// Opens the file; `targets` names the properties that its rows will have been asked for.
-    pub fn create(path: &Path, targets: &[&str]) -> Result<Self> {
+    /// Opens the file; `targets` names the properties that its rows will have been asked for, and `has_estimates` says whether the network
+    /// estimates them.
+    pub fn create(path: &Path, targets: &[&str], has_estimates: bool) -> Result<Self> {
         let ending = ending(path);
         if !["csv", "parquet"].contains(&ending.as_str()) {
             return Err(Error::UnknownFormat { path: path.into(), endings: ".csv, .parquet" });
@@ -49,19 +53,19 @@ impl TableWriter {
         let body = match ending.as_str() {
             "csv" => TableBody::Csv { out: BufWriter::new(handle), header: true },
             _ => {
-                let table = ParquetWriter::new(handle, &columns(&[], targets));
+                let table = ParquetWriter::new(handle, &columns(&[], targets, has_estimates));
                 TableBody::Parquet(Box::new(table.map_err(Error::file("write", path))?))
             }
         };
         let targets = targets.iter().map(|t| t.to_string()).collect();
-        Ok(Self { file, body, kept: 0, targets })
+        Ok(Self { file, body, kept: 0, targets, has_estimates })
     }
 
     /// Writes some rows.
     pub fn write(&mut self, rows: &[TableRow]) -> Result<()> {
         let path = self.file.path().to_path_buf();
         let names: Vec<&str> = self.targets.iter().map(String::as_str).collect();
-        let columns = columns(rows, &names);
+        let columns = columns(rows, &names, self.has_estimates);
         let written = match &mut self.body {
             TableBody::Csv { out, header } => write_csv(out, &columns, std::mem::take(header)),
             TableBody::Parquet(writer) => writer.write(&columns),
@@ -96,13 +100,17 @@ impl TableWriter {
     }
 }
 
-fn columns(rows: &[TableRow], targets: &[&str]) -> Vec<Column> {
+fn columns(rows: &[TableRow], targets: &[&str], has_estimates: bool) -> Vec<Column> {
     fn each<T>(rows: &[TableRow], f: impl Fn(&TableRow) -> T) -> Vec<T> {
         rows.iter().map(f).collect()
     }
-    let target = |name: &str| {
-        let of = |r: &TableRow| r.targets.iter().find(|(n, _)| n == name).map(|(_, value)| *value);
-        Column::new(inert(&format!("target_{name}")), Values::F64(each(rows, of)))
+    let number = |what: &str, name: &str, all: fn(&TableRow) -> &[(String, f64)]| {
+        let of = |r: &TableRow| all(r).iter().find(|(n, _)| n == name).map(|(_, value)| *value);
+        Column::new(inert(&format!("{what}_{name}")), Values::F64(each(rows, of)))
+    };
+    let of_target = |name: &&str| {
+        let estimate = has_estimates.then(|| number("estimate", name, |r| &r.estimates));
+        [number("target", name, |r| &r.targets)].into_iter().chain(estimate).collect::<Vec<_>>()
     };
     let always = [
         Column::new("sample", Values::U64(each(rows, |r| r.sample))),
@@ -116,7 +124,7 @@ fn columns(rows: &[TableRow], targets: &[&str]) -> Vec<Column> {
         Column::new("rings", Values::U32(each(rows, |r| r.assessment.rings as u32))),
         Column::new("key", Values::Text(each(rows, |r| r.assessment.key.clone()))),
     ];
-    always.into_iter().chain(targets.iter().map(|name| target(name))).collect()
+    always.into_iter().chain(targets.iter().flat_map(of_target)).collect()
 }
 
 /// A text that no spreadsheet runs: one that begins like a formula has an apostrophe before it.

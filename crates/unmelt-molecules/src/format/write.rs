@@ -23,7 +23,38 @@ pub struct MoleculeWriter {
 
 enum Body {
     Text { out: BufWriter<File>, write: fn(&mut dyn Write, &Molecule) -> std::io::Result<()> },
-    Parquet(Box<ParquetWriter<File>>),
+    Parquet(ParquetBody),
+}
+
+/// A table of molecules. Its columns are known with the first molecules.
+enum ParquetBody {
+    /// No molecule has come yet.
+    Unbegun(File),
+    /// The table, and the records of the runs that made its molecules, if they say so.
+    Begun(Box<ParquetWriter<File>>, Option<parquet::Records>),
+}
+
+impl ParquetBody {
+    fn write(&mut self, molecules: &[Molecule]) -> std::io::Result<()> {
+        if let Self::Unbegun(file) = self {
+            let mut records = parquet::Records::are_in(molecules).then(parquet::Records::default);
+            let mut columns = parquet::columns(&[]);
+            columns.extend(records.iter_mut().flat_map(|r| r.columns(&[])));
+            *self = Self::Begun(Box::new(ParquetWriter::new(file.try_clone()?, &columns)?), records);
+        }
+        let Self::Begun(writer, records) = self else { return Ok(()) };
+        let mut columns = parquet::columns(molecules);
+        columns.extend(records.iter_mut().flat_map(|r| r.columns(molecules)));
+        writer.write(&columns)
+    }
+
+    fn finish(mut self) -> std::io::Result<()> {
+        self.write(&[])?;
+        let Self::Begun(writer, records) = self else { return Ok(()) };
+        let text = records.and_then(|r| r.text());
+        let texts: Vec<(&str, &str)> = text.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        writer.finish(&texts).map(drop)
+    }
 }
 
 pub(super) fn ending(path: &Path) -> String {
@@ -40,10 +71,7 @@ impl MoleculeWriter {
         let file = AsideFile::create(path)?;
         let handle = file.file().try_clone().map_err(Error::file("write", path))?;
         let body = match ending.as_str() {
-            "parquet" => {
-                let table = ParquetWriter::new(handle, &parquet::columns(&[]));
-                Body::Parquet(Box::new(table.map_err(Error::file("write", path))?))
-            }
+            "parquet" => Body::Parquet(ParquetBody::Unbegun(handle)),
             "sdf" => Body::Text { out: BufWriter::new(handle), write: write_sdf },
             _ => Body::Text { out: BufWriter::new(handle), write: write_xyz },
         };
@@ -57,9 +85,7 @@ impl MoleculeWriter {
             Body::Text { out, write } => {
                 molecules.iter().try_for_each(|m| write(out, m)).map_err(Error::file("write", path))
             }
-            Body::Parquet(writer) => {
-                writer.write(&parquet::columns(molecules)).map_err(Error::file("write", path))
-            }
+            Body::Parquet(writer) => writer.write(molecules).map_err(Error::file("write", path)),
         }
     }
 
@@ -84,7 +110,7 @@ impl MoleculeWriter {
         let path = self.file.path().to_path_buf();
         match self.body {
             Body::Text { mut out, .. } => out.flush().map_err(Error::file("write", &path))?,
-            Body::Parquet(writer) => drop(writer.finish(&[]).map_err(Error::file("write", &path))?),
+            Body::Parquet(writer) => writer.finish().map_err(Error::file("write", &path))?,
         }
         Ok(self.file.finish()?)
     }

@@ -1,8 +1,8 @@
 //! What stands between the sampler and a network: inputs in, predictions of clean molecules out.
 
+mod conditioned;
 mod edm;
 mod graph;
-mod guided;
 
 use std::collections::BTreeSet;
 
@@ -10,9 +10,9 @@ use burn::tensor::Device;
 use unmelt_diffusion::checkpoint::{Card, ModelFiles, WEIGHTS_FILE};
 use unmelt_diffusion::{DenoiserInput, State};
 
+pub use conditioned::Conditioned;
 pub use edm::EdmPredictor;
 pub use graph::GraphPredictor;
-pub use guided::Guided;
 
 use crate::graph_model::MoleculePrediction;
 use crate::{MoleculeModel, Result};

@@ -1,6 +1,7 @@
 //! What the end of a Parquet file says: its columns, and where their pages are.
 
 use super::thrift::{Value, read_struct};
+use super::write::RECORDS;
 
 /// Physical types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub(super) struct Chunk {
 pub(super) struct Metadata {
     pub rows: u64,
     pub leaves: Vec<Leaf>,
+    /// The records of runs, as text.
+    pub records: Option<String>,
 }
 
 /// Most leaves of a table that is read.
@@ -83,7 +86,10 @@ impl Metadata {
             }
         }
         let rows = value.int_field(3).and_then(|n| u64::try_from(n).ok()).ok_or_else(broken)?;
-        Ok(Self { rows, leaves: leaves.into_iter().flatten().collect() })
+        let texts = value.field(5).and_then(Value::list).unwrap_or_default();
+        let is_records = |t: &&Value| t.field(1).and_then(Value::text) == Some(RECORDS);
+        let records = texts.iter().find(is_records).and_then(|t| t.field(2)?.text()).map(String::from);
+        Ok(Self { rows, leaves: leaves.into_iter().flatten().collect(), records })
     }
 }
 

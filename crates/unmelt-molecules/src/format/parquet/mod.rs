@@ -2,7 +2,7 @@
 //!
 //! Columns: `atomic_numbers` (list), `positions` (list, x, y, z of each atom, Å); optional `formal_charges`, `mass_numbers`,
 //! `radical_electrons` (lists), `bond_begin`, `bond_end`, `bond_order` (lists, atoms from 0), and an `id`. Columns of numbers
-//! become data fields.
+//! become data fields. Tables of generated molecules have `sample`, `unmelt_run` and the records of the runs in their footer.
 //!
 //! The reader is our own: it takes memory for what is there and not for what a header promises.
 
@@ -13,7 +13,7 @@ mod page;
 mod thrift;
 mod write;
 
-pub(super) use write::columns;
+pub(super) use write::{Records, columns};
 
 use std::path::Path;
 
@@ -22,6 +22,7 @@ use unmelt_diffusion::files::limits::{limits, within};
 use unmelt_diffusion::files::{contained, unpacked_bound};
 
 use super::{Preparation, Reading};
+use crate::replay::RECORD_FIELD;
 use crate::{Atom, Bond, BondOrder, Element, Error, Molecule, Result};
 use column::{Column, Row};
 use metadata::{Leaf, Metadata};
@@ -58,6 +59,8 @@ struct Table {
     id: Option<Column>,
     /// Columns of numbers, which become data fields.
     fields: Vec<Column>,
+    /// Records of the runs that made the molecules.
+    records: Vec<String>,
 }
 
 impl Table {
@@ -76,6 +79,7 @@ impl Table {
             lists: Vec::new(),
             id: None,
             fields: Vec::new(),
+            records: records(&metadata, &mut budget)?,
         };
         for leaf in &metadata.leaves {
             let Some(place) = table.place(leaf)? else { continue };
@@ -166,8 +170,18 @@ impl Table {
         self.refine(row, &mut atoms)?;
         let mut molecule = Molecule::new(atoms, self.bonds(row)?).map_err(|e| e.to_string())?;
         molecule.name = self.id.as_ref().and_then(|id| text(id, row)).unwrap_or_default();
-        molecule.fields = self.fields.iter().filter_map(|c| Some((c.name.clone(), text(c, row)?))).collect();
+        molecule.fields = self.fields.iter().filter_map(|c| self.field(c, row)).collect();
         Ok(molecule)
+    }
+
+    /// The data field that a column makes of a row.
+    fn field(&self, column: &Column, row: usize) -> Option<(String, String)> {
+        let value = text(column, row)?;
+        if self.records.is_empty() || column.name != RECORD_FIELD {
+            return Some((column.name.clone(), value));
+        }
+        let record = self.records.get(value.parse::<usize>().ok()?)?;
+        (!record.is_empty()).then(|| (column.name.clone(), record.clone()))
     }
 
     /// Sets isotopes and unpaired electrons, where the table has them.
@@ -213,6 +227,16 @@ impl Table {
             })
             .collect()
     }
+}
+
+/// The records of a table's footer. Every row has one of them at most, which takes memory once a row.
+fn records(metadata: &Metadata, budget: &mut Budget) -> std::result::Result<Vec<String>, String> {
+    let Some(text) = &metadata.records else { return Ok(Vec::new()) };
+    let records: Vec<String> =
+        serde_json::from_str(text).map_err(|e| format!("its records of runs cannot be read: {e}"))?;
+    let longest = records.iter().map(String::len).max().unwrap_or(0) as u64;
+    budget.take(longest.saturating_mul(metadata.rows))?;
+    Ok(records)
 }
 
 enum Place {
