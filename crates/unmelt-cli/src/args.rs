@@ -68,7 +68,7 @@ pub enum Command {
         command: crate::volumes::args::Volumes,
     },
     /// Generate the molecules of a file again from the record in it, and report whether they are identical
-    Replay(crate::replay::Replay),
+    Replay(crate::replay_args::Replay),
     /// List the models inside the program
     Models,
     /// List the devices that the program was built for

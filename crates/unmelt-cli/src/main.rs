@@ -14,6 +14,7 @@ mod outputs;
 mod progress;
 mod reference;
 mod replay;
+mod replay_args;
 mod run_table;
 mod settings_file;
 mod train;

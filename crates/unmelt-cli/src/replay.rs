@@ -1,12 +1,10 @@
 //! `unmelt replay`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::json;
 use unmelt_diffusion::ErrorKind;
-use unmelt_diffusion::device::DeviceName;
 use unmelt_diffusion::files::plain;
 use unmelt_molecules::format::read_molecules;
 use unmelt_molecules::replay::{self, Recorded};
@@ -16,31 +14,7 @@ use crate::Outcome;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::progress::Bar;
-
-#[derive(Debug, clap::Args)]
-pub struct Replay {
-    /// Molecules that unmelt generated (.sdf, .parquet, .xyz), or a volume that it enhanced or generated (NIfTI, or a folder of
-    /// DICOM files)
-    pub file: PathBuf,
-    /// The scan that an enhanced volume was made from
-    #[arg(long)]
-    pub input: Option<PathBuf>,
-    /// The mask that an enhanced volume was made with
-    #[arg(long)]
-    pub mask: Option<PathBuf>,
-    /// The coil sensitivities that k-space was reconstructed with, if they came from a file
-    #[arg(long)]
-    pub sensitivities: Option<PathBuf>,
-    /// Model to generate with: a name or a folder [default: the built-in model that the file names]
-    #[arg(long)]
-    pub model: Option<String>,
-    /// Number of molecules to generate again, from the first [default: all]
-    #[arg(long)]
-    pub count: Option<usize>,
-    /// Where to compute: cpu, cuda, cuda:N or wgpu
-    #[arg(long, default_value = "cpu")]
-    pub device: DeviceName,
-}
+use crate::replay_args::Replay;
 
 /// Makes results again, and says whether they came out the same.
 pub fn run(args: &Replay) -> Outcome {

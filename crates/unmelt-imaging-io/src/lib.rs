@@ -15,6 +15,7 @@ mod picture;
 mod read;
 mod scan;
 mod scan_series;
+mod series_output;
 mod table;
 
 pub use derivation::Derivation;

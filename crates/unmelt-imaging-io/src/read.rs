@@ -1,7 +1,9 @@
-//! Volumes in: NIfTI or DICOM, by what the file holds.
+//! Volumes, pictures and series in: by what the file holds.
 
 use std::path::Path;
 
+use crate::picture::{self, PictureKind};
+use crate::scan_series::{ScanSeries, SeriesReading};
 use crate::{Error, Result, Scan, dicom, nifti};
 
 /// A volume that was read, and what had to be corrected on the way.
@@ -39,6 +41,35 @@ impl Scan {
                 Err(not_there(path, "is DICOM, and an index chooses among the volumes of a 4D NIfTI file"))
             }
             (false, _, Some(_)) => Err(not_there(path, "is no DICOM, so there is no series to choose")),
+        }
+    }
+}
+
+impl ScanSeries {
+    /// Reads all frames and channels of a picture (PNG, TIFF, JPEG), a NIfTI file, or a DICOM file or folder.
+    ///
+    /// # Errors
+    /// What cannot be read; several DICOM series that are not the times of one.
+    pub fn read(path: &Path, choice: &Choice) -> Result<SeriesReading> {
+        let metadata = std::fs::metadata(path).map_err(Error::file("read", path))?;
+        if metadata.is_file() && PictureKind::of_file(path).is_some() {
+            return match choice {
+                Choice { index: None, series: None, force: false } => picture::read(path),
+                _ => Err(Error::Request(format!(
+                    "{} is a picture, which has no series, no volumes by index and no checksum to pass over",
+                    path.display()
+                ))),
+            };
+        }
+        if metadata.is_dir() || dicom::is_dicom(path) {
+            return dicom::read_series(path, choice);
+        }
+        match &choice.series {
+            None => nifti::read_series(path, choice),
+            Some(_) => Err(Error::Request(format!(
+                "{} is no DICOM, so there is no series to choose",
+                path.display()
+            ))),
         }
     }
 }

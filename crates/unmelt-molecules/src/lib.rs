@@ -52,6 +52,7 @@ mod predictor;
 mod preview;
 mod property;
 mod property_target;
+mod record_field;
 pub mod replay;
 mod request;
 mod requested;

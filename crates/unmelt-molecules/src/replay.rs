@@ -7,13 +7,10 @@ use unmelt_diffusion::job::Job;
 use unmelt_diffusion::run_record::RunRecord;
 
 use crate::format::{write_sdf, write_xyz};
+use crate::record_field::{NUMBER_FIELD, field};
 use crate::{Atom, Error, GenerateRequest, Generator, Molecule, Result};
 
-/// The data field of a molecule that holds the record of the run that made it.
-pub const RECORD_FIELD: &str = "unmelt_run";
-
-/// The data field of a molecule that holds its number within the seed.
-pub(crate) const NUMBER_FIELD: &str = "sample";
+pub use crate::record_field::RECORD_FIELD;
 
 /// A molecule of a file, and how it was made.
 #[derive(Clone, Debug)]
@@ -77,11 +74,6 @@ fn write_exactly(out: &mut Vec<u8>, molecule: &Molecule) -> std::io::Result<()> 
         writeln!(out, "{} {} {} {} {place:?}", a.element.number(), a.charge, a.isotope, a.radicals)?;
     }
     molecule.bonds().try_for_each(|b| writeln!(out, "{} {} {}", b.begin, b.end, b.order.code()))
-}
-
-/// A data field of a molecule.
-pub(crate) fn field<'a>(molecule: &'a Molecule, name: &str) -> Option<&'a str> {
-    molecule.fields.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
 }
 
 impl Recorded {

@@ -10,7 +10,7 @@ use crate::conditions::check_limits;
 use crate::evaluate::Assessment;
 use crate::format::TableRow;
 use crate::generate::Generated;
-use crate::replay::RECORD_FIELD;
+use crate::record_field::RECORD_FIELD;
 use crate::wanted::{END_OF_NUMBERS, Wanted};
 use crate::{Error, FilterSet, Frame, Generator, Molecule, Plan, Result};
 

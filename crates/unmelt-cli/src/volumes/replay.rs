@@ -18,7 +18,7 @@ use crate::Outcome;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::progress::EvaluationBar;
-use crate::replay::Replay;
+use crate::replay_args::Replay;
 
 /// Whether a file is a volume, by its name or its beginning.
 pub fn is_volume(path: &Path) -> bool {

@@ -6,16 +6,11 @@ use std::path::Path;
 use unmelt_diffusion::files::AsideFile;
 use unmelt_imaging::{Lattice, Orientation, Series};
 
-use super::{Depth, PictureKind, png, tiff};
+use super::kind::{Depth, PictureKind};
+use super::samples::Samples;
+use super::{png, tiff};
 use crate::scan_series::ScanSeries;
 use crate::{Error, Result, Source};
-
-/// The numbers of one image, `[row, column, channel]`.
-pub(super) enum Samples {
-    Eight(Vec<u8>),
-    Sixteen(Vec<u16>),
-    Float(Vec<f32>),
-}
 
 /// The columns and the rows of the picture of a slice, as axes of a RAS grid, each of which is run through from its far end: to the
 /// left or, of a sagittal slice, to the back, and to the back or downwards.

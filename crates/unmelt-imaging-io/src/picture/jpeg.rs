@@ -5,7 +5,8 @@ use std::io::BufReader;
 
 use jpeg_decoder::{Decoder, PixelFormat};
 
-use super::{Depth, Pixels, Room};
+use super::kind::Depth;
+use super::pixels::{Pixels, Room};
 use crate::Result;
 
 pub(super) fn decode(file: File, room: &mut Room) -> Result<Pixels> {

@@ -5,7 +5,9 @@ use std::io::{BufReader, Write};
 
 use png::{BitDepth, ColorType, DecodingError, Limits, Transformations};
 
-use super::{Depth, Pixels, Room};
+use super::kind::Depth;
+use super::pixels::{Pixels, Room};
+use super::samples::Samples;
 use crate::Result;
 
 pub(super) fn decode(file: File, room: &mut Room) -> Result<Pixels> {
@@ -34,7 +36,7 @@ pub(super) fn decode(file: File, room: &mut Room) -> Result<Pixels> {
         _ => buffer.into_iter().map(f32::from).collect(),
     };
     let channels = if matches!(colour, ColorType::Rgb | ColorType::Rgba) { 3 } else { 1 };
-    let page = super::without_alpha(values, samples, channels, depth, room, &mut warnings);
+    let page = super::pixels::without_alpha(values, samples, channels, depth, room, &mut warnings);
     let size = [width as usize, height as usize];
     Ok(Pixels { size, channels, depth, pages: vec![page], warnings })
 }
@@ -44,9 +46,8 @@ pub(super) fn encode(
     out: impl Write,
     size: [u32; 2],
     channels: usize,
-    samples: &super::display::Samples,
+    samples: &Samples,
 ) -> std::io::Result<()> {
-    use super::display::Samples;
     let mut encoder = png::Encoder::new(out, size[0], size[1]);
     encoder.set_color(if channels == 3 { ColorType::Rgb } else { ColorType::Grayscale });
     let failed = |e: png::EncodingError| match e {

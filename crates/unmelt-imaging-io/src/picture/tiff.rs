@@ -8,8 +8,9 @@ use tiff::encoder::{Compression, DeflateLevel, TiffEncoder, colortype};
 use tiff::{ColorType, TiffError};
 use unmelt_diffusion::files::limits::{limits, within};
 
-use super::display::Samples;
-use super::{Depth, Pixels, Room};
+use super::kind::Depth;
+use super::pixels::{Pixels, Room};
+use super::samples::Samples;
 use crate::Result;
 
 /// Bytes that a page is unpacked to at a time.
@@ -46,7 +47,7 @@ pub(super) fn decode(file: File, room: &mut Room) -> Result<Pixels> {
             );
             return Err(room.fault(text));
         }
-        let page = super::without_alpha(values, samples, channels, depth, room, &mut all.warnings);
+        let page = super::pixels::without_alpha(values, samples, channels, depth, room, &mut all.warnings);
         all.pages.push(page);
         within(limits().frames, "frames", all.pages.len() as u64, &room.path.display().to_string())?;
         if !decoder.more_images() {

@@ -1,7 +1,9 @@
 //! What the end of a Parquet file says: its columns, and where their pages are.
 
 use super::thrift::{Value, read_struct};
-use super::write::RECORDS;
+
+/// The name of the text in a table's footer with the records of the runs that made its molecules, as a list in JSON.
+pub(super) const RECORDS: &str = "unmelt_runs";
 
 /// Physical types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

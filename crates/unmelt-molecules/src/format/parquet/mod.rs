@@ -22,7 +22,7 @@ use unmelt_diffusion::files::limits::{limits, within};
 use unmelt_diffusion::files::{contained, unpacked_bound};
 
 use super::{Preparation, Reading};
-use crate::replay::RECORD_FIELD;
+use crate::record_field::RECORD_FIELD;
 use crate::{Atom, Bond, BondOrder, Element, Error, Molecule, Result};
 use column::{Column, Row};
 use metadata::{Leaf, Metadata};

@@ -2,9 +2,10 @@
 
 use unmelt_tables::{Column, Values};
 
+use super::metadata::RECORDS;
 use crate::Molecule;
 use crate::molecule::{Atom, Bond};
-use crate::replay::{NUMBER_FIELD, RECORD_FIELD, field};
+use crate::record_field::{NUMBER_FIELD, RECORD_FIELD, field};
 
 /// The columns of a table of molecules, those that the reader reads.
 pub(in super::super) fn columns(molecules: &[Molecule]) -> Vec<Column> {
@@ -29,9 +30,6 @@ pub(in super::super) fn columns(molecules: &[Molecule]) -> Vec<Column> {
         Column::new("bond_order", bonds(molecules, |b| b.order.code())),
     ]
 }
-
-/// The name of the text in a table's footer with the records of the runs that made its molecules, as a list in JSON.
-pub(super) const RECORDS: &str = "unmelt_runs";
 
 /// The records of runs that made the molecules of a table, each once.
 #[derive(Debug, Default)]
