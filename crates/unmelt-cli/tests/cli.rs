@@ -356,7 +356,7 @@ fn options_come_from_a_file_unless_they_are_typed() {
     assert_eq!(result(&document)["molecules"], 3);
     let typed = ["molecules", "generate", "--config", "usual.toml", "--count", "2", "--output", "y.sdf"];
     assert_eq!(result(&succeeds(&typed, f.path()))["molecules"], 2);
-    assert_eq!(names(f.path()), ["usual.toml", "x.sdf", "y.sdf"]);
+    assert_eq!(names(f.path()), ["usual.toml", "x.csv", "x.sdf", "y.csv", "y.sdf"]);
 
     for (text, complaint) in [
         ("cuont = 3\n", "usual.toml: cuont is no option of unmelt molecules generate"),
