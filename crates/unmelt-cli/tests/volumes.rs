@@ -179,7 +179,7 @@ fn an_interval_wants_a_calibration_and_gets_one() {
     let card = std::fs::read_to_string(Path::new(&tuned).join("model.json")).expect("a card");
     assert!(!card.contains("calibration") && card.contains("trained_on"), "{card}");
     let said = complaint(&["calibrate", "--model", "brain-mri", "--volumes", &scan]);
-    assert!(said.contains("inside the program") && said.contains("--output"), "{said}");
+    assert!(said.contains("built-in model") && said.contains("--output"), "{said}");
 }
 
 #[test]

@@ -94,7 +94,8 @@ impl Canvas {
 
     /// The colour of a pixel; none outside of the picture.
     pub fn colour_at(&self, [x, y]: [u32; 2]) -> Option<Colour> {
-        let pixel = self.pixels.pixel(x, y)?;
+        // The pixmap itself takes a column beyond the last one for one of the next row.
+        let pixel = (x < self.pixels.width()).then(|| self.pixels.pixel(x, y))??;
         Some(Colour([pixel.red(), pixel.green(), pixel.blue()]))
     }
 
