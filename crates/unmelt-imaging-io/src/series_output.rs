@@ -8,7 +8,7 @@ use crate::scan_series::ScanSeries;
 use crate::{Derivation, Error, Result, Source, output};
 
 impl ScanSeries {
-    /// Checks, before the work, that what is made of the series can be written under this name, as [`Scan::check_output`].
+    /// Checks, before the work, that what is made of the series can be written under this name, as [`Scan::check_output`](crate::Scan::check_output).
     pub fn check_output(&self, path: &Path) -> Result<()> {
         if let Some(kind) = PictureKind::of_name(path) {
             output::check_folder(path)?;
